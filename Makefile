@@ -1,0 +1,55 @@
+# Everything one does here. Uses uv when it is there, venv and pip when not; never the caller's environment.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench lock wheel clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## Set up, then run the publication in this folder with its built-in inbox
+	@$(BIN)/publisher run
+
+test: $(READY) ## Set up, then run all tests (lint and types included)
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(READY) ## Lint (ruff) and types (mypy strict)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(READY) ## Measure; docs/benchmarks.md explains the figures
+	@$(BIN)/python -m benchmarks
+
+lock: ## Renew constraints.txt (needs uv)
+	@uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -q -o constraints.txt
+
+wheel: $(READY) ## Build the wheel into dist/
+	@$(PYTHON) -m pip wheel -q --no-deps -w dist .
+
+clean: ## Remove what make and the service made, but not var/ (the state)
+	@rm -rf $(VENV) dist build public .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): constraints.txt pyproject.toml
+	@echo "setting up $(VENV) (once) ..."
+	@if command -v uv >/dev/null 2>&1; then \
+		UV_PYTHON_DOWNLOADS=never uv venv -q --clear --python '>=3.11' $(VENV) && \
+		VIRTUAL_ENV=$(VENV) uv pip install -q --require-hashes -r constraints.txt && \
+		VIRTUAL_ENV=$(VENV) uv pip install -q --no-deps -e . ; \
+	else \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ...")' && \
+		$(PYTHON) -m venv --clear $(VENV) && \
+		$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r constraints.txt && \
+		$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e . ; \
+	fi
+	@touch $(READY)

@@ -1,0 +1,50 @@
+"""What every command shares: the publication it is about, and how it answers."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from publisher.app import App
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The options that every command takes."""
+
+    folder: Path
+    json: bool = False
+    verbose: bool = False
+
+    def run(self, work: "Callable[[App], Awaitable[T]]") -> T:
+        """Opens the publication, awaits `work` with it, and closes it again."""
+        from publisher.app import open_app
+
+        async def opened() -> T:
+            async with open_app(self.folder) as app:
+                return await work(app)
+
+        return asyncio.run(opened())
+
+    def emit(self, value: Any, text: str) -> None:
+        """Prints the result: one JSON document with `--json`, else `text`."""
+        if self.json:
+            import msgspec
+
+            click.echo(msgspec.json.encode(value, enc_hook=str).decode())
+        elif text:
+            click.echo(text)
+
+    def say(self, text: str) -> None:
+        """Prints talk that is not the result, on stderr."""
+        click.echo(text, file=sys.stderr)
+
+
+pass_context = click.make_pass_decorator(Context)

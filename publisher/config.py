@@ -1,0 +1,75 @@
+"""Reads `config.toml` and `PUBLISHER_*` into Settings; the only reader of both."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from publisher.errors import ConfigError
+from publisher.settings import Settings, problems_of
+
+SECRET_KEYS = (("smtp", "password"),)
+"""Keys of which `KEY_file` names a file that holds the value."""
+
+
+class _Environment(Settings, BaseSettings):
+    """The same keys, as `PUBLISHER_SMTP__PASSWORD` for `smtp.password`."""
+
+    model_config = SettingsConfigDict(env_prefix="PUBLISHER_", env_nested_delimiter="__", extra="forbid")
+
+
+def load(folder: Path) -> Settings:
+    """Returns the judged settings of the publication in `folder`; ConfigError names every wrong key at once."""
+    path = folder / "config.toml"
+    merged = _merge(_read(path), EnvSettingsSource(_Environment)())
+    problems = _read_secrets(folder, merged)
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError([*problems, *map(_line, error.errors(include_url=False))]) from error
+    problems += problems_of(settings)
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        message = f"{path}: there is no config.toml here; make a publication with: publisher init DIR"
+        raise ConfigError([message]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError([f"{path}: {error}"]) from error
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _read_secrets(folder: Path, merged: dict[str, Any]) -> list[str]:
+    problems = []
+    for table_name, key in SECRET_KEYS:
+        table = merged.get(table_name)
+        if not isinstance(table, dict) or f"{key}_file" not in table:
+            continue
+        path = folder / str(table.pop(f"{key}_file"))
+        try:
+            table[key] = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{table_name}.{key}_file: cannot read {path}: {error}")
+    return problems
+
+
+def _line(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"]) or "config.toml"
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key; see docs/configuration.md for the keys there are"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}"

@@ -1,0 +1,13 @@
+"""Message catalogues: every label a reader sees, in the language of the rendition.
+
+One TOML file per language, named after its BCP 47 tag. A text may name values
+as `{name}`; a table of plural categories (`one`, `other`) is chosen by the
+value `count`. Dates come from the CLDR and are right in every language, with
+or without a catalogue here.
+"""
+
+from publisher.languages.catalogues import label, languages
+from publisher.languages.dates import date_text, datetime_text, time_text
+from publisher.languages.scripts import direction, upper
+
+__all__ = ["date_text", "datetime_text", "direction", "label", "languages", "time_text", "upper"]

@@ -1,0 +1,116 @@
+"""What config declares: the site, its sections, products and newsletters."""
+
+import enum
+from dataclasses import dataclass, field
+
+from publisher.model.article import Access
+from publisher.model.text import Localized
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A desk of the site."""
+
+    id: str
+    title: Localized
+    access: Access | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which stories are meant: every criterion that is given must match; an empty filter matches all."""
+
+    sections: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    urgency_max: int | None = None
+    """Urgency 1 is the most urgent: 2 means flash and urgent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """What a subscription can cover."""
+
+    id: str
+    title: Localized
+    match: Filter = field(default_factory=Filter)
+    exclude: Filter | None = None
+
+
+class Audience(enum.StrEnum):
+    """Whom a newsletter is for: it picks the people, `Access` picks the depth."""
+
+    PUBLIC = "public"
+    SUBSCRIBERS = "subscribers"
+
+
+class Late(enum.StrEnum):
+    """What becomes of slots that were missed."""
+
+    RUN = "run"
+    SKIP = "skip"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newsletter:
+    """A digest that people can subscribe to."""
+
+    id: str
+    title: Localized
+    description: Localized = field(default_factory=lambda: Localized({}))
+    audience: Audience = Audience.PUBLIC
+    open: bool = True
+    schedule: str = "daily 07:00"
+    timezone: str = "UTC"
+    products: tuple[str, ...] = ()
+    """Empty: all that the reader may see."""
+    filter: Filter = field(default_factory=Filter)
+    min_articles: int = 1
+    max_articles: int = 20
+    grace_seconds: float = 900.0
+    late: Late = Late.RUN
+    sender: str = ""
+    """`Name <address>`; empty: the site's."""
+    subject: str = ""
+    """Template of the subject; empty: the packaged one."""
+
+    @property
+    def instant(self) -> bool:
+        """Whether each story goes out by itself, on publication."""
+        return self.schedule == "instant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What every page, feed and mail says about the publication."""
+
+    title: str
+    url: str
+    """Without trailing slash."""
+    description: str = ""
+    language: str = "en"
+    timezone: str = "UTC"
+    contact: str = ""
+    service: str = ""
+    author: str = ""
+    languages: tuple[str, ...] = ("en",)
+    feed_limit: int = 50
+    gated: bool = False
+    """Whether anything at all may be withheld from the public; False: nothing speaks of subscriptions (decisions 9)."""
+    postal_address: str = ""
+
+    def absolute(self, path: str) -> str:
+        """Returns the public URL of a root-relative path."""
+        return self.url + path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """All that config declares, by id, in its order."""
+
+    site: Site
+    sections: dict[str, Section]
+    products: dict[str, Product]
+    newsletters: dict[str, Newsletter]
+    default_access: Access

@@ -1,0 +1,37 @@
+"""Feeds: an ordered, bounded list of Views with an address."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.model.view import View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """One feed in all its formats; `url` is the absolute address without extension."""
+
+    id: str
+    """Permanent `tag:` URI (RFC 4287 §4.2.6)."""
+    title: str
+    description: str
+    url: str
+    home_url: str
+    language: str
+    updated_at: datetime
+    """Of the newest entry; the epoch of the publication when there is none. Never "now"."""
+    entries: tuple[View, ...]
+    author: str = ""
+    private: bool = False
+    hubs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedLink:
+    """One feed in one format, as pages offer it: autodiscovery in the head, the list of feeds."""
+
+    title: str
+    """Of the feed: the same in all its formats."""
+    format: str
+    """The format's name, such as `RSS`."""
+    url: str
+    media_type: str

@@ -1,0 +1,190 @@
+"""Slots, issues, variants and deliveries: the ledger of what went out (docs/ledger.md)."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.model.view import Depth, View
+
+
+class IssueState(enum.StrEnum):
+    """An issue's life (delivery state machine of issues)."""
+
+    PLANNING = "planning"
+    HELD = "held"
+    SENDING = "sending"
+    PAUSED = "paused"
+    DONE = "done"
+    DONE_WITH_UNCERTAIN = "done_with_uncertain"
+    CANCELLED = "cancelled"
+
+
+class SlotState(enum.StrEnum):
+    """What became of the right to send in one period."""
+
+    GRANTED = "granted"
+    ISSUED = "issued"
+    SKIPPED_EMPTY = "skipped_empty"
+    SKIPPED_LATE = "skipped_late"
+
+
+class DeliveryState(enum.StrEnum):
+    """One mail to one person; the upper three rows of a life are open, the rest is terminal."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    IN_FLIGHT = "in_flight"
+    DEFERRED = "deferred"
+    UNCERTAIN = "uncertain"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+TERMINAL = frozenset(
+    {
+        DeliveryState.ACCEPTED,
+        DeliveryState.REJECTED,
+        DeliveryState.SUPPRESSED,
+        DeliveryState.CANCELLED,
+        DeliveryState.EXPIRED,
+    }
+)
+OPEN = frozenset({DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.IN_FLIGHT, DeliveryState.DEFERRED})
+COVERS = OPEN | {DeliveryState.UNCERTAIN, DeliveryState.ACCEPTED}
+"""States in which a delivery reserves, or has brought, its stories to the reader (decisions 2)."""
+
+
+class IssueKind(enum.StrEnum):
+    """What an issue is; only `digest` counts as coverage of a newsletter's stories."""
+
+    DIGEST = "digest"
+    NOTICE = "notice"
+    MESSAGE = "message"
+    """Confirmation, welcome: service mail to one person; always resent when uncertain."""
+
+
+class Mention(enum.StrEnum):
+    """How a variant holds a story."""
+
+    STORY = "story"
+    UPDATED = "updated"
+    ALREADY_SENT = "already_sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """Readers who share a clock: newsletter × cadence × local time × zone."""
+
+    number: int
+    newsletter: str
+    cadence: str
+    """A schedule as in config: `daily 07:00`, a cron line, `instant`, or `manual`."""
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Cohort × local calendar period: the right to send once."""
+
+    cohort: int
+    period: str
+    """`daily:2026-10-25`, `weekly:2026-W48`, `story:17:1`, `manual:3`: unique within the cohort."""
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryRef:
+    """One story as a variant holds it."""
+
+    article: int
+    version: int
+    depth: Depth
+    mention: Mention = Mention.STORY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailText:
+    """A mail's words with markers (`model.personal`) where personal values go; lines end in LF."""
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A part of an edition under one heading."""
+
+    label: str
+    views: tuple[View, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """Everything a digest says, before it is laid out: what the renderer gets."""
+
+    newsletter_id: str
+    newsletter_title: str
+    newsletter_description: str
+    public: bool
+    """Made of public renditions."""
+    instant: bool
+    number: int
+    language: str
+    direction: str
+    local_date: datetime
+    """The slot's moment in the cohort's zone."""
+    groups: tuple[Group, ...]
+    already_sent: tuple[View, ...] = ()
+    web_url: str | None = None
+    test: bool = False
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Returns the stories in order, over all groups."""
+        return tuple(view for group in self.groups for view in group.views)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One frozen rendering of an issue: who gets the same outcome shares it (decisions 1)."""
+
+    language: str
+    form: str
+    stories: tuple[StoryRef, ...]
+    mail: MailText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One numbered edition."""
+
+    number: int
+    """The store's key, over all newsletters."""
+    kind: IssueKind
+    newsletter: str | None
+    edition: int
+    """1, 2, 3 … within the newsletter."""
+    state: IssueState
+    subject: str
+    planned_at: datetime
+    expected: int = 0
+    hold_reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueCounts:
+    """Deliveries of an issue by outcome; `planned` is their sum."""
+
+    planned: int = 0
+    accepted: int = 0
+    deferred: int = 0
+    """Everything still open: pending, claimed, in flight, deferred."""
+    rejected: int = 0
+    """Rejected, expired and cancelled (decisions 14)."""
+    suppressed: int = 0
+    uncertain: int = 0

@@ -1,0 +1,97 @@
+"""A rendition of one article for one kind of viewer.
+
+What the viewer may not see does not exist here: a `View` has no body at all,
+only a `FullView` has. Every output is made from Views and from nothing else.
+"""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.model.article import Correction, Enclosure, Image
+
+
+class Depth(enum.StrEnum):
+    """How much of an article a viewer gets; `editorial.access.decide` is the only one who says."""
+
+    HIDE = "hide"
+    HEADLINE = "headline"
+    SUMMARY = "summary"
+    FULL = "full"
+    FULL_EMBARGOED = "full-embargoed"
+    HOLD = "hold"
+    TOMBSTONE = "tombstone"
+
+
+class Channel(enum.StrEnum):
+    """Where a rendition goes."""
+
+    PAGE = "page"
+    FEED = "feed"
+    EMAIL = "email"
+    NINJS = "ninjs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """A name with its id and, if it has one, its absolute address."""
+
+    id: str
+    title: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """The separable subscription notice of a public rendition; `text` is plain, `contact` a URL."""
+
+    text: str
+    contact: str
+    contact_label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The public parts of an article, in the article's language; all URLs are absolute, all texts plain."""
+
+    id: str
+    number: int
+    version: int
+    depth: Depth
+    url: str | None
+    """None for a story that has no public page: the full text is all there is."""
+    language: str
+    direction: str
+    title: str
+    deck: str = ""
+    summary: str = ""
+    key_points: tuple[str, ...] = ()
+    section: Label | None = None
+    tags: tuple[Label, ...] = ()
+    authors: tuple[str, ...] = ()
+    contributors: tuple[tuple[str, str], ...] = ()
+    """(localised role phrase such as "Writing by", name)."""
+    sources: tuple[str, ...] = ()
+    dateline: str = ""
+    image: Image | None = None
+    enclosures: tuple[Enclosure, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    urgency: int = 4
+    published_at: datetime
+    updated_at: datetime
+    published_text: str = ""
+    """`published_at` as readers see it: in the story's language and the site's zone, with the time if it has one."""
+    updated_text: str = ""
+    update_shown: bool = False
+    """Whether the update stamp says something that the date does not."""
+    notice: Notice | None = None
+    free: bool = True
+    """schema.org isAccessibleForFree: whether the public gets the full text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullView(View):
+    """A View in full: only `editorial.rendition` makes one, and only for those whom `decide` gives FULL."""
+
+    body_html: str
+    body_text: str

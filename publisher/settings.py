@@ -1,0 +1,412 @@
+"""The settings as types, and how each key is judged.
+
+Reading files and the environment is `config`'s part. Every table refuses
+unknown keys; what one key cannot know alone (does that section exist?) is
+checked over the whole at the end, all problems at once.
+"""
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from babel import Locale, UnknownLocaleError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic.functional_validators import AfterValidator
+
+from publisher.model.article import Access
+from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newsletter, Product, Section, Site
+from publisher.model.text import Localized
+
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+RESERVED_IDS = frozenset({"all", "tags", "newsletters", "feeds", "wire"})
+
+
+def parse_duration(value: object) -> float:
+    """Returns seconds for `90`, `"90s"`, `"15m"`, `"2h"`, `"1d"`."""
+    if isinstance(value, bool):
+        raise ValueError('a duration such as "15m" is needed')
+    if isinstance(value, int | float):
+        seconds = float(value)
+    else:
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None:
+            raise ValueError('a duration such as "90s", "15m", "2h" or "1d" is needed')
+        seconds = float(match[1]) * _UNIT_SECONDS[match[2]]
+    if seconds < 0:
+        raise ValueError("a duration cannot be negative")
+    return seconds
+
+
+def _identifier(value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise ValueError("an id is lower-case letters, digits and hyphens, at most 80")
+    if len(value) <= 3 and value.isalpha() and _locale_exists(value):
+        raise ValueError("this id would collide with the feeds of a language; choose a longer one")
+    if value in RESERVED_IDS:
+        raise ValueError(f"this id is used by the program itself; choose another than {value!r}")
+    return value
+
+
+def _locale_exists(tag: str) -> bool:
+    try:
+        Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return False
+    return True
+
+
+def _language(value: str) -> str:
+    if not _locale_exists(value):
+        raise ValueError("a BCP 47 language tag such as en, tr or pt-BR is needed")
+    return value
+
+
+def _timezone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("an IANA time zone such as Europe/Istanbul is needed")
+    return value
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("an address such as https://news.example.org is needed")
+    return value.rstrip("/")
+
+
+def _mailbox(value: str) -> str:
+    match = re.fullmatch(r"(?:[^<>\r\n]*<)?([^<>@\s\"(),:;\\]+@[^<>@\s\"(),:;\\]+)>?", value.strip())
+    if match is None or ("<" in value) != (">" in value):
+        raise ValueError('a sender such as "Example News <news@example.org>" is needed')
+    return value.strip()
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Language = Annotated[str, AfterValidator(_language)]
+Timezone = Annotated[str, AfterValidator(_timezone)]
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+LocalizedText = str | dict[Language, str]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SiteSettings(_Table):
+    """`[site]`: who publishes."""
+
+    title: str = Field(default="A publication", min_length=1)
+    url: Annotated[str, AfterValidator(_public_url)] = "http://127.0.0.1:8000"
+    description: str = ""
+    language: Language = "en"
+    languages: list[Language] = []
+    timezone: Timezone = "UTC"
+    contact: str = ""
+    service: str = ""
+    author: str = ""
+    postal_address: str = ""
+    feed_limit: int = Field(default=50, ge=1, le=2000)
+
+    @field_validator("contact")
+    @classmethod
+    def _is_reachable(cls, value: str) -> str:
+        if value and not re.match(r"(https?://|mailto:)\S+", value):
+            raise ValueError("an address such as mailto:subscriptions@example.org or https://… is needed")
+        return value
+
+
+class ArticlesSettings(_Table):
+    """`[articles]`: the folder of stories."""
+
+    path: str = "articles"
+    access: Access | None = None
+    on_delete: Literal["remove", "withdraw"] = "remove"
+    permalink: str = "/articles/{slug}/"
+    force_polling: bool = False
+
+    @field_validator("permalink")
+    @classmethod
+    def _names_one_place(cls, value: str) -> str:
+        fields = set(re.findall(r"\{([^}]*)\}", value))
+        unknown = fields - {"slug", "section", "year", "month", "day"}
+        if unknown or "slug" not in fields or not (value.startswith("/") and value.endswith("/")):
+            raise ValueError("a pattern such as /{year}/{slug}/ is needed; it knows slug, section, year, month, day")
+        return value
+
+
+class SectionSettings(_Table):
+    """`[[sections]]`: one desk."""
+
+    id: Identifier
+    title: LocalizedText
+    access: Access | None = None
+
+
+class _FilterKeys(_Table):
+    sections: list[str] = []
+    tags: list[str] = []
+    languages: list[Language] = []
+    urgency_max: int | None = Field(default=None, ge=1, le=9)
+
+    def to_filter(self) -> Filter:
+        """Returns the criteria as a value."""
+        return Filter(
+            sections=tuple(self.sections),
+            tags=tuple(self.tags),
+            languages=tuple(self.languages),
+            urgency_max=self.urgency_max,
+        )
+
+
+class ProductSettings(_FilterKeys):
+    """`[[products]]`: what a subscription can cover."""
+
+    id: Identifier
+    title: LocalizedText
+    exclude: _FilterKeys | None = None
+
+
+class NewsletterSettings(_FilterKeys):
+    """`[[newsletters]]`: a digest and when it goes out."""
+
+    id: Identifier
+    title: LocalizedText
+    description: LocalizedText = ""
+    audience: Audience = Audience.PUBLIC
+    open: bool | None = None
+    schedule: str = "daily 07:00"
+    timezone: Timezone | None = None
+    products: list[str] = []
+    min_articles: int = Field(default=1, ge=1)
+    max_articles: int = Field(default=20, ge=1, le=200)
+    grace: float | None = None
+    late: Late = Late.RUN
+    sender: Mailbox | Literal[""] = ""
+    subject: str = ""
+
+    @field_validator("grace", mode="before")
+    @classmethod
+    def _in_seconds(cls, value: object) -> float | None:
+        return None if value is None else parse_duration(value)
+
+    @model_validator(mode="after")
+    def _limits_agree(self) -> "NewsletterSettings":
+        if self.min_articles > self.max_articles:
+            raise ValueError("min_articles is larger than max_articles")
+        return self
+
+
+class SmtpSettings(_Table):
+    """`[smtp]`: the relay that takes our mail."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1025, ge=1, le=65535)
+    security: Literal["tls", "starttls", "none"] = "none"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    sender: Mailbox = "Publisher <news@localhost.localdomain>"
+    sandbox: bool = True
+    hostname: str = ""
+    timeout: float = 60.0
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _in_seconds(cls, value: object) -> float:
+        return parse_duration(value)
+
+    @model_validator(mode="after")
+    def _keeps_secrets(self) -> "SmtpSettings":
+        if self.sandbox:
+            return self
+        if self.security == "none" and self.host not in LOOPBACK:
+            raise ValueError('security = "none" is for a relay on this machine; use "tls" or "starttls"')
+        if self.username and not self.password.get_secret_value():
+            raise ValueError("username is given without password (or password_file)")
+        return self
+
+
+class DkimSettings(_Table):
+    """`[dkim]`: the signing key."""
+
+    domain: str = ""
+    selector: str = ""
+    key_file: str = "var/dkim.pem"
+
+
+class DeliverySettings(_Table):
+    """`[delivery]`: pace and patience."""
+
+    connections: int = Field(default=4, ge=1, le=64)
+    rate: int = Field(default=0, ge=0)
+    per_domain: int = Field(default=0, ge=0)
+    on_uncertain: Literal["resend", "hold"] = "resend"
+    resend_after: float = 900.0
+    lease: float = 1200.0
+    max_age: float = 48 * 3600.0
+    retry_after: float = 300.0
+
+    @field_validator("resend_after", "lease", "max_age", "retry_after", mode="before")
+    @classmethod
+    def _in_seconds(cls, value: object) -> float:
+        return parse_duration(value)
+
+
+class HttpSettings(_Table):
+    """`[http]`: where the built-in server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+
+
+class DatabaseSettings(_Table):
+    """`[database]`: where the state lives."""
+
+    url: str = "sqlite:///var/publisher.db"
+
+    @field_validator("url")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("sqlite:///PATH or postgresql://user@host/name is needed")
+        return value
+
+
+class Settings(_Table):
+    """The whole of `config.toml`."""
+
+    site: SiteSettings = SiteSettings()
+    articles: ArticlesSettings = ArticlesSettings()
+    sections: list[SectionSettings] = []
+    products: list[ProductSettings] = []
+    newsletters: list[NewsletterSettings] = []
+    smtp: SmtpSettings = SmtpSettings()
+    dkim: DkimSettings | None = None
+    delivery: DeliverySettings = DeliverySettings()
+    http: HttpSettings = HttpSettings()
+    database: DatabaseSettings = DatabaseSettings()
+
+    @property
+    def default_access(self) -> Access:
+        """Returns what an article gets that names no access (decisions 9)."""
+        return self.articles.access or Access.PUBLIC
+
+    @property
+    def gated(self) -> bool:
+        """Returns whether anything at all may be withheld from the public."""
+        return (
+            self.default_access is not Access.PUBLIC
+            or bool(self.products)
+            or any(s.access not in (None, Access.PUBLIC) for s in self.sections)
+            or any(n.audience is Audience.SUBSCRIBERS for n in self.newsletters)
+        )
+
+    def catalogue(self) -> Catalogue:
+        """Returns what config declares as the nouns that everything else works with."""
+        return Catalogue(
+            site=self._site(),
+            sections={s.id: Section(id=s.id, title=Localized.of(s.title), access=s.access) for s in self.sections},
+            products={
+                p.id: Product(
+                    id=p.id,
+                    title=Localized.of(p.title),
+                    match=p.to_filter(),
+                    exclude=p.exclude.to_filter() if p.exclude else None,
+                )
+                for p in self.products
+            },
+            newsletters={n.id: self._newsletter(n) for n in self.newsletters},
+            default_access=self.default_access,
+        )
+
+    def _site(self) -> Site:
+        languages = dict.fromkeys([self.site.language, *self.site.languages])
+        return Site(
+            title=self.site.title,
+            url=self.site.url,
+            description=self.site.description,
+            language=self.site.language,
+            languages=tuple(languages),
+            timezone=self.site.timezone,
+            contact=self.site.contact,
+            service=self.site.service or self.site.title,
+            author=self.site.author,
+            feed_limit=self.site.feed_limit,
+            gated=self.gated,
+            postal_address=self.site.postal_address,
+        )
+
+    def _newsletter(self, n: NewsletterSettings) -> Newsletter:
+        instant = n.schedule == "instant"
+        return Newsletter(
+            id=n.id,
+            title=Localized.of(n.title),
+            description=Localized.of(n.description),
+            audience=n.audience,
+            open=n.open if n.open is not None else n.audience is Audience.PUBLIC,
+            schedule=n.schedule,
+            timezone=n.timezone or self.site.timezone,
+            products=tuple(n.products),
+            filter=n.to_filter(),
+            min_articles=n.min_articles,
+            max_articles=n.max_articles,
+            grace_seconds=n.grace if n.grace is not None else (0.0 if instant else 900.0),
+            late=n.late,
+            sender=n.sender or self.smtp.sender,
+            subject=n.subject,
+        )
+
+
+def problems_of(settings: Settings) -> list[str]:
+    """Returns what is wrong between the keys, one line each, each with its key."""
+    return [
+        *_duplicates("sections", [s.id for s in settings.sections]),
+        *_duplicates("products", [p.id for p in settings.products]),
+        *_duplicates("newsletters", [n.id for n in settings.newsletters]),
+        *_unknown_names(settings),
+        *_unsaid(settings),
+    ]
+
+
+def _duplicates(table: str, ids: list[str]) -> list[str]:
+    return [f"{table}.{i}.id: {name!r} is given twice" for i, name in enumerate(ids) if name in ids[:i]]
+
+
+def _unknown_names(settings: Settings) -> list[str]:
+    sections = {s.id for s in settings.sections}
+    products = {p.id for p in settings.products}
+    found = []
+    filters: list[tuple[str, _FilterKeys]] = []
+    for i, p in enumerate(settings.products):
+        filters.append((f"products.{i}", p))
+        if p.exclude:
+            filters.append((f"products.{i}.exclude", p.exclude))
+    for i, n in enumerate(settings.newsletters):
+        filters.append((f"newsletters.{i}", n))
+        found += [
+            f"newsletters.{i}.products: there is no product {name!r} in [[products]]"
+            for name in n.products
+            if name not in products
+        ]
+    for key, keys in filters:
+        found += [
+            f"{key}.sections: there is no section {name!r} in [[sections]]"
+            for name in keys.sections
+            if name not in sections
+        ]
+    return found
+
+
+def _unsaid(settings: Settings) -> list[str]:
+    found = []
+    if settings.articles.access is None and settings.gated:
+        found.append(
+            'articles.access: say "summary", "headline", "subscriber" or "public": '
+            "with products or a subscribers' newsletter it must not be guessed"
+        )
+    if settings.gated and not settings.site.contact:
+        found.append("site.contact: needed where stories are withheld: readers are told to contact it")
+    return found

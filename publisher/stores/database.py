@@ -1,0 +1,158 @@
+"""Opens the database and hands out connections; knows the two dialects, not the tables.
+
+SQLite: WAL with `synchronous=FULL`; readers never write, and every write and
+every checkpoint holds `db.lock` beside the file, also across processes:
+versions before 3.51.3 can lose a race between a writer and a checkpoint, and
+no process ever has to wait in vain for SQLite's own lock (decisions 16).
+"""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TextIO
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from publisher.errors import UnreachableError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_CHECKPOINT_PAGES = 1000
+
+
+def micros(moment: datetime) -> int:
+    """Returns an aware time as microseconds since 1970 UTC, exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def maybe_micros(moment: datetime | None) -> int | None:
+    """Returns `micros` of a time that may be missing."""
+    return None if moment is None else micros(moment)
+
+
+def moment(value: int) -> datetime:
+    """Returns the aware UTC time of `micros`."""
+    return _EPOCH + value * _MICROSECOND
+
+
+def maybe_moment(value: int | None) -> datetime | None:
+    """Returns `moment` of a value that may be NULL."""
+    return None if value is None else moment(value)
+
+
+class Database:
+    """One open database: `read()` and `write()` give connections, `write()` commits at its end or not at all."""
+
+    def __init__(self, readers: AsyncEngine, writers: AsyncEngine, lock_path: Path | None) -> None:
+        self._readers = readers
+        self._writers = writers
+        self._turn = asyncio.Lock()
+        self._lock_path = lock_path
+        self._lock_file: TextIO | None = None
+
+    @classmethod
+    def open(cls, url: str, folder: Path) -> "Database":
+        """Returns the database at `url`; a relative SQLite path is below `folder`. Connects at first use."""
+        if url.startswith("sqlite:"):
+            path = folder / url.removeprefix("sqlite:///")
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return cls(_sqlite_engine(path, writing=False), _sqlite_engine(path, writing=True), path.parent / "db.lock")
+        engine = create_async_engine(
+            url.replace("postgresql:", "postgresql+psycopg:", 1), pool_size=8, max_overflow=8, pool_pre_ping=True
+        )
+        return cls(engine, engine, None)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is SQLite, inside this process."""
+        return self._lock_path is not None
+
+    def insert(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
+        """Returns an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+        return sqlite.insert(table) if self.embedded else postgresql.insert(table)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Gives a connection that sees one consistent state and cannot write."""
+        async with _reachable(), self._readers.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Gives a connection inside a short transaction: committed and durable at the end, undone on any error."""
+        if self._lock_path is None:
+            async with _reachable(), self._writers.begin() as connection:
+                yield connection
+            return
+        async with self._turn, self._across_processes(), _reachable(), self._writers.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Closes every connection; a process that does not hangs on aiosqlite's threads."""
+        if self._lock_path is None:
+            await self._writers.dispose()
+            return
+        async with self._turn, self._across_processes():  # the last close of SQLite checkpoints
+            await self._readers.dispose()
+            await self._writers.dispose()
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+
+    @asynccontextmanager
+    async def _across_processes(self) -> AsyncIterator[None]:
+        if self._lock_file is None:
+            assert self._lock_path is not None
+            self._lock_file = self._lock_path.open("w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.to_thread(fcntl.flock, self._lock_file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+
+@asynccontextmanager
+async def _reachable() -> AsyncIterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise UnreachableError(f"the database does not answer: {error.orig}") from error
+
+
+def _sqlite_engine(path: Path, *, writing: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=1 if writing else 4, max_overflow=0
+    )
+    pragmas = [
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=5000",
+        "secure_delete=ON",
+        f"wal_autocheckpoint={_CHECKPOINT_PAGES if writing else 0}",
+        f"query_only={'OFF' if writing else 'ON'}",
+    ]
+
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    sa.event.listen(engine.sync_engine, "connect", on_connect)
+    sa.event.listen(engine.sync_engine, "begin", on_begin)
+    return engine
