@@ -8,6 +8,6 @@ or without a catalogue here.
 
 from publisher.languages.catalogues import label, languages
 from publisher.languages.dates import date_text, datetime_text, time_text
-from publisher.languages.scripts import direction, upper
+from publisher.languages.scripts import direction, language_name, upper
 
-__all__ = ["date_text", "datetime_text", "direction", "label", "languages", "time_text", "upper"]
+__all__ = ["date_text", "datetime_text", "direction", "label", "language_name", "languages", "time_text", "upper"]

@@ -3,6 +3,7 @@
 import enum
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from publisher.model.view import Depth, View
 
@@ -81,8 +82,10 @@ class Cohort:
     number: int
     newsletter: str
     cadence: str
-    """A schedule as in config: `daily 07:00`, a cron line, `instant`, or `manual`."""
+    """A schedule in its one spelling: `daily 07:00`, a cron line, `instant`, or `manual`."""
     timezone: str
+    created_at: datetime
+    """When the newsletter was first seen: it has no slots before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,34 @@ class Slot:
     period: str
     """`daily:2026-10-25`, `weekly:2026-W48`, `story:17:1`, `manual:3`: unique within the cohort."""
     due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSlot:
+    """A granted slot whose planning has not come to its end, with its cohort's clock."""
+
+    number: int
+    """The store's key."""
+    cohort: int
+    newsletter: str
+    cadence: str
+    timezone: str
+    period: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendRequest:
+    """What `publisher send` asks of a running service, and what came of it."""
+
+    number: int
+    newsletter: str
+    options: dict[str, Any]
+    requested_at: datetime
+    taken_at: datetime | None = None
+    issue: int | None = None
+    answer: dict[str, Any] | None = None
+    """`{"issue": n}`, `{"held": [reasons]}`, `{"error": text}`; None: not answered yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +205,15 @@ class Issue:
     planned_at: datetime
     expected: int = 0
     hold_reasons: tuple[str, ...] = ()
+    stop_reason: str = ""
+    """Why a paused or cancelled one stands still."""
+    cadence: str = ""
+    """Of the cohort, as are the zone and the period; empty for service mail."""
+    timezone: str = ""
+    period: str = ""
+    due_at: datetime | None = None
+    sandbox: bool = False
+    """Planned for the sandbox's inbox: it is no coverage once the sandbox is off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,14 @@
 """Subscribers, what they asked for, and what they may read."""
 
 import enum
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from publisher.model.catalogue import Product
+
+EVERYTHING = "*"
+"""The product of a licence for all there is."""
 
 
 class SubscriptionStatus(enum.StrEnum):
@@ -76,3 +80,208 @@ class Viewer:
 
 
 PUBLIC = Viewer()
+
+
+def viewer_of(licences: Iterable[Licence], products: Mapping[str, Product]) -> Viewer:
+    """Returns the viewer whom these licences make; one for a product that config no longer has grants nothing."""
+    return Viewer(
+        grants=tuple(
+            Grant(
+                product=None if licence.product == EVERYTHING else products[licence.product],
+                valid_from=licence.valid_from,
+                valid_until=licence.valid_until,
+                archive_days=licence.archive_days,
+                embargo_cleared=licence.embargo_cleared,
+                active=licence.active,
+            )
+            for licence in licences
+            if licence.product == EVERYTHING or licence.product in products
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a licence is to be granted with."""
+
+    product: str
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A subscriber with everything that makes them one."""
+
+    subscriber: Subscriber
+    subscriptions: tuple[Subscription, ...] = ()
+    licences: tuple[Licence, ...] = ()
+
+
+class ConsentEvent(enum.StrEnum):
+    """What was said yes or no to a newsletter with."""
+
+    REQUESTED = "requested"
+    CONFIRMED = "confirmed"
+    IMPORTED = "imported"
+    ADDED = "added"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Where a wish came from, for the record."""
+
+    origin: str
+    """`web`, `one-click`, `preferences`, `command`, `import FILE`."""
+    evidence: str = ""
+    """Truncated network and user agent, or the words of consent that came with an import."""
+    network: str = ""
+    """Where a form was sent from, truncated (`192.0.2.0/24`); empty: not counted against any network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """One piece of evidence; never changed, only added to."""
+
+    newsletter: str
+    event: ConsentEvent
+    at: datetime
+    origin: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUp:
+    """One filled-in form: what the link in its confirmation mail confirms."""
+
+    number: int
+    subscriber: int
+    newsletters: tuple[str, ...]
+    requested_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+
+    def expired(self, now: datetime) -> bool:
+        """Returns whether it was left unused for too long."""
+        return self.used_at is None and now >= self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """At most `most` sign-ups within `window`."""
+
+    window: timedelta
+    most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUpLimits:
+    """How many confirmation mails we can be made to send (security S1)."""
+
+    per_address: tuple[Allowance, ...] = ()
+    per_network: tuple[Allowance, ...] = ()
+    overall: tuple[Allowance, ...] = ()
+
+
+class SuppressionReason(enum.StrEnum):
+    """Why an address is never mailed."""
+
+    COMPLAINT = "complaint"
+    BOUNCE = "bounce"
+    ERASED = "erased"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An address that is never mailed; of an erased one only the keyed hash is left."""
+
+    address_hash: str
+    address: str | None
+    """The address key (lower case, A-labels)."""
+    reason: SuppressionReason
+    at: datetime
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """A person who is to become a subscriber, or to get more than they had."""
+
+    address: str
+    address_key: str
+    address_hash: str
+    language: str | None = None
+    default_language: str = "en"
+    """For somebody new who names none."""
+    name: str | None = None
+    timezone: str | None = None
+    newsletters: tuple[str, ...] = ()
+    status: SubscriptionStatus = SubscriptionStatus.UNCONFIRMED
+    event: ConsentEvent = ConsentEvent.REQUESTED
+    licences: tuple[Terms, ...] = ()
+    """Granted at once, whatever the status, also where such a licence had ended."""
+    implied: tuple[str, ...] = ()
+    """Products that come with the newsletters: granted to who has, and had, no licence at all."""
+    proof: Proof
+    trusted: bool = False
+    """The operator's word: may change what is known of somebody; a form on the web may not."""
+
+
+class EnrolmentResult(enum.StrEnum):
+    """What became of an enrolment."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    SUPPRESSED = "suppressed"
+    LIMITED = "limited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """The answer to one enrolment."""
+
+    result: EnrolmentResult
+    subscriber: int | None = None
+    language: str = ""
+    signup: SignUp | None = None
+    """What waits to be confirmed; its mail may have been queued before."""
+    suppressed: SuppressionReason | None = None
+    kept_unsubscribed: tuple[str, ...] = ()
+
+
+class ConfirmationState(enum.StrEnum):
+    """What became of the press on a confirmation button."""
+
+    CONFIRMED = "confirmed"
+    ALREADY = "already"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """The answer to a confirmation."""
+
+    state: ConfirmationState
+    subscriber: Subscriber
+    newsletters: tuple[str, ...]
+
+
+class TokenState(enum.StrEnum):
+    """How a feed token stands."""
+
+    CURRENT = "current"
+    GRACE = "grace"
+    """Replaced, but still good for a while."""
+    GONE = "gone"
+    """Replaced, and no longer good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedReader:
+    """Whose feed token it is."""
+
+    subscriber: Subscriber
+    token: TokenState

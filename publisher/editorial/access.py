@@ -1,0 +1,147 @@
+"""Who sees how much of a story: the only place that decides."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from publisher.editorial.timing import embargoed, expired, scheduled
+from publisher.model.article import Access, Article, Status, Story
+from publisher.model.catalogue import Catalogue, Filter, Product, Section
+from publisher.model.people import Grant, Viewer
+from publisher.model.view import Channel, Depth
+
+_EARLY_CHANNELS = frozenset({Channel.EMAIL, Channel.NINJS})
+_PUBLIC_DEPTH = {
+    Access.PUBLIC: Depth.FULL,
+    Access.SUMMARY: Depth.SUMMARY,
+    Access.HEADLINE: Depth.HEADLINE,
+    Access.SUBSCRIBER: Depth.HIDE,
+}
+
+
+def decide(
+    article: Article, viewer: Viewer, channel: Channel, now: datetime, *, earlier: Sequence[Article] = ()
+) -> Depth:
+    """Returns how much of `article` the viewer gets on `channel` at `now`.
+
+    `earlier` are the versions that were out before: a story that is withdrawn or held is told of only to those
+    who, as they are entitled now, could have seen one of them. An article whose `access` is not settled
+    (`settled`) counts as for subscribers alone: doubt never publishes.
+    """
+    match article.status:
+        case Status.PLANNED | Status.DRAFT:
+            return Depth.HIDE
+        case Status.KILLED | Status.WITHDRAWN:
+            return Depth.TOMBSTONE if visible_before(earlier, viewer, now) else Depth.HIDE
+        case Status.HELD:
+            return Depth.HOLD if visible_before(earlier, viewer, now) else Depth.HIDE
+        case Status.PUBLISHED:
+            return _decide_published(article, viewer, channel, now)
+
+
+def _decide_published(article: Article, viewer: Viewer, channel: Channel, now: datetime) -> Depth:
+    if scheduled(article, now) or expired(article, now):
+        return Depth.HIDE
+    if embargoed(article, now):
+        early = channel in _EARLY_CHANNELS and any(g.embargo_cleared for g in _covering(article, viewer, now))
+        return Depth.FULL_EMBARGOED if early else Depth.HIDE
+    return _reach(article, viewer, now)
+
+
+def visible_before(earlier: Sequence[Article], viewer: Viewer, now: datetime) -> bool:
+    """Returns whether present entitlement opens any of the versions that were out."""
+    return any(_reach(version, viewer, now) is not Depth.HIDE for version in earlier)
+
+
+def _reach(article: Article, viewer: Viewer, now: datetime) -> Depth:
+    """Returns the depth of a story that is out, whatever its dates say."""
+    if article.access is Access.PUBLIC or entitled(article, viewer, now):
+        return Depth.FULL
+    if any(in_force(grant, now) for grant in viewer.grants):
+        return Depth.HIDE  # what a subscriber's products leave out is not for this subscriber
+    return _PUBLIC_DEPTH[article.access or Access.SUBSCRIBER]
+
+
+def entitled(article: Article, viewer: Viewer, now: datetime) -> bool:
+    """Returns whether one of the viewer's licences covers the story's text at `now`."""
+    return bool(_covering(article, viewer, now))
+
+
+def lapsed_at(viewer: Viewer, now: datetime) -> datetime | None:
+    """Returns when the last licence of a former subscriber ended; None while one is in force or none had an end."""
+    if any(in_force(grant, now) for grant in viewer.grants):
+        return None
+    ends = [grant.valid_until for grant in viewer.grants if grant.valid_until is not None and grant.valid_until <= now]
+    return max(ends, default=None)
+
+
+def _covering(article: Article, viewer: Viewer, now: datetime) -> list[Grant]:
+    return [
+        grant
+        for grant in viewer.grants
+        if in_force(grant, now) and _reaches_back(grant, article, now) and covers(grant.product, article)
+    ]
+
+
+def in_force(grant: Grant, now: datetime) -> bool:
+    """Returns whether a licence holds at `now`."""
+    return (
+        grant.active
+        and (grant.valid_from is None or grant.valid_from <= now)
+        and (grant.valid_until is None or now < grant.valid_until)
+    )
+
+
+def _reaches_back(grant: Grant, article: Article, now: datetime) -> bool:
+    if grant.archive_days is None:
+        return True
+    published_at = article.first_published_at or article.published_at
+    return now - published_at <= timedelta(days=grant.archive_days)
+
+
+def covers(product: Product | None, story: Story) -> bool:
+    """Returns whether a product holds the story; None is everything there is.
+
+    What the editor wrote into the story's `products` (`id`, `-id`) wins over the product's own filters.
+    """
+    if product is None:
+        return True
+    if f"-{product.id}" in story.products:
+        return False
+    if product.id in story.products:
+        return True
+    return matches(product.match, story) and not _excluded(product, story)
+
+
+def _excluded(product: Product, story: Story) -> bool:
+    # An exclusion without criteria excludes nothing, although an empty filter matches everything.
+    return product.exclude is not None and product.exclude != Filter() and matches(product.exclude, story)
+
+
+def matches(criteria: Filter, story: Story) -> bool:
+    """Returns whether a story meets every criterion that is given; languages by RFC 4647 basic filtering."""
+    return (
+        (not criteria.sections or story.section in criteria.sections)
+        and (not criteria.tags or not set(_keys(criteria.tags)).isdisjoint(_keys(story.tags)))
+        and (not criteria.languages or any(_speaks(story.language, language) for language in criteria.languages))
+        and (criteria.urgency_max is None or story.urgency <= criteria.urgency_max)
+    )
+
+
+def _keys(tags: Sequence[str]) -> list[str]:
+    return [tag.casefold() for tag in tags]
+
+
+def _speaks(language: str, wanted: str) -> bool:
+    return f"{language.lower()}-".startswith(f"{wanted.lower()}-")
+
+
+def effective_access(story: Story, section: Section | None, default: Access) -> Access:
+    """Returns the story's own access, else its section's, else the site's."""
+    return story.access or (section.access if section else None) or default
+
+
+def settled(article: Article, catalogue: Catalogue) -> Article:
+    """Returns the article with the access that holds for it under the present configuration."""
+    section = catalogue.sections.get(article.section) if article.section else None
+    return replace(article, access=effective_access(article, section, catalogue.default_access))

@@ -1,0 +1,243 @@
+"""Articles as their viewers get them: every output is made from these Views and from nothing else.
+
+What a viewer may not see never enters a View; links are made absolute here,
+and labels are in the story's language.
+"""
+
+import re
+from dataclasses import fields, replace
+from datetime import datetime, time
+from functools import partial
+from urllib.parse import quote, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
+
+from publisher.editorial.access import effective_access
+from publisher.languages import date_text, datetime_text, direction, label
+from publisher.model.article import Access, Article, Body, Image, Status
+from publisher.model.catalogue import Catalogue, Section, Site
+from publisher.model.view import Depth, FullView, Label, Notice, View
+
+_ROLES = {
+    "writer": "writing_by",
+    "editor": "editing_by",
+    "reporter": "reporting_by",
+    "photographer": "photo_by",
+    "translator": "translation_by",
+    "": "contribution_by",
+}
+_TAG = re.compile(r"<[a-zA-Z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
+_ROOTED = re.compile(r"""(\s(?:href|src|poster|cite)\s*=\s*["'])(/(?!/))""", re.IGNORECASE)
+_SRCSET = re.compile(r"""(\ssrcset\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
+_ROOTED_CANDIDATE = re.compile(r"(^[\"']\s*|,\s*)(/(?!/))")
+_URL_SAFE = "/%:?#[]@!$&'()*+,;=~-._"
+
+
+def view(article: Article, depth: Depth, *, catalogue: Catalogue, body: Body | None = None) -> View | None:
+    """Returns the rendition of an article at the depth that `decide` gave; None for HIDE.
+
+    FULL and FULL_EMBARGOED need the `body`, and give a `FullView`: asking for one without it is an error.
+    """
+    match depth:
+        case Depth.HIDE:
+            return None
+        case Depth.FULL | Depth.FULL_EMBARGOED:
+            if body is None:
+                raise ValueError(f"a full rendition of {article.id} needs its body")
+            return _full(article, depth, catalogue, body)
+        case Depth.SUMMARY:
+            return replace(_summary(article, depth, catalogue), notice=subscription_notice(article, catalogue.site))
+        case Depth.HEADLINE:
+            return replace(_headline(article, depth, catalogue), notice=subscription_notice(article, catalogue.site))
+        case Depth.HOLD | Depth.TOMBSTONE:
+            return _advice(article, depth, catalogue)
+
+
+def _frame(article: Article, depth: Depth, catalogue: Catalogue) -> View:
+    """Returns what every rendition has, even a tombstone."""
+    access = effective_access(article, _section(article, catalogue), catalogue.default_access)
+    zone = catalogue.site.timezone
+    return View(
+        id=article.id,
+        number=article.number,
+        version=article.version,
+        depth=depth,
+        url=None if access is Access.SUBSCRIBER else absolute_url(catalogue.site, article.path),
+        language=article.language,
+        direction=direction(article.language),
+        title=article.title,
+        urgency=article.urgency,
+        published_at=article.published_at,
+        updated_at=article.updated_at,
+        published_text=stamp_text(article.published_at, article.language, zone),
+        updated_text=stamp_text(article.updated_at, article.language, zone),
+        update_shown=update_shown(article, zone),
+        free=access is Access.PUBLIC,
+    )
+
+
+def _headline(article: Article, depth: Depth, catalogue: Catalogue) -> View:
+    site = catalogue.site
+    image = _image(article.image, site)
+    return replace(
+        _frame(article, depth, catalogue),
+        section=_section_label(article, catalogue),
+        tags=tuple(Label(id=tag, title=tag) for tag in article.tags),
+        authors=article.authors or ((site.author,) if site.author else ()),
+        contributors=tuple((role_phrase(c.role, article.language), c.name) for c in article.contributors),
+        dateline=article.dateline.city if article.dateline else "",
+        image=replace(image, caption="") if image else None,
+    )
+
+
+def _summary(article: Article, depth: Depth, catalogue: Catalogue) -> View:
+    return replace(
+        _headline(article, depth, catalogue),
+        deck=article.deck,
+        summary=article.summary,
+        key_points=article.key_points,
+        sources=article.sources,
+        image=_image(article.image, catalogue.site),
+        corrections=article.corrections,
+    )
+
+
+def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> FullView:
+    site = catalogue.site
+    shown = _summary(article, depth, catalogue)
+    enclosures = tuple(replace(e, url=absolute_url(site, e.url)) for e in article.enclosures)
+    return FullView(
+        **{field.name: getattr(shown, field.name) for field in fields(View) if field.name != "enclosures"},
+        enclosures=enclosures,
+        body_html=absolute_links(body.html, site.url),
+        body_text=body.text,
+    )
+
+
+def _advice(article: Article, depth: Depth, catalogue: Catalogue) -> View:
+    """Returns a hold or a tombstone: nothing of the story but its title, and of a killed one not even that."""
+    say = partial(label, language=article.language)
+    frame = _frame(article, depth, catalogue)
+    if depth is Depth.HOLD:
+        return replace(frame, summary=say("hold_text"))
+    if article.status is Status.KILLED:  # the address tells the headline as well
+        return replace(frame, url=None, title=say("killed_title", ref=article.number), summary=say("tombstone_text"))
+    return replace(frame, title=say("withdrawn_title", title=article.title), summary=say("tombstone_text"))
+
+
+def lapse(*, id: str, ended_at: datetime, language: str, catalogue: Catalogue) -> View:  # noqa: A002
+    """Returns the one entry that tells a former subscriber why the full text is gone, and whom to ask."""
+    site = catalogue.site
+    when = date_text(ended_at, language, site.timezone)
+    return View(
+        id=id,
+        number=0,
+        version=1,
+        depth=Depth.SUMMARY,
+        url=f"{site.url}/",
+        language=language,
+        direction=direction(language),
+        title=label("licence_ended_title", language, date=when),
+        summary=label("licence_ended_text", language, service=site.service or site.title),
+        published_at=ended_at,
+        updated_at=ended_at,
+        published_text=when,
+        updated_text=when,
+        notice=notice_in(language, site, ref=id),
+    )
+
+
+def stamp_text(moment: datetime, language: str, zone: str) -> str:
+    """Returns a stamp at its own precision: a moment at midnight in the site's zone is a date without a time."""
+    show = datetime_text if _has_time(moment.astimezone(ZoneInfo(zone))) else date_text
+    return show(moment, language, zone)
+
+
+def update_shown(article: Article, zone: str) -> bool:
+    """Returns whether the update stamp says something that the date of publication does not."""
+    if article.updated_at <= article.published_at:
+        return False
+    published, updated = (moment.astimezone(ZoneInfo(zone)) for moment in (article.published_at, article.updated_at))
+    return updated.date() != published.date() or _minute(updated) != _minute(published)
+
+
+def _has_time(local: datetime) -> bool:
+    return local.time() != time.min
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _section(article: Article, catalogue: Catalogue) -> Section | None:
+    return catalogue.sections.get(article.section) if article.section else None
+
+
+def _section_label(article: Article, catalogue: Catalogue) -> Label | None:
+    if not article.section:
+        return None
+    section = _section(article, catalogue)
+    if section is None:
+        return Label(id=article.section, title=article.section)
+    url = absolute_url(catalogue.site, f"/sections/{section.id}/")
+    return Label(id=section.id, title=section.title.in_language(article.language), url=url)
+
+
+def role_phrase(role: str, language: str) -> str:
+    """Returns the words before a contributor's name, such as "Writing by"; a role we have no words for as it is."""
+    key = _ROLES.get(role.strip().lower())
+    return label(key, language) if key else role
+
+
+def subscription_notice(article: Article, site: Site) -> Notice | None:
+    """Returns the notice of a rendition that is less than full, in its language; None where nothing is withheld."""
+    return notice_in(article.language, site, ref=article.id) if site.gated else None
+
+
+def notice_in(language: str, site: Site, *, ref: str) -> Notice:
+    """Returns the notice in a language; `ref` tells the desk which entry made somebody write."""
+    return Notice(
+        text=label("notice", language, site=site.title, service=site.service or site.title),
+        contact=_contact(site.contact, label("notice_subject", language, ref=ref)),
+        contact_label=label("notice_contact", language),
+    )
+
+
+def _contact(contact: str, subject: str) -> str:
+    """Returns the address of the contact; a mail gets a subject unless the address has one (RFC 6068 §2)."""
+    if not contact.lower().startswith("mailto:") or re.search(r"[?&]subject=", contact, re.IGNORECASE):
+        return contact
+    return f"{contact}{'&' if '?' in contact else '?'}subject={quote(subject, safe='')}"
+
+
+def _image(image: Image | None, site: Site) -> Image | None:
+    return replace(image, src=absolute_url(site, image.src)) if image else None
+
+
+def absolute_url(site: Site, address: str) -> str:
+    """Returns a URI (RFC 3986) for a root-relative path or an absolute address; what is encoded stays so."""
+    absolute = site.absolute(address) if address.startswith("/") and not address.startswith("//") else address
+    parts = urlsplit(absolute)
+    if not parts.netloc.isascii():
+        absolute = urlunsplit(parts._replace(netloc=_ascii_host(parts.netloc)))
+    return quote(absolute, safe=_URL_SAFE)
+
+
+def _ascii_host(netloc: str) -> str:
+    try:
+        return netloc.encode("idna").decode("ascii")
+    except UnicodeError:
+        return netloc
+
+
+def absolute_links(html: str, base: str) -> str:
+    """Returns sanitised HTML whose root-relative links, images and media start with `base` (no trailing slash)."""
+    return _TAG.sub(lambda tag: _absolute_tag(tag[0], base), html)
+
+
+def _absolute_tag(tag: str, base: str) -> str:
+    tag = _ROOTED.sub(lambda found: f"{found[1]}{base}{found[2]}", tag)
+    return _SRCSET.sub(lambda found: found[1] + _absolute_candidates(found[2], base), tag)
+
+
+def _absolute_candidates(candidates: str, base: str) -> str:
+    return _ROOTED_CANDIDATE.sub(lambda found: f"{found[1]}{base}{found[2]}", candidates)

@@ -1,0 +1,89 @@
+"""The lists that pages and feeds show, kept in order as stories come, change and go.
+
+One change touches the few shelves that hold the story, whatever the number of
+stories: that is what keeps a one-file change cheap.
+"""
+
+from bisect import bisect_left, insort
+from typing import NamedTuple
+
+from publisher.model.article import Article
+
+_Place = tuple[float, int]
+
+
+class Shelf(NamedTuple):
+    """What a list is of; all empty is everything."""
+
+    language: str = ""
+    section: str = ""
+    tag: str = ""
+
+
+ALL = Shelf()
+
+
+class Shelves:
+    """Stories in the order they are listed (newest first), on every shelf they belong to."""
+
+    def __init__(self) -> None:
+        self._places: dict[Shelf, list[_Place]] = {}
+        self._stories: dict[int, Article] = {}
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._stories
+
+    def __len__(self) -> int:
+        return len(self._stories)
+
+    def put(self, article: Article) -> set[Shelf]:
+        """Places or replaces a story; returns the shelves that are not as they were."""
+        touched = self.take(article.number)
+        self._stories[article.number] = article
+        for shelf in shelves_of(article):
+            insort(self._places.setdefault(shelf, []), _place(article))
+            touched.add(shelf)
+        return touched
+
+    def take(self, number: int) -> set[Shelf]:
+        """Takes a story away, if it is there; returns the shelves that are not as they were."""
+        article = self._stories.pop(number, None)
+        if article is None:
+            return set()
+        touched = shelves_of(article)
+        for shelf in touched:
+            places = self._places[shelf]
+            del places[bisect_left(places, _place(article))]
+            if not places:
+                del self._places[shelf]
+        return touched
+
+    def newest(self, shelf: Shelf = ALL, limit: int | None = None) -> list[Article]:
+        """Returns the first stories of a shelf."""
+        places = self._places.get(shelf, [])
+        return [self._stories[-number] for _, number in places[:limit]]
+
+    def get(self, number: int) -> Article | None:
+        """Returns a story that is on the shelves."""
+        return self._stories.get(number)
+
+    def numbers(self) -> list[int]:
+        """Returns the numbers of all stories."""
+        return sorted(self._stories)
+
+    def names(self) -> list[Shelf]:
+        """Returns every shelf that holds something."""
+        return list(self._places)
+
+
+def shelves_of(article: Article) -> set[Shelf]:
+    """Returns where a story belongs."""
+    section = article.section or ""
+    found = {ALL, Shelf(language=article.language), *(Shelf(tag=tag) for tag in article.tags)}
+    if section:
+        found |= {Shelf(section=section), Shelf(language=article.language, section=section)}
+    return found
+
+
+def _place(article: Article) -> _Place:
+    return -article.published_at.timestamp(), -article.number

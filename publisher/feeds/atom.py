@@ -1,0 +1,59 @@
+"""Atom 1.0 (RFC 4287)."""
+
+from typing import Any
+
+from publisher.feeds.entries import authors, categories, contributors, feed_author, hubs
+from publisher.feeds.extension import add_entry, generator_for
+from publisher.feeds.format import Format
+from publisher.feeds.text import clean, content_html, entry_html, line, summary_html, title
+from publisher.model.feed import Feed
+from publisher.model.view import FullView, View
+
+
+def render(feed: Feed) -> bytes:
+    """Returns the feed as Atom 1.0."""
+    generator = generator_for(feed)
+    generator.id(feed.id)
+    generator.title(line(feed.title) or feed.id)
+    generator.subtitle(line(feed.description) or None)
+    generator.updated(feed.updated_at.replace(microsecond=0))
+    generator.author(name=feed_author(feed))
+    generator.link(href=FORMAT.url_of(feed), rel="self", type=FORMAT.media_type)
+    for hub in hubs(feed):
+        generator.link(href=hub, rel="hub")
+    generator.link(href=clean(feed.home_url), rel="alternate", type="text/html")
+    for view in feed.entries:
+        _write(add_entry(generator, feed, view), view)
+    document: bytes = generator.atom_str(pretty=True)
+    return document
+
+
+def _write(entry: Any, view: View) -> None:
+    entry.title(title(view))
+    entry.published(view.published_at.replace(microsecond=0))
+    entry.updated(view.updated_at.replace(microsecond=0))
+    for name in authors(view):
+        entry.author(name=name)
+    for name in contributors(view):
+        entry.contributor(name=name)
+    for category in categories(view):
+        entry.category(term=category.term, scheme=category.scheme or None, label=category.label)
+    if view.url is not None:
+        entry.link(href=clean(view.url), rel="alternate")
+    _write_texts(entry, view)
+
+
+def _write_texts(entry: Any, view: View) -> None:
+    summary = summary_html(view)
+    if isinstance(view, FullView):
+        entry.content(content_html(view) or entry_html(view), type="html")
+    elif view.url is None:
+        entry.content(entry_html(view), type="html")  # RFC 4287 §4.1.2: content, where there is no alternate link
+        return
+    if summary:
+        entry.summary(summary, type="html")
+
+
+FORMAT = Format(
+    name="atom", title="Atom", extension="atom", media_type="application/atom+xml", charset="utf-8", render=render
+)

@@ -1,0 +1,39 @@
+"""Dates as a reader writes them; never for machines, and never dependent on this machine's locale."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time
+
+from publisher.languages.locales import locale_of
+
+
+def date_text(moment: datetime, language: str, zone: str) -> str:
+    """Returns the day of an aware `moment` in the IANA time zone `zone`: `2 Eylül 2025`."""
+    return _plain_spaces(format_date(_local(moment, zone), "long", locale=locale_of(language)))
+
+
+def time_text(moment: datetime, language: str, zone: str) -> str:
+    """Returns the hour and minute of an aware `moment` in `zone`: `14:30`."""
+    return _plain_spaces(format_time(_local(moment, zone).time(), "short", locale=locale_of(language)))
+
+
+def datetime_text(moment: datetime, language: str, zone: str) -> str:
+    """Returns day, hour and minute of an aware `moment` in `zone`, joined as the language does."""
+    pattern = str(locale_of(language).datetime_formats["long"])
+    return (
+        pattern.replace("'", "")
+        .replace("{0}", time_text(moment, language, zone))
+        .replace("{1}", date_text(moment, language, zone))
+    )
+
+
+def _local(moment: datetime, zone: str) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone cannot be shown")
+    return moment.astimezone(ZoneInfo(zone))
+
+
+def _plain_spaces(text: str) -> str:
+    # Many mail programs' fonts lack the narrow no-break space that the CLDR puts before AM and PM.
+    return text.replace("\u202f", "\u00a0")

@@ -1,0 +1,170 @@
+"""One delivery on its way: what is claimed, what goes over the wire, what came back, what that means."""
+
+import enum
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from publisher.model.issue import DeliveryState, IssueCounts, IssueKind
+
+_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """One life of one process that delivers; identity is never a host name alone."""
+
+    id: str
+    folder: str
+    host: str
+    pid: int
+    started_at: datetime
+
+
+class Phase(enum.StrEnum):
+    """How far a connection or transaction had come (RFC 5321 §3)."""
+
+    PREPARE = "prepare"
+    """Before any connection: the mail itself could not be made."""
+    CONNECT = "connect"
+    GREETING = "greeting"
+    HELLO = "hello"
+    STARTTLS = "starttls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    BODY = "body"
+    """The final dot was handed over; only here can a 2xx mean accepted, and only here can the end be uncertain."""
+
+
+SETUP = frozenset({Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.STARTTLS, Phase.AUTH})
+"""Before any message: trouble here is never a recipient's."""
+
+
+class Fault(enum.StrEnum):
+    """What came instead of a reply."""
+
+    DISCONNECTED = "disconnected"
+    TIMEOUT = "timeout"
+    GARBAGE = "garbage"
+    """A line that is no reply, or a reply that nothing had asked for."""
+    INSECURE = "insecure"
+    """The relay cannot be trusted: no STARTTLS, a wrong certificate, AUTH without TLS."""
+    WITHDRAWN = "withdrawn"
+    """We ourselves let go before the body: the store did not grant the mark."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What one SMTP transaction carries: one envelope with one recipient, one message."""
+
+    sender: str
+    recipient: str
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a transaction ended: the phase it was in, and the reply or what came instead of one."""
+
+    phase: Phase
+    code: int | None = None
+    text: str = ""
+    fault: Fault | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Returns whether the relay has taken the message over."""
+        return self.phase is Phase.BODY and self.fault is None and self.code is not None and 200 <= self.code <= 299
+
+    @property
+    def enhanced(self) -> str:
+        """Returns the enhanced status code of the reply, empty when there is none (RFC 3463)."""
+        match = _ENHANCED.match(self.text)
+        return match[0] if match else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an ending means for the delivery."""
+
+    state: DeliveryState
+    reason: str | None = None
+    counts: bool = True
+    """Whether this was an attempt; False: the relay's trouble, or none at all."""
+    refused: bool = False
+    """A 5xx that does not speak of the recipient."""
+    blames_address: bool = False
+    """A 5xx at RCPT whose enhanced code says that the address is dead."""
+    relay_trouble: bool = False
+    """Nothing can be sent at the moment, whoever it is for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that this process may work on until its lease ends."""
+
+    number: int
+    issue: int
+    kind: IssueKind
+    newsletter: str | None
+    edition: int | None
+    event: str | None
+    variant: int
+    subscriber: int
+    address: str
+    address_hash: str
+    """What a suppression of this address is kept under."""
+    name: str
+    token_generation: int
+    attempts: int
+    """This one included."""
+    refusals: int
+    resends: int
+    sending_at: datetime
+    """When the issue's first delivery was claimed."""
+
+    @property
+    def domain(self) -> str:
+        """Returns the recipient's domain."""
+        return self.address.rpartition("@")[2].lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The record of one attempt, as the store gets it."""
+
+    number: int
+    was: DeliveryState
+    """The state it left: claimed, or in flight once the mark was granted."""
+    ending: Ending | None
+    """None: given back before anything was said to a relay."""
+    outcome: Outcome
+    at: datetime
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """`[delivery]`: pace and patience."""
+
+    connections: int = 4
+    rate: int = 0
+    """Messages per minute; 0: no limit."""
+    per_domain: int = 0
+    """Messages per minute to one domain; 0: no limit."""
+    resend_uncertain: bool = True
+    resend_after: timedelta = timedelta(minutes=15)
+    lease: timedelta = timedelta(minutes=20)
+    max_age: timedelta = timedelta(hours=48)
+    retry_after: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """What became of an issue that was delivered as far as possible now."""
+
+    counts: IssueCounts
+    trouble: str | None = None
+    """Why the relay could not be talked to; None: it could."""
