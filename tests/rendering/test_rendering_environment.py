@@ -1,0 +1,142 @@
+"""Own templates, and what becomes of mistakes in them."""
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rendering_samples import agency, edition, templates, view
+
+from publisher.errors import ConfigError, TemplateError
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """The publication's own folder of templates, with its two rooms."""
+    folder = tmp_path / "templates"
+    (folder / "web").mkdir(parents=True)
+    (folder / "email").mkdir()
+    return folder
+
+
+def test_own_template_comes_before_the_packaged_one(own: Path) -> None:
+    (own / "web" / "gone.html").write_text("<p>Away, says {{ site.title }}</p>", encoding="utf-8")
+
+    assert templates(agency, own).page("gone", "en") == "<p>Away, says Harbour Wire</p>"
+    assert "<h1>" in templates(agency, own).page("not_found", "en")
+
+
+def test_own_template_builds_on_the_packaged_one_of_its_name(own: Path) -> None:
+    text = '{% extends "packaged:web/gone.html" %}{% block heading %}Quite gone{% endblock %}'
+    (own / "web" / "gone.html").write_text(text, encoding="utf-8")
+
+    html = templates(agency, own).page("gone", "en")
+
+    assert "<h1>Quite gone</h1>" in html
+    assert 'class="masthead"' in html
+
+
+def test_own_frame_is_used_by_packaged_pages(own: Path) -> None:
+    (own / "web" / "base.html").write_text("[{% block main %}{% endblock %}]", encoding="utf-8")
+
+    assert templates(agency, own).page("front", "en", views=()).startswith("[")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("<p>\n{{ nonsense }}</p>", 2, "'nonsense' is undefined"),
+        ("<p>\n\n{{ site.nonsense }}</p>", 3, "has no attribute 'nonsense'"),
+        ("{% if site %}\n<p>", 2, "Unexpected end of template"),
+        ("a\n{{ t('no_such_label') }}", 2, "no_such_label"),
+        ("a\nb\n{{ 1 + 'x' }}", 3, "unsupported operand"),
+        ("{% extends 'web/nowhere.html' %}", 1, "there is no template web/nowhere.html"),
+        ("a\n{{ site.__class__.__mro__ }}", 2, "__class__"),
+        ("a\n{{ 'x'.__len__() }}", 2, "__len__"),
+    ],
+)
+def test_mistake_is_named_with_file_and_line(own: Path, text: str, line: int, message: str) -> None:
+    (own / "web" / "gone.html").write_text(text, encoding="utf-8")
+
+    with pytest.raises(TemplateError, match=re.escape(message)) as found:
+        templates(agency, own).page("gone", "en")
+
+    assert isinstance(found.value, ConfigError)
+    assert (found.value.path, found.value.line) == ("templates/web/gone.html", line)
+    assert str(found.value).startswith(f"templates/web/gone.html:{line}: ")
+
+
+def test_mistake_in_an_own_mail_is_named_too(own: Path) -> None:
+    (own / "email" / "digest.txt").write_text("Subject: x\n\n{{ nonsense }}", encoding="utf-8")
+
+    with pytest.raises(TemplateError, match=r"templates/email/digest\.txt:3: 'nonsense' is undefined"):
+        templates(agency, own).mail(edition(view()))
+
+
+def test_text_template_must_begin_with_its_subject(own: Path) -> None:
+    (own / "email" / "digest.txt").write_text("Hello", encoding="utf-8")
+
+    with pytest.raises(TemplateError, match="its first line must be"):
+        templates(agency, own).mail(edition(view()))
+
+
+@pytest.mark.parametrize("subject", ["{{ nonsense }}", "{% if %}"])
+def test_mistake_in_a_subject_names_its_key(subject: str) -> None:
+    catalogue = agency()
+    newsletter = replace(catalogue.newsletters["daily"], subject=subject)
+    mails = templates(lambda: replace(catalogue, newsletters={"daily": newsletter}))
+
+    with pytest.raises(TemplateError, match=r"^newsletters\.daily\.subject:1: "):
+        mails.mail(edition(view()))
+
+
+def test_error_that_no_template_made_is_left_alone() -> None:
+    with pytest.raises(TypeError, match="argument"):
+        templates(agency).page()  # type: ignore[call-arg]
+
+
+def test_templates_that_cannot_be_compiled_are_all_listed(own: Path) -> None:
+    (own / "web" / "a.html").write_text("{% if %}", encoding="utf-8")
+    (own / "web" / "b.html").write_text("ok\n{{", encoding="utf-8")
+
+    found = templates(agency, own).problems()
+
+    assert [(error.path, error.line) for error in found] == [("templates/web/a.html", 1), ("templates/web/b.html", 2)]
+
+
+def test_packaged_templates_have_no_problems() -> None:
+    assert templates(agency).problems() == []
+
+
+def test_template_that_is_no_text_is_a_problem(own: Path) -> None:
+    (own / "web" / "a.html").write_bytes(b"\xff\xfe\x00")
+
+    assert [error.path for error in templates(agency, own).problems()] == ["templates/web/a.html"]
+
+
+def test_fingerprint_follows_the_templates_and_nothing_else(own: Path) -> None:
+    before = templates(agency, own).fingerprint()
+    (own / "notes.md").write_text("not a template", encoding="utf-8")
+    assert templates(agency, own).fingerprint() == before
+    assert templates(agency).fingerprint() == before
+
+    page = own / "web" / "gone.html"
+    page.write_text("one", encoding="utf-8")
+    first = templates(agency, own).fingerprint()
+    page.write_text("two", encoding="utf-8")
+
+    assert len({before, first, templates(agency, own).fingerprint()}) == 3
+
+
+def test_edited_template_is_used_at_once(own: Path) -> None:
+    """An editor who saves a template sees it with the next page, without a restart."""
+    page = own / "web" / "gone.html"
+    page.write_text("one", encoding="utf-8")
+    running = templates(agency, own)
+    assert running.page("gone", "en") == "one"
+
+    page.write_text("two", encoding="utf-8")
+    os.utime(page, ns=(1, 1))
+
+    assert running.page("gone", "en") == "two"

@@ -1,0 +1,265 @@
+"""Mails: a digest, a single story, a confirmation, a welcome; always HTML and text, always from Views."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from rendering_samples import BASE, CANARY, NOTICE, agency, blog, edition, full, templates, view
+from selectolax.lexbor import LexborHTMLParser
+
+from publisher.model.catalogue import Catalogue
+from publisher.model.issue import Edition, Group, MailText
+from publisher.model.personal import MARKERS
+from publisher.model.view import View
+
+GMAIL_CLIPS_AT = 102_000
+"""Bytes of the HTML part (standards T1)."""
+
+
+def digest(*views: View, **said: object) -> MailText:
+    return templates(agency).mail(edition(*views, **said))
+
+
+def stories(count: int) -> tuple[View, ...]:
+    return tuple(
+        view(id=str(i), title=f"Story number {i} of the day", deck=f"What happened in place {i}") for i in range(count)
+    )
+
+
+def every_mail() -> dict[str, MailText]:
+    public = edition(view(), view(id="2"), public=True, newsletter_id="weekly")
+    instant = edition(full(), instant=True, newsletter_id="alerts")
+    mails = templates(agency)
+    return {
+        "digest": digest(full(), view(id="2")),
+        "public digest": mails.mail(public),
+        "story": mails.mail(instant),
+        "confirmation": mails.message("confirmation", "en", titles=("Daily digest",)),
+        "welcome": mails.message("welcome", "tr", titles=("Günlük bülten",), private_feed=True),
+        "letter of a blog": templates(blog).mail(edition(full(section=None), public=True, newsletter_id="weekly")),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(every_mail()))
+def test_mail_is_readable_everywhere(name: str) -> None:
+    """The rules every mail obeys: language, layout tables, alternatives, colours for the dark, short lines."""
+    mail = every_mail()[name]
+    tree = LexborHTMLParser(mail.html)
+    root = tree.css_first("html")
+
+    assert mail.html.startswith("<!DOCTYPE html>")
+    assert root is not None
+    assert root.attributes["lang"]
+    assert tree.css_first(".canvas").attributes["dir"] == "ltr"
+    assert all(table.attributes.get("role") == "presentation" for table in tree.css("table"))
+    assert all(image.attributes.get("alt") for image in tree.css("img"))
+    assert len(tree.css("h1")) <= 1
+    assert '<meta name="color-scheme" content="light dark">' in mail.html
+    assert "@media (prefers-color-scheme: dark)" in mail.html
+    assert tree.css("script, link, iframe, form") == []
+    assert 40 <= len(mail.preheader) <= 130
+    assert tree.css_first(".pre").text().startswith(mail.preheader)
+    assert all(len(line) <= 78 or " " not in line for line in mail.text.splitlines())
+    assert "\r" not in mail.text
+    assert not re.search(r"<[a-z]+[ >]|&[a-z]+;", mail.text)
+    assert mail.text.endswith("\n")
+
+
+@pytest.mark.parametrize("name", sorted(every_mail()))
+def test_style_block_stays_small_enough_for_gmail(name: str) -> None:
+    """Gmail drops a style block of more than 16 KB (standards T6)."""
+    block = LexborHTMLParser(every_mail()[name].html).css_first("style").text()
+
+    assert len(block) < 16_000
+    assert ".sheet { width: 100%" not in block
+
+
+@pytest.mark.parametrize("name", ["digest", "public digest", "story", "letter of a blog", "welcome"])
+def test_reader_can_leave_from_both_parts(name: str) -> None:
+    mail = every_mail()[name]
+
+    assert f'href="{MARKERS["unsubscribe_url"]}"' in mail.html
+    assert f'href="{MARKERS["preferences_url"]}"' in mail.html
+    assert f"\n{MARKERS['unsubscribe_url']}\n" in mail.text
+
+
+def test_markers_survive_in_text_and_in_links() -> None:
+    """Inlining and escaping leave the places of personal values as they are."""
+    mail = templates(agency).message("confirmation", "en", titles=("Daily digest",))
+    marker = MARKERS["confirm_url"]
+
+    assert mail.html.count(marker) == 3
+    assert mail.html.count(f'href="{marker}"') == 2
+    assert f"\n{marker}\n" in mail.text
+
+
+def test_confirmation_holds_nothing_but_our_own_words() -> None:
+    """Nothing a visitor typed goes to an address that has not agreed to get mail (security S1)."""
+    mail = templates(agency).message("confirmation", "en", titles=("Daily digest",))
+
+    assert not any(MARKERS[slot] in mail.html + mail.text for slot in ("name", "address", "feed_url"))
+    assert mail.subject == "Harbour Wire: please confirm"
+
+
+def test_subject_names_newsletter_day_and_lead() -> None:
+    assert digest(view(), view(id="2")).subject == (
+        "Daily digest, November 18, 2026: Ferry line reopens after nine years"
+    )
+
+
+def test_instant_mail_is_the_story_itself() -> None:
+    """Its subject is the headline, and nothing of a digest's furniture is there."""
+    mail = templates(agency).mail(edition(full(), instant=True, newsletter_id="alerts", newsletter_title="Alerts"))
+
+    assert mail.subject == "Ferry line reopens after nine years"
+    assert "No. 12" not in mail.html + mail.text
+    assert "In this issue" not in mail.html
+    assert LexborHTMLParser(mail.html).css_first("h1").text() == mail.subject
+    assert CANARY in mail.html
+    assert CANARY in mail.text
+
+
+def test_instant_mail_of_several_stories_is_a_digest() -> None:
+    mail = templates(agency).mail(edition(full(), full(id="2"), instant=True))
+
+    assert mail.subject.startswith("Daily digest, ")
+
+
+def test_subject_from_config_is_a_template_too() -> None:
+    own = agency()
+    newsletter = replace(own.newsletters["daily"], subject="{{ views|length }} & more: {{ views[0].title }}")
+    mails = templates(lambda: replace_newsletter(own, "daily", newsletter))
+
+    assert mails.mail(edition(view(), view(id="2"))).subject == "2 & more: Ferry line reopens after nine years"
+
+
+def replace_newsletter(catalogue: Catalogue, name: str, newsletter: object) -> Catalogue:
+    return replace(catalogue, newsletters=catalogue.newsletters | {name: newsletter})
+
+
+def test_test_mail_is_marked() -> None:
+    assert digest(view(), test=True).subject.startswith("[TEST] Daily digest, ")
+
+
+def test_subject_and_preheader_are_one_line_each() -> None:
+    """A headline cannot add lines to the head of a mail."""
+    mail = digest(view(title="One\nBcc: x@example.net\n\nTwo", deck="a\nb"))
+
+    assert mail.subject == "Daily digest, November 18, 2026: One Bcc: x@example.net Two"
+    assert "\n" not in mail.preheader
+
+
+def test_full_text_and_summary_stand_side_by_side_as_their_views_say() -> None:
+    mail = digest(full(), view(id="2", title="The other", summary="What the public may know."))
+
+    assert mail.html.count(CANARY) == 1
+    assert mail.text.count(CANARY) == 1
+    assert "What the public may know." in mail.html
+    assert f'<a href="{BASE}/articles/ferry/" aria-label="Read more: The other"' in mail.html
+
+
+def test_table_of_contents_leads_to_each_story() -> None:
+    tree = LexborHTMLParser(digest(view(), view(id="2"), view(id="3")).html)
+    targets = [node.attributes["href"] for node in tree.css(".toc a")]
+
+    assert targets == ["#s1", "#s2", "#s3"]
+    assert [f"#{node.attributes['id']}" for node in tree.css("[id]")] == targets
+
+
+def test_digest_of_one_story_has_no_table_of_contents() -> None:
+    mail = digest(view())
+
+    assert LexborHTMLParser(mail.html).css_first(".toc") is None
+    assert "In this issue" not in mail.text
+
+
+def test_stories_stand_under_the_headings_of_their_groups() -> None:
+    groups = (Group(label="İlk", views=(view(),)), Group(label="Spor", views=(view(id="2"),)))
+    mail = templates(agency).mail(replace(edition(), groups=groups, language="tr"))
+
+    assert [node.text() for node in LexborHTMLParser(mail.html).css(".group")] == ["İlk", "Spor"]
+    assert "\nİLK\n===\n" in mail.text
+
+
+def test_public_digest_says_the_notice_once_per_language() -> None:
+    """Every public rendition in it is followed by the notice, which is not repeated for each story."""
+    turkish = replace(NOTICE, text="Harbour Wire haberlerinin bir bölümü burada.")
+    mail = digest(view(), view(id="2"), view(id="3", language="tr", notice=turkish))
+
+    tree = LexborHTMLParser(mail.html)
+    assert [node.attributes["lang"] for node in tree.css('[data-role="subscription-notice"]')] == ["en", "tr"]
+    assert mail.text.count(NOTICE.text) == 1
+    assert NOTICE.contact in mail.text
+
+
+def test_mail_in_full_has_no_notice_and_a_private_feed() -> None:
+    mail = digest(full())
+
+    assert LexborHTMLParser(mail.html).css_first('[data-role="subscription-notice"]') is None
+    assert MARKERS["feed_url"] in mail.html
+    assert MARKERS["feed_url"] in mail.text
+
+
+def test_public_newsletter_has_no_private_feed() -> None:
+    mail = digest(view(), public=True)
+
+    assert MARKERS["feed_url"] not in mail.html + mail.text
+
+
+def test_letter_of_a_blog_never_speaks_of_subscriptions() -> None:
+    mail = templates(blog).mail(edition(full(section=None), public=True, newsletter_id="weekly"))
+
+    assert not re.search(r"subscription|subscriber|contact us", mail.html + mail.text, re.IGNORECASE)
+    assert MARKERS["feed_url"] not in mail.html
+
+
+def test_already_sent_stories_are_named_only() -> None:
+    mail = digest(view(), already_sent=(full(id="9", title="From this morning"),))
+
+    assert "Already sent to you" in mail.html
+    assert "From this morning" in mail.text
+    assert CANARY not in mail.html + mail.text
+
+
+def test_story_without_page_has_no_link() -> None:
+    """A subscribers' story has no public address; its mail does not invent one."""
+    mail = digest(full(url=None))
+
+    assert LexborHTMLParser(mail.html).css(".h a, .more a") == []
+    assert "None" not in mail.html + mail.text
+
+
+def test_twenty_summaries_stay_below_what_gmail_clips() -> None:
+    mail = digest(*stories(20), public=True, newsletter_id="weekly")
+
+    assert len(mail.html.encode()) < GMAIL_CLIPS_AT * 0.8
+    assert mail.html.index(MARKERS["unsubscribe_url"]) < GMAIL_CLIPS_AT
+
+
+def test_right_to_left_mail_says_so() -> None:
+    story = full(language="ar", direction="rtl", title="عنوان")
+    tree = LexborHTMLParser(templates(agency).mail(edition(story, language="ar", direction="rtl", instant=True)).html)
+
+    assert tree.css_first("html").attributes["dir"] == "rtl"
+    assert tree.css_first(".canvas").attributes["dir"] == "rtl"
+
+
+def test_hostile_words_are_shown_not_run() -> None:
+    bad = "</td></table><script>alert(1)</script>"
+    mail = digest(view(title=bad, deck=bad, summary=bad, key_points=(bad,)), newsletter_title=bad)
+
+    assert LexborHTMLParser(mail.html).css("script") == []
+    assert "&lt;script" in mail.html
+    assert "<script>" in mail.text
+
+
+def test_the_same_edition_gives_the_same_mail() -> None:
+    one: Edition = edition(view(), full(id="2"))
+
+    assert templates(agency).mail(one) == templates(agency).mail(one)
+
+
+def test_pictures_have_the_size_of_their_room() -> None:
+    picture = LexborHTMLParser(digest(view()).html).css_first("img")
+
+    assert (picture.attributes["width"], picture.attributes["height"]) == ("536", "268")
