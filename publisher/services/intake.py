@@ -1,0 +1,498 @@
+"""Takes what changed in the articles folder into the store: parse, recognise, compare, remember.
+
+A file that cannot be used is a problem beside the others; its last good
+version stays. Ids are minted once: a renamed file, a restored one and one
+that names its id are the same story.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from publisher.content.settle import rested, settled
+from publisher.editorial.identity import mint_id
+from publisher.editorial.lifecycle import (
+    Change,
+    ChangeKind,
+    article_from,
+    compare,
+    effective_status,
+    given_out,
+    released,
+    removed,
+)
+from publisher.editorial.timing import next_change_at
+from publisher.errors import NotFoundError, RefusedError, UnsettledError
+from publisher.model.article import Article, Body, Manuscript, Problem
+from publisher.model.catalogue import Site
+from publisher.model.files import FileStat
+from publisher.model.publication import FileRecord, Revision
+from publisher.ports import ArticleStore, Source
+
+_BATCH = 500
+"""Files per transaction: a cold start remembers what it has done so far."""
+_AT_REST_SECONDS = 1.0
+_SECOND_LOOK_SECONDS = 0.02
+_SOON = timedelta(milliseconds=50)
+_MANY_GONE = 5
+"""So many files may vanish at once; of more, not half (delivery I15)."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one pass over the folder brought."""
+
+    changes: list[tuple[Change, Article]] = field(default_factory=list)
+    gone: list[Article] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    """Of every file that has any, not only of those read now."""
+    read: int = 0
+    again_at: datetime | None = None
+    """When to look again: something was still being written, or missing for too short a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What intake must know of the publication."""
+
+    site: Site
+    folder: str
+    """The articles folder's name, as problems show it."""
+    permalink: str
+    withdraw: bool
+    """Whether a deleted file is a withdrawal (decisions 9)."""
+    missing_grace: timedelta = timedelta(0)
+    """How long a file must be missing before it counts as deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The files that are there, and those of which nobody can say that they are not."""
+
+    found: dict[str, FileStat]
+    refused: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
+
+    def excuses(self, path: str) -> bool:
+        """Returns whether a file that was not found may be there all the same."""
+        return path in self.refused or path.startswith(self.unread)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One file that was read, and what came of it."""
+
+    path: str
+    stat: FileStat
+    content_hash: str
+    manuscript: Manuscript | RefusedError
+
+
+class Intake:
+    """The way from files to articles; holds what is known in memory, `load` fills it."""
+
+    def __init__(
+        self, source: Source, articles: ArticleStore, parse: Callable[[str, bytes], Manuscript], house: House
+    ) -> None:
+        self._source = source
+        self._store = articles
+        self._parse = parse
+        self._house = house
+        self._files: dict[str, FileRecord] = {}
+        self._hashes: dict[str, str] = {}
+        self._articles: dict[int, Article] = {}
+        self._ids: dict[str, int] = {}
+        self._addresses: dict[str, int] = {}
+        self._present: set[int] = set()
+        self._waiting: set[int] = set()
+        self._gone: dict[str, int] = {}
+        self._missing: dict[str, datetime] = {}
+        self._unusable: tuple[Problem, ...] = ()
+
+    @property
+    def articles(self) -> list[Article]:
+        """Every article whose file is there, as stored."""
+        return [self._articles[number] for number in self._present]
+
+    @property
+    def gone(self) -> list[Article]:
+        """Every article whose file is no more."""
+        return [self._articles[number] for number in self._gone.values()]
+
+    @property
+    def dated(self) -> list[Article]:
+        """The stories that time alone may change."""
+        return [self._articles[number] for number in self._waiting]
+
+    def holds(self, address: str) -> bool:
+        """Returns whether a story stands at a root-relative address."""
+        return address in self._addresses
+
+    def assets(self, numbers: set[int] | None) -> list[str]:
+        """Returns the files below the articles folder that these stories refer to; None: that any does."""
+        records = (r for r in self._files.values() if r.assets and (numbers is None or r.article in numbers))
+        return sorted({name for record in records for name in record.assets})
+
+    async def load(self) -> None:
+        """Reads what the store remembers."""
+        self._files = await self._store.files()
+        self._hashes = {record.content_hash: path for path, record in self._files.items()}
+        current = await self._store.current()
+        gone = await self._store.gone()
+        self._articles = {article.number: article for article in gone}
+        self._ids = {article.id: article.number for article in gone}
+        self._gone = {article.source: article.number for article in gone}
+        self._present, self._waiting, self._addresses = set(), set(), {}
+        self._remember([], current)
+
+    def next_change_at(self, now: datetime) -> datetime | None:
+        """Returns the next instant at which a date alone changes what is out."""
+        return next_change_at((self._articles[number] for number in self._waiting), now)
+
+    async def take(
+        self,
+        now: datetime,
+        paths: Iterable[str] | None = None,
+        *,
+        baseline: bool = False,
+        accept_loss: bool = False,
+        everything: bool = False,
+    ) -> Taken:
+        """Takes in every changed file, or of `paths` those that changed.
+
+        `baseline`: a first run; what is there counts as published at its date (decisions 3). `accept_loss`: believe
+        it when most of the folder is gone at once. `everything`: read unchanged files as well, the rules changed.
+        """
+        taken = Taken()
+        look = self._look(paths)
+        vanished = self._vanished(look, paths, now, taken, accept_loss=accept_loss)
+        changed = {path: stat for path, stat in look.found.items() if everything or self._changed(path, stat)}
+        whole = await self._whole(changed, now, taken)
+        for start in range(0, len(whole), _BATCH):
+            await self._take_files(whole[start : start + _BATCH], now, baseline, taken)
+        await self._forget(vanished, now, taken)
+        await self._release(now, taken)
+        taken.problems = self._problems()
+        return taken
+
+    def _problems(self) -> list[Problem]:
+        found = [*self._unusable, *(p for _, record in sorted(self._files.items()) for p in record.problems)]
+        return [replace(problem, path=f"{self._house.folder}/{problem.path}") for problem in found]
+
+    def _look(self, paths: Iterable[str] | None) -> "_Look":
+        if paths is None:
+            scan = self._source.scan()
+            self._unusable = scan.refused
+            return _Look(scan.articles, frozenset(problem.path for problem in scan.refused), scan.unread)
+        stats = {path: self._source.stat(path) for path in paths}
+        return _Look({path: stat for path, stat in stats.items() if stat is not None})
+
+    def _changed(self, path: str, stat: FileStat) -> bool:
+        known = self._files.get(path)
+        return known is None or known.stat != stat
+
+    async def _whole(self, changed: dict[str, FileStat], now: datetime, taken: Taken) -> list[tuple[str, FileStat]]:
+        """Returns the files that nobody is writing any more: at rest, or the same at a second look."""
+        fresh = [path for path, stat in changed.items() if not rested(stat, now, _AT_REST_SECONDS)]
+        if fresh:
+            await asyncio.sleep(_SECOND_LOOK_SECONDS)
+        moving = {path for path in fresh if not self._same(path, changed[path])}
+        if moving:
+            self._look_again(taken, now + _SOON)
+        return sorted((path, stat) for path, stat in changed.items() if path not in moving)
+
+    def _same(self, path: str, before: FileStat) -> bool:
+        after = self._source.stat(path)
+        return after is not None and settled(before, after)
+
+    def _vanished(
+        self, look: "_Look", paths: Iterable[str] | None, now: datetime, taken: Taken, *, accept_loss: bool
+    ) -> list[str]:
+        """Returns the files that count as deleted now; a folder that lost most of its files is not believed."""
+        known = self._files if paths is None else [path for path in paths if path in self._files]
+        missing = [path for path in known if path not in look.found and not look.excuses(path)]
+        for path in look.found:
+            self._missing.pop(path, None)
+        since = {path: self._missing.setdefault(path, now) for path in missing}
+        if len(missing) > _MANY_GONE and 2 * len(missing) > len(self._files) and not accept_loss:
+            message = (
+                f"{len(missing)} of {len(self._files)} files are gone at once; nothing was taken down. "
+                "Is the folder mounted? If it is meant so: publisher build --accept-loss"
+            )
+            self._unusable = (*self._unusable, Problem(path=".", line=1, message=message))
+            return []
+        due = [path for path, at in since.items() if now - at >= self._house.missing_grace]
+        if len(due) < len(missing):
+            self._look_again(taken, now + self._house.missing_grace)
+        return due
+
+    def _look_again(self, taken: Taken, at: datetime) -> None:
+        taken.again_at = at if taken.again_at is None else min(taken.again_at, at)
+
+    async def _take_files(self, whole: list[tuple[str, FileStat]], now: datetime, baseline: bool, taken: Taken) -> None:
+        read = [one for path, stat in whole if (one := self._read(path, stat, now, taken)) is not None]
+        taken.read += len(read)
+        before = await self._bodies_before(read)
+        revisions: list[Revision] = []
+        records: list[FileRecord] = []
+        kinds: list[Change] = []
+        for one in read:
+            try:
+                if isinstance(one.manuscript, RefusedError):
+                    raise one.manuscript
+                change, revision = self._revised(one.manuscript, before, now, baseline)
+            except RefusedError as error:
+                records.append(self._refused(one, error))
+                continue
+            records.append(_record(one, revision.article.number, one.manuscript))
+            if change.to_store:
+                revisions.append(revision)
+                kinds.append(change)
+        saved = await self._store.save(revisions, records, [], now)
+        self._remember(records, saved)
+        taken.changes += zip(kinds, saved, strict=True)
+
+    def _read(self, path: str, stat: FileStat, now: datetime, taken: Taken) -> "_Read | None":
+        content_hash = ""
+        try:
+            data = self._source.read(path)
+            content_hash = hashlib.sha256(data).hexdigest()
+            return _Read(path, stat, content_hash, self._parse(path, data))
+        except (UnsettledError, NotFoundError):
+            self._look_again(taken, now + _SOON)
+            return None
+        except RefusedError as error:
+            return _Read(path, stat, content_hash, error)
+
+    async def _bodies_before(self, read: "list[_Read]") -> dict[tuple[int, int], Body]:
+        known = [self._recognised(one.manuscript) for one in read if isinstance(one.manuscript, Manuscript)]
+        return await self._store.bodies((a.number, a.version) for a in known if a is not None)
+
+    def _recognised(self, manuscript: Manuscript) -> Article | None:
+        """Returns the article this file is about: the one it names, its own, one that was moved, one restored."""
+        own = self._files.get(manuscript.source)
+        numbers = (
+            self._ids.get(manuscript.id) if manuscript.id else None,
+            own.article if own and not manuscript.id else None,
+            self._moved_from(manuscript),
+            self._gone.get(manuscript.source),
+        )
+        number = next((number for number in numbers if number), None)
+        return self._articles.get(number) if number else None
+
+    def _moved_from(self, manuscript: Manuscript) -> int | None:
+        """Returns the article of a file with the same bytes that is no longer where it was."""
+        path = self._hashes.get(manuscript.content_hash)
+        if path is None or path == manuscript.source or self._stands(path):
+            return None
+        return self._files[path].article
+
+    def _stands(self, path: str) -> bool:
+        return path in self._files and path not in self._missing and self._source.stat(path) is not None
+
+    def _revised(
+        self,
+        manuscript: Manuscript,
+        before: dict[tuple[int, int], Body],
+        now: datetime,
+        baseline: bool,
+    ) -> tuple[Change, Revision]:
+        previous = self._recognised(manuscript)
+        self._check_single_source(manuscript, previous)
+        if previous is not None and not manuscript.slug_given:
+            manuscript = replace(manuscript, slug=previous.slug)  # a renamed file keeps its address
+        status = effective_status(manuscript.status, previous, withdraw=self._house.withdraw)
+        manuscript = replace(manuscript, status=status)
+        body_before = before.get((previous.number, previous.version)) if previous else None
+        change = compare(previous, body_before, manuscript)
+        first_seen_at = previous.first_seen_at if previous else now
+        article = article_from(
+            manuscript,
+            id=previous.id if previous else self._new_id(manuscript, now),
+            number=previous.number if previous else 0,
+            first_seen_at=first_seen_at,
+            change=change,
+            now=now,
+            zone=self._house.site.timezone,
+            permalink=self._house.permalink,
+            previous=previous,
+            baseline=baseline,
+        )
+        self._check_address(article)
+        if previous is not None and previous.number not in self._present:
+            change = replace(change, kind=ChangeKind.RELEASED) if not change.to_store else change
+        former = [*manuscript.aliases]
+        if previous is not None and previous.path != article.path and given_out(previous):
+            former.append(previous.path)
+        revision = Revision(article=article, body=manuscript.body, change=change.kind.value, former_paths=tuple(former))
+        self._reserve(article)
+        return change, revision
+
+    def _check_single_source(self, manuscript: Manuscript, previous: Article | None) -> None:
+        if previous is None or previous.number not in self._present or previous.source == manuscript.source:
+            return
+        if self._stands(previous.source):
+            raise RefusedError(f"the id {previous.id} belongs to {previous.source}; give this story an id of its own")
+
+    def _check_address(self, article: Article) -> None:
+        holder = self._addresses.get(article.path)
+        if holder is None or holder == article.number:
+            return
+        other = self._articles.get(holder)
+        name = other.source if other else "another new file"
+        raise RefusedError(f"the address {article.path} is taken by {name}; write another `slug`")
+
+    def _reserve(self, article: Article) -> None:
+        """Keeps address and id for a story of this batch that has no number yet."""
+        self._addresses.setdefault(article.path, article.number or -1)
+        self._ids.setdefault(article.id, article.number)
+
+    def _new_id(self, manuscript: Manuscript, now: datetime) -> str:
+        if manuscript.id:
+            return manuscript.id
+        day = (manuscript.date or now).astimezone(ZoneInfo(self._house.site.timezone)).date()
+        suffix = 1
+        wanted = mint_id(self._house.site.url, day, manuscript.slug)
+        while wanted in self._ids:
+            suffix += 1
+            wanted = mint_id(self._house.site.url, day, manuscript.slug, str(suffix))
+        return wanted
+
+    def _refused(self, one: "_Read", error: RefusedError) -> FileRecord:
+        known = self._files.get(one.path)
+        return FileRecord(
+            path=one.path,
+            stat=one.stat,
+            content_hash=one.content_hash,
+            article=known.article if known else None,
+            problems=(Problem(path=one.path, line=error.line, message=error.message),),
+            assets=known.assets if known else (),
+        )
+
+    def _remember(self, records: list[FileRecord], saved: list[Article]) -> None:
+        numbers = {article.source: article.number for article in saved}
+        for record in records:
+            self._files[record.path] = replace(record, article=numbers.get(record.path, record.article))
+            self._hashes[record.content_hash] = record.path
+        for article in saved:
+            before = self._articles.get(article.number)
+            if before is not None and self._addresses.get(before.path) == article.number:
+                del self._addresses[before.path]
+            self._articles[article.number] = article
+            self._ids[article.id] = article.number
+            self._addresses[article.path] = article.number
+            self._present.add(article.number)
+            self._gone.pop(article.source, None)
+            self._note_dates(article)
+
+    def _note_dates(self, article: Article) -> None:
+        """Keeps apart the few stories that time alone may change, so that no pass looks at all of them."""
+        dated = article.publish_at or article.embargo or article.expires
+        if dated or article.first_published_at is None:
+            self._waiting.add(article.number)
+        else:
+            self._waiting.discard(article.number)
+
+    async def _forget(self, vanished: list[str], now: datetime, taken: Taken) -> None:
+        """Takes down the stories whose last file is gone; a file that moved has given its story away already."""
+        if not vanished:
+            return
+        kept = {r.article for path, r in self._files.items() if path not in set(vanished)}
+        numbers = {self._files[path].article for path in vanished} - kept - {None}
+        lost = [self._articles[n] for n in sorted(n for n in numbers if n is not None) if n in self._present]
+        bodies = await self._store.bodies((a.number, a.version) for a in lost)
+        revisions = []
+        for article in lost:
+            after = removed(article, now, withdraw=self._house.withdraw)
+            body = bodies[article.number, article.version]
+            revisions.append(Revision(article=after, body=body, change=ChangeKind.WITHDRAWN.value))
+        saved = await self._store.save(revisions, [], vanished, now)
+        for path in vanished:
+            record = self._files.pop(path)
+            self._missing.pop(path, None)
+            if self._hashes.get(record.content_hash) == path:
+                del self._hashes[record.content_hash]
+        for article in saved:
+            self._articles[article.number] = article
+            self._present.discard(article.number)
+            self._waiting.discard(article.number)
+            self._gone[article.source] = article.number
+            self._addresses.pop(article.path, None)
+        taken.gone += saved
+
+    async def _release(self, now: datetime, taken: Taken) -> None:
+        """Notes the first publication of stories whose hour has come."""
+        due = [
+            (article, after)
+            for article in (self._articles[n] for n in sorted(self._waiting))
+            if (after := released(article, now)) is not article
+        ]
+        if not due:
+            return
+        bodies = await self._store.bodies((a.number, a.version) for a, _ in due)
+        revisions = [
+            Revision(article=after, body=bodies[a.number, a.version], change=ChangeKind.PUBLISHED.value)
+            for a, after in due
+        ]
+        saved = await self._store.save(revisions, [], [], now)
+        self._remember([], saved)
+        taken.changes += [(Change(kind=ChangeKind.PUBLISHED, version=a.version), a) for a in saved]
+
+
+class Rehearsal:
+    """A store that reads what there is and keeps nothing: intake with it says what would happen."""
+
+    def __init__(self, store: ArticleStore) -> None:
+        self._store = store
+        self._highest = 0
+
+    async def current(self) -> list[Article]:
+        """Returns what the store has."""
+        found = await self._store.current()
+        self._highest = max((article.number for article in found), default=0)
+        return found
+
+    async def gone(self) -> list[Article]:
+        """Returns what the store has."""
+        found = await self._store.gone()
+        self._highest = max((article.number for article in found), default=self._highest)
+        return found
+
+    async def files(self) -> dict[str, FileRecord]:
+        """Returns what the store has."""
+        return await self._store.files()
+
+    async def bodies(self, versions: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Body]:
+        """Returns what the store has."""
+        return await self._store.bodies(versions)
+
+    async def save(
+        self,
+        revisions: Sequence[Revision],
+        records: Sequence[FileRecord],  # noqa: ARG002  (kept nowhere)
+        vanished: Sequence[str],  # noqa: ARG002
+        now: datetime,  # noqa: ARG002
+    ) -> list[Article]:
+        """Numbers new articles and forgets them."""
+        saved = []
+        for revision in revisions:
+            article = revision.article
+            if article.number == 0:
+                self._highest += 1
+                article = replace(article, number=self._highest)
+            saved.append(article)
+        return saved
+
+
+def _record(one: "_Read", article: int, manuscript: Manuscript) -> FileRecord:
+    return FileRecord(
+        path=one.path,
+        stat=one.stat,
+        content_hash=one.content_hash,
+        article=article,
+        problems=manuscript.warnings,
+        assets=manuscript.assets,
+    )

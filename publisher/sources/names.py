@@ -1,0 +1,29 @@
+"""Which names in the articles folder count, and as what."""
+
+import os.path
+import re
+
+from publisher.model.files import ARTICLE_SUFFIXES
+
+MAX_DEPTH = 8
+"""Folders above a file that are still looked into."""
+
+_IGNORED = re.compile(
+    r"\..*|.*~|.*\.(?:swp|swx|tmp|part|crdownload|bak)|4913|#.*#|.*\.sync-conflict-.*|Thumbs\.db|desktop\.ini",
+    re.IGNORECASE | re.DOTALL,
+)
+# Hugo's section pages: texts about a folder, not stories.
+_SECTION_PAGE = re.compile(r"_index(?:\.[A-Za-z-]+)?\.(?:md|markdown|html?)", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ -]*\.(md|html|txt|jpg|png)")
+
+
+def is_ignored(name: str) -> bool:
+    """Returns whether a name is an editor's, a synchroniser's or a system's own, or a section page."""
+    if (plain := _PLAIN.fullmatch(name)) and plain[1]:
+        return False
+    return _IGNORED.fullmatch(name) is not None or _SECTION_PAGE.fullmatch(name) is not None
+
+
+def is_article(name: str) -> bool:
+    """Returns whether a file of this name holds a story."""
+    return os.path.splitext(name)[1].lower() in ARTICLE_SUFFIXES

@@ -1,0 +1,368 @@
+"""From files to public/: what is written, what is not, and what stays when something is wrong."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import feedparser
+import pytest
+from publications import AGENCY, ManualClock, make_publication, story, write
+
+from publisher.app import App, open_app
+from publisher.services.publish import Report
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An agency without any article."""
+    return make_publication(tmp_path / "wire")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@asynccontextmanager
+async def opened(folder: Path, clock: ManualClock) -> AsyncIterator[App]:
+    async with open_app(folder, clock) as app:
+        await app.publishing.open()
+        yield app
+
+
+async def build(folder: Path, clock: ManualClock, **options: bool) -> Report:
+    """One pass by a process of its own, once files count as deleted."""
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now(), **options)
+        return await app.publishing.refresh(clock.move(seconds=3), **options)
+
+
+async def first_build(folder: Path, clock: ManualClock) -> Report:
+    async with opened(folder, clock) as app:
+        return await app.publishing.refresh(clock.now())
+
+
+def public(folder: Path) -> dict[str, bytes]:
+    root = folder / "public"
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def feed(folder: Path, name: str = "all.atom") -> feedparser.FeedParserDict:
+    parsed = feedparser.parse((folder / "public" / "feeds" / name).read_bytes())
+    assert not parsed.bozo, parsed.get("bozo_exception")
+    return parsed
+
+
+async def test_an_empty_folder_is_a_publication(folder: Path, clock: ManualClock) -> None:
+    """Every feed and page exists and is valid before the first story."""
+    report = await first_build(folder, clock)
+    assert not report.refused
+    for name in ("all", "asia-pacific", "en/all", "tr/economy"):
+        for extension in ("rss", "atom"):
+            assert feed(folder, f"{name}.{extension}").entries == []
+        assert json.loads((folder / f"public/feeds/{name}.json").read_text())["items"] == []
+    assert b"Test Wire" in public(folder)["index.html"]
+    assert b"<urlset" in public(folder)["sitemap.xml"]
+
+
+async def test_the_second_build_writes_nothing(folder: Path, clock: ManualClock) -> None:
+    """Unchanged input leaves every byte, also hours later and in a new process."""
+    write(folder, "a.md", story("One", section="economy", tags="[tea]"))
+    await first_build(folder, clock)
+    before = public(folder)
+    clock.move(hours=3)
+    report = await first_build(folder, clock)
+    assert (report.written, report.removed, report.taken.read) == ([], [], 0)
+    assert public(folder) == before
+
+
+async def test_news_grow_old(folder: Path, clock: ManualClock) -> None:
+    """The one thing that time alone changes: two days later a story is no longer in the news sitemap."""
+    write(folder, "a.md", story("One"))
+    await first_build(folder, clock)
+    assert b"articles/a/" in public(folder)["news-sitemap.xml"]
+    clock.move(days=3)
+    report = await first_build(folder, clock)
+    assert report.written == ["news-sitemap.xml"]
+    assert b"articles/a/" not in public(folder)["news-sitemap.xml"]
+
+
+async def test_a_lost_public_folder_is_made_again_byte_for_byte(folder: Path, clock: ManualClock) -> None:
+    """public/ may be deleted at any time."""
+    import shutil
+
+    write(folder, "a.md", story("One", section="economy"))
+    await first_build(folder, clock)
+    before = public(folder)
+    shutil.rmtree(folder / "public")
+    clock.move(hours=5)
+    await first_build(folder, clock)
+    assert public(folder) == before
+
+
+async def test_one_changed_file_costs_one_parse_and_the_outputs_that_hold_it(folder: Path, clock: ManualClock) -> None:
+    """A change in one section touches no output of another."""
+    write(folder, "a.md", story("One", section="economy"))
+    write(folder, "b.md", story("Two", section="asia-pacific"))
+    await first_build(folder, clock)
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        write(folder, "b.md", story("Two, rewritten", section="asia-pacific"))
+        report = await app.publishing.refresh(clock.move(minutes=1), ["b.md"])
+    assert report.taken.read == 1
+    assert "articles/b/index.html" in report.written
+    assert "feeds/asia-pacific.rss" in report.written
+    assert "feeds/all.rss" in report.written
+    assert not [path for path in report.written if "economy" in path or "/a/" in path or path.startswith("tr/")]
+
+
+async def test_ids_survive_rename_move_and_a_new_domain(folder: Path, clock: ManualClock) -> None:
+    """An id is minted once; the address of a renamed file stays too."""
+    path = write(folder, "first.md", story("One"))
+    await first_build(folder, clock)
+    [before] = feed(folder).entries
+    moved = folder / "articles" / "2026" / "second.md"
+    moved.parent.mkdir()
+    path.rename(moved)
+    (folder / "config.toml").write_text(AGENCY.replace("https://wire.example", "https://elsewhere.example"))
+    await build(folder, clock)
+    [after] = feed(folder).entries
+    assert (after.id, after.updated, after.published) == (before.id, before.updated, before.published)
+    assert after.link == "https://elsewhere.example/articles/first/"
+
+
+async def test_a_rename_seen_as_two_events_is_no_new_story(folder: Path, clock: ManualClock) -> None:
+    """The file is missing for a moment, then there under another name: nothing is taken down between."""
+    path = write(folder, "first.md", story("One"))
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        [before] = feed(folder).entries
+        path.rename(folder / "articles" / ".hidden")
+        report = await app.publishing.refresh(clock.move(milliseconds=200), ["first.md"])
+        assert report.taken.again_at is not None
+        assert len(feed(folder).entries) == 1
+        (folder / "articles" / ".hidden").rename(folder / "articles" / "second.md")
+        await app.publishing.refresh(clock.move(milliseconds=200), ["second.md"])
+        await app.publishing.refresh(clock.move(seconds=5))
+        [after] = feed(folder).entries
+    assert after.id == before.id
+
+
+async def test_a_deleted_file_leaves_every_output_and_its_address_is_gone(folder: Path, clock: ManualClock) -> None:
+    """After the grace the story is out of pages, feeds and sitemap, and its address is known to be gone."""
+    path = write(folder, "a.md", story("One", section="economy", tags="[tea]"))
+    write(folder, "b.md", story("Two"))
+    await first_build(folder, clock)
+    path.unlink()
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        report = await app.publishing.refresh(clock.move(seconds=3))
+        assert app.publishing.gone == {"/articles/a/"}
+    assert {"articles/a/index.html", "feeds/tags/tea.rss"} <= set(report.removed)
+    assert [entry.title for entry in feed(folder).entries] == ["Two"]
+    assert b"articles/a/" not in public(folder)["sitemap.xml"]
+
+
+async def test_a_restored_file_is_the_same_story(folder: Path, clock: ManualClock) -> None:
+    """Deleting and bringing back keeps the id and the first publication."""
+    path = write(folder, "a.md", story("One"))
+    await first_build(folder, clock)
+    [before] = feed(folder).entries
+    text = path.read_text()
+    path.unlink()
+    await build(folder, clock)
+    assert feed(folder).entries == []
+    write(folder, "a.md", text)
+    await build(folder, clock)
+    [after] = feed(folder).entries
+    assert (after.id, after.published) == (before.id, before.published)
+
+
+async def test_most_of_the_folder_gone_at_once_is_not_believed(folder: Path, clock: ManualClock) -> None:
+    """An unmounted disk takes nothing down; the operator's word does."""
+    for number in range(8):
+        write(folder, f"{number}.md", story(f"Story {number}"))
+    await first_build(folder, clock)
+    for number in range(7):
+        (folder / "articles" / f"{number}.md").unlink()
+    report = await build(folder, clock)
+    assert len(feed(folder).entries) == 8
+    assert "7 of 8 files are gone" in report.refused[0].message
+    await build(folder, clock, accept_loss=True)
+    assert len(feed(folder).entries) == 1
+
+
+async def test_a_missing_folder_takes_nothing_down(folder: Path, clock: ManualClock) -> None:
+    """A folder that is not there is an error, not an empty publication."""
+    from publisher.errors import SourceError
+
+    write(folder, "a.md", story("One"))
+    await first_build(folder, clock)
+    (folder / "articles").rename(folder / "elsewhere")
+    async with opened(folder, clock) as app:
+        with pytest.raises(SourceError):
+            await app.publishing.refresh(clock.now())
+    assert len(feed(folder).entries) == 1
+
+
+BROKEN: dict[str, bytes] = {
+    "bad-yaml.md": b"---\ntitle: [unclosed\n---\ntext\n",
+    "no-title.md": b"---\nsection: economy\n---\ntext\n",
+    "bad-date.md": b"---\ntitle: A\ndate: the day after tomorrow\n---\ntext\n",
+    "latin-1.md": "---\ntitle: Caf\xe9\n---\ntext\n".encode("latin-1"),
+    "empty.md": b"",
+    "huge.md": b"---\ntitle: A\n---\n" + b"word " * 1_048_576,
+    "half.md": b"---\ntitle: A\nsection: eco",
+    "control.md": b"---\ntitle: A\n---\na \x01 control\n",
+    "bad-access.md": b"---\ntitle: A\naccess: everybody\n---\ntext\n",
+    "bad-toml.md": b"+++\ntitle = \n+++\ntext\n",
+    "twin.md": b"---\ntitle: A\nslug: good-one\n---\ntext\n",
+}
+
+
+async def test_twelve_broken_files_beside_three_good_ones(folder: Path, clock: ManualClock, tmp_path: Path) -> None:
+    """Each is named with file, line and reason; the good ones are published."""
+    for name in ("good-one", "good-three", "good-two"):
+        write(folder, f"{name}.md", story(name.replace("-", " ").title()))
+    await first_build(folder, clock)
+    for name, data in BROKEN.items():
+        write(folder, name, data)
+    secret = tmp_path / "secret.md"
+    secret.write_text(story("Secret"))
+    (folder / "articles" / "link.md").symlink_to(secret)
+    report = await build(folder, clock)
+    refused = {problem.path.removeprefix("articles/"): problem for problem in report.refused}
+    assert set(refused) == {*BROKEN, "link.md"}
+    assert all(problem.line >= 1 and len(problem.message) > 10 for problem in refused.values())
+    assert refused["bad-date.md"].line == 3
+    assert "good-one.md" in refused["twin.md"].message
+    assert sorted(entry.title for entry in feed(folder).entries) == ["Good One", "Good Three", "Good Two"]
+
+
+async def test_the_last_good_version_of_a_file_that_broke_stays(folder: Path, clock: ManualClock) -> None:
+    """A broken save changes no output; mending it publishes the new text."""
+    write(folder, "a.md", story("One"))
+    await first_build(folder, clock)
+    before = public(folder)
+    write(folder, "a.md", "---\ntitle: [broken\n---\n")
+    report = await build(folder, clock)
+    assert [problem.path for problem in report.refused] == ["articles/a.md"]
+    assert public(folder) == before
+    write(folder, "a.md", story("One, mended"))
+    report = await build(folder, clock)
+    assert not report.refused
+    assert [entry.title for entry in feed(folder).entries] == ["One, mended"]
+
+
+async def test_an_update_moves_updated_and_nothing_else(folder: Path, clock: ManualClock) -> None:
+    """id, address and date of publication stay; a quiet edit moves no date at all."""
+    write(folder, "a.md", story("One", date="2026-11-01T10:00:00+03:00"))
+    await first_build(folder, clock)
+    [first] = feed(folder).entries
+    write(folder, "a.md", story("One with a typo mended", date="2026-11-01T10:00:00+03:00"))
+    await build(folder, clock)
+    [quiet] = feed(folder).entries
+    assert (quiet.title, quiet.updated) == ("One with a typo mended", first.updated)
+    updated = story("One", date="2026-11-01T10:00:00+03:00", updated="2026-11-01T14:30:00+03:00")
+    write(folder, "a.md", updated)
+    await build(folder, clock)
+    [after] = feed(folder).entries
+    assert (after.id, after.link, after.published) == (first.id, first.link, first.published)
+    assert after.updated == "2026-11-01T11:30:00Z" or after.updated.startswith("2026-11-01T1")
+    assert after.updated != first.updated
+
+
+async def test_a_story_for_subscribers_leaves_no_trace(folder: Path, clock: ManualClock) -> None:
+    """Neither title, slug, id, tag nor text of it is in any public byte; a summary's body is not either."""
+    write(folder, "open.md", story("Open", body="Lead of the story.\n\nCANARYBODY is only in the body.\n"))
+    secret = story("Hidden Heron", access="subscriber", tags="[herontag]", body="HERONBODY\n", section="economy")
+    write(folder, "heron-file.md", secret)
+    await first_build(folder, clock)
+    everything = b"\n".join([*public(folder).values(), *(name.encode() for name in public(folder))]).lower()
+    for trace in (b"heron", b"canarybody"):
+        assert trace not in everything
+    assert b'data-role="subscription-notice"' in public(folder)["articles/open/index.html"]
+
+
+async def test_a_scheduled_story_comes_out_at_its_minute(folder: Path, clock: ManualClock) -> None:
+    """Nothing of it is public before; `next_change_at` says when to look."""
+    write(folder, "a.md", story("Later", publish_at="2026-11-02T12:30:00+00:00"))
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        assert feed(folder).entries == []
+        due = app.publishing.next_change_at(clock.now())
+        assert due is not None
+        clock.moment = due
+        await app.publishing.refresh(clock.now(), ())
+        assert [entry.title for entry in feed(folder).entries] == ["Later"]
+
+
+async def test_a_renamed_slug_redirects(folder: Path, clock: ManualClock) -> None:
+    """The old address leads to the new one; so does an alias."""
+    write(folder, "a.md", story("One", slug="old-name"))
+    await first_build(folder, clock)
+    write(folder, "a.md", story("One", slug="new-name", aliases="[/2019/one/]"))
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        assert app.publishing.moved == {
+            "/articles/old-name/": "/articles/new-name/",
+            "/2019/one/": "/articles/new-name/",
+        }
+    assert "articles/old-name/index.html" not in public(folder)
+
+
+async def test_a_changed_configuration_reaches_old_stories(folder: Path, clock: ManualClock) -> None:
+    """What config says of access holds for every story from the next pass on, without an edit."""
+    write(folder, "a.md", story("One", body="Lead.\n\nCANARY text.\n"))
+    await first_build(folder, clock)
+    assert b"CANARY" not in public(folder)["feeds/all.atom"]
+    (folder / "config.toml").write_text(AGENCY.replace('access = "summary"', 'access = "public"'))
+    await first_build(folder, clock)
+    assert b"CANARY" in public(folder)["feeds/all.atom"]
+    [entry] = feed(folder).entries
+    (folder / "config.toml").write_text(AGENCY.replace('access = "summary"', 'access = "subscriber"'))
+    await first_build(folder, clock)
+    assert feed(folder).entries == []
+    assert entry.id.startswith("tag:wire.example,2026-11-02:")
+
+
+async def test_files_beside_a_story_are_published_where_nobody_guesses(folder: Path, clock: ManualClock) -> None:
+    """An image that a story refers to is served; one that none refers to is not."""
+    write(folder, "2026/picture.png", b"\x89PNG picture")
+    write(folder, "2026/unused.png", b"\x89PNG unused")
+    body = "Lead.\n\n![A bird](picture.png)\n"
+    write(folder, "2026/a.md", story("One", access="public", body=body))
+    await first_build(folder, clock)
+    [media] = [name for name in public(folder) if name.startswith("media/")]
+    assert public(folder)[media] == b"\x89PNG picture"
+    assert f"https://wire.example/{media}".encode() in public(folder)["feeds/all.atom"]
+
+
+async def test_pages_and_static_files_are_published_as_they_are(folder: Path, clock: ManualClock) -> None:
+    """pages/ becomes pages in the navigation, static/ is copied, both follow changes."""
+    (folder / "pages").mkdir()
+    (folder / "static").mkdir()
+    (folder / "pages" / "about.md").write_text("---\ntitle: About us\n---\n\nWho we are.\n")
+    (folder / "static" / "CNAME").write_text("wire.example\n")
+    await first_build(folder, clock)
+    assert b"Who we are." in public(folder)["about/index.html"]
+    assert public(folder)["CNAME"] == b"wire.example\n"
+    assert b"About us" in public(folder)["index.html"]
+    assert "about" not in public(folder)["feeds/all.rss"].decode()
+    (folder / "pages" / "about.md").unlink()
+    await first_build(folder, clock)
+    assert "about/index.html" not in public(folder)
+    assert b"About us" not in public(folder)["index.html"]
+
+
+async def test_check_changes_nothing(folder: Path, clock: ManualClock) -> None:
+    """A rehearsal names every problem and keeps nothing."""
+    write(folder, "a.md", story("One"))
+    write(folder, "b.md", BROKEN["bad-yaml.md"])
+    async with open_app(folder, clock) as app:
+        await app.rehearsal.load()
+        taken = await app.rehearsal.take(clock.now(), everything=True)
+        assert [problem.path for problem in taken.problems if problem.fatal] == ["articles/b.md"]
+        assert await app.articles.current() == []
+    assert not (folder / "public").exists()
