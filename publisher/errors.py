@@ -35,6 +35,14 @@ class RefusedError(PublisherError):
         self.line = line
 
 
+class UnsettledError(PublisherError):
+    """A file changed while it was read; the next look will find it whole."""
+
+
+class SourceError(PublisherError):
+    """The articles folder itself cannot be read: what was published from it stays."""
+
+
 class OwnerError(PublisherError):
     """Another process already runs this publication."""
 

@@ -113,6 +113,17 @@ class OpenSlot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreached:
+    """One recipient of an issue who has not got it, and what is known about why."""
+
+    address: str
+    state: DeliveryState
+    reason: str
+    reply: str
+    """The relay's last words, with their code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendRequest:
     """What `publisher send` asks of a running service, and what came of it."""
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from publisher.errors import UnreachableError
+from publisher.errors import StoreError, UnreachableError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -94,6 +94,24 @@ class Database:
         async with self._turn, self._across_processes(), _reachable(), self._writers.begin() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def restructure(self) -> AsyncIterator[AsyncConnection]:
+        """Gives a connection like `write()` for changing tables: remaking one does not cascade to other rows."""
+        if self._lock_path is None:
+            async with self.write() as connection:
+                yield connection
+            return
+        async with self._turn, self._across_processes(), _reachable(), self._writers.connect() as connection:
+            await _foreign_keys(connection, "OFF")  # SQLite takes this outside of transactions only
+            try:
+                async with connection.begin():
+                    yield connection
+                    broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first()
+                    if broken is not None:
+                        raise StoreError(f"the change of tables would leave a row without its owner: {tuple(broken)}")
+            finally:
+                await _foreign_keys(connection, "ON")
+
     async def close(self) -> None:
         """Closes every connection; a process that does not hangs on aiosqlite's threads."""
         if self._lock_path is None:
@@ -127,6 +145,12 @@ async def _reachable() -> AsyncIterator[None]:
         yield
     except OperationalError as error:
         raise UnreachableError(f"the database does not answer: {error.orig}") from error
+
+
+async def _foreign_keys(connection: AsyncConnection, switch: str) -> None:
+    raw = await connection.get_raw_connection()
+    assert raw.driver_connection is not None
+    await raw.driver_connection.execute(f"PRAGMA foreign_keys={switch}")
 
 
 def _sqlite_engine(path: Path, *, writing: bool) -> AsyncEngine:

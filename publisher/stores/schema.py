@@ -87,6 +87,7 @@ files = sa.Table(
     sa.Column("path", sa.Text, primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+    sa.Column("ctime_ns", sa.BigInteger, nullable=False),
     sa.Column("inode", sa.BigInteger, nullable=False),
     sa.Column("content_hash", sa.Text, nullable=False),
     _ref("article_id", "articles", nullable=True),
@@ -167,7 +168,10 @@ signups = sa.Table(
     sa.Column("requested_at", Moment, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
     sa.Column("used_at", Moment),
+    sa.Column("network", sa.Text, nullable=False, default=""),  # truncated; what rates are limited by
     sa.Index("ix_signups_subscriber_id", "subscriber_id"),
+    sa.Index("ix_signups_network_requested_at", "network", "requested_at"),
+    sa.Index("ix_signups_requested_at", "requested_at"),
 )
 
 # Evidence: when, how and in which words somebody said yes or no. Never changed, only added to.
@@ -204,10 +208,11 @@ suppressions = sa.Table(
     "suppressions",
     metadata,
     sa.Column("address_hash", sa.Text, primary_key=True),  # HMAC(key, address_key): survives erasure
-    sa.Column("address", sa.Text),  # NULL once erased
+    sa.Column("address", sa.Text),  # the address_key; NULL once erased
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("at", Moment, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),
+    sa.Index("ix_suppressions_address", "address"),
 )
 
 # Slots, issues, variants ----------------------------------------------------------------------------------------------
@@ -250,6 +255,7 @@ issues = sa.Table(
     sa.Column("window_from", Moment),  # stories first published in (from, until] were looked at
     sa.Column("window_until", Moment),
     sa.Column("planned_at", Moment, nullable=False),
+    sa.Column("sending_at", Moment),  # when its first delivery was claimed; patience is counted from here
     sa.Column("finished_at", Moment),
     sa.Column("expected", sa.Integer, nullable=False, default=0),
     sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
@@ -310,17 +316,19 @@ deliveries = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("next_at", Moment, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("refusals", sa.Integer, nullable=False, default=0),  # 5xx that do not speak of the recipient
     sa.Column("boot_id", sa.Text),
     sa.Column("lease_until", Moment),
     sa.Column("resends", sa.Integer, nullable=False, default=0),  # after an uncertain end; at most one
     sa.Column("in_flight_at", Moment),
-    sa.Column("ended_at", Moment),
+    sa.Column("ended_at", Moment),  # terminal, or uncertain
     sa.Column("reply_phase", sa.Text),
     sa.Column("reply_code", sa.Integer),
     sa.Column("reply_text", sa.Text),
     sa.Column("reason", sa.Text),  # why suppressed, expired, cancelled
     sa.UniqueConstraint("issue_id", "subscriber_id"),
     sa.Index("ix_deliveries_state_next_at", "state", "next_at"),
+    sa.Index("ix_deliveries_issue_id_state_next_at", "issue_id", "state", "next_at"),
     sa.Index("ix_deliveries_variant_id", "variant_id"),
     sa.Index("ix_deliveries_subscriber_id", "subscriber_id"),
 )

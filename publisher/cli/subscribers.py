@@ -1,0 +1,302 @@
+"""`publisher subscribers …`: people, what they get, and what they may read."""
+
+import csv
+import io
+import sys
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from publisher.cli.context import Context, pass_context
+from publisher.errors import UsageError
+
+if TYPE_CHECKING:
+    from publisher.app import App
+    from publisher.model.people import Person
+    from publisher.services.subscribe import Dossier, ImportReport, Skipped
+
+
+@click.group("subscribers")
+def subscribers_command() -> None:
+    """People: list, add, show, edit, import, export, erase, token."""
+
+
+def _person_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option("--newsletters", metavar="IDS", help='Separated by commas; "" for none at all.'),
+        click.option(
+            "--products", metavar="IDS", help='What licences are for, separated by commas; "*" for everything.'
+        ),
+        click.option("--name"),
+        click.option("--language", metavar="TAG", help="One of site.languages."),
+        click.option("--timezone", metavar="ZONE", help="Such as Europe/Istanbul."),
+        click.option("--valid-from", metavar="DAY", help="First day of the licences."),
+        click.option("--valid-until", metavar="DAY", help="Last day of the licences."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@subscribers_command.command("list")
+@click.option("--newsletter", metavar="ID", help="Only who has, or had, this one.")
+@pass_context
+def list_people(ctx: Context, newsletter: str | None) -> None:
+    """List everybody with what they get."""
+
+    async def work(app: "App") -> list[dict[str, Any]]:
+        if newsletter is not None and newsletter not in app.catalogue.newsletters:
+            known = ", ".join(app.catalogue.newsletters) or "none"
+            raise UsageError(f"there is no newsletter {newsletter!r}; there are: {known}")
+        found = []
+        async for page in app.subscribing.everybody():
+            found += [_person(person) for person in page]
+        return [person for person in found if newsletter is None or newsletter in person["newsletters"]]
+
+    people = ctx.run(work)
+    lines = [f"{p['address']}  {_listed(p['newsletters'])}" for p in people]
+    ctx.emit(people, "\n".join([*lines, f"{len(people)} subscribers"]))
+
+
+@subscribers_command.command("add")
+@click.argument("address")
+@click.option("--confirmed", is_flag=True, help="You have their word: no confirmation mail.")
+@_person_options
+@pass_context
+def add(ctx: Context, /, address: str, confirmed: bool, **given: Any) -> None:
+    """Add one person; without --confirmed a confirmation mail goes out.
+
+    Without --newsletters it is every scheduled one, never an instant one. Without --products the licences are
+    those that the open subscribers' newsletters among them bring.
+    """
+    from publisher.model.people import Enrolled
+
+    async def work(app: "App") -> Enrolled:
+        return await app.subscribing.add(address, app.clock.now(), confirmed=confirmed, **_judged(app, given))
+
+    answer = ctx.run(work)
+    asked = answer.signup is not None
+    kept = list(answer.kept_unsubscribed)
+    lines = [f"{address}: {answer.result}"]
+    if asked:
+        lines.append("a confirmation mail is on its way, or was on the day before")
+    elif not confirmed and answer.result == "limited":
+        lines.append("no further confirmation mail goes out for now: one a day, three a month")
+    if kept:
+        lines.append(f"stays unsubscribed from {', '.join(kept)}; to override: publisher subscribers edit {address}")
+    ctx.emit(
+        {"address": address, "result": answer.result, "confirmation": asked, "kept_unsubscribed": kept},
+        "\n".join(lines),
+    )
+
+
+@subscribers_command.command("show")
+@click.argument("address")
+@pass_context
+def show(ctx: Context, address: str) -> None:
+    """Show everything that is known of one person."""
+
+    async def work(app: "App") -> "Dossier":
+        return await app.subscribing.show(address)
+
+    dossier = ctx.run(work)
+    known = _dossier(dossier)
+    ctx.emit(known, _described(known))
+
+
+@subscribers_command.command("edit")
+@click.argument("address")
+@_person_options
+@pass_context
+def edit(ctx: Context, /, address: str, **given: Any) -> None:
+    """Change what is given; the lists replace what the person had, also what they unsubscribed from."""
+    if all(value is None for value in given.values()):
+        raise UsageError("say what to change; see: publisher subscribers edit --help")
+
+    async def work(app: "App") -> "Person":
+        return await app.subscribing.edit(address, app.clock.now(), **_judged(app, given))
+
+    person = _person(ctx.run(work))
+    ctx.emit(person, f"{person['address']}  {_listed(person['newsletters'])}")
+
+
+@subscribers_command.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--confirmed", is_flag=True, help="You have everybody's word: no confirmation mails.")
+@click.option("--dry-run", is_flag=True, help="Report, and store nothing.")
+@pass_context
+def import_people(ctx: Context, file: Path, confirmed: bool, dry_run: bool) -> int:
+    """Add people from a CSV; exit code 1 when a line was skipped. Importing it again changes nothing."""
+    lines = _lines(file)
+
+    async def work(app: "App") -> "ImportReport":
+        now = app.clock.now()
+        return await app.subscribing.import_csv(lines, file.name, now, confirmed=confirmed, dry_run=dry_run)
+
+    report = ctx.run(work)
+    for skipped in report.skipped:
+        ctx.say(f"{file}:{skipped.line}: {skipped.reason}")
+    for left in report.left_alone:
+        ctx.say(f"{file}:{left.line}: left alone: {left.email}: {left.reason}")
+    ctx.emit(
+        {
+            "dry_run": report.dry_run,
+            "read": report.read,
+            "added": report.added,
+            "updated": report.updated,
+            "unchanged": report.unchanged,
+            "confirmations": report.confirmations,
+            "skipped": _skipped(report.skipped),
+            "left_alone": _skipped(report.left_alone),
+        },
+        f"{'would be: ' if dry_run else ''}{report.added} added, {report.updated} updated, "
+        f"{report.unchanged} unchanged, {report.confirmations} asked by mail, "
+        f"{len(report.left_alone)} left alone, {len(report.skipped)} skipped",
+    )
+    return 1 if report.skipped else 0
+
+
+@subscribers_command.command("export")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, else stdout.")
+@click.option("--raw", is_flag=True, help="Cells as they are, even those that a spreadsheet would run as formulas.")
+@pass_context
+def export(ctx: Context, output: Path | None, raw: bool) -> None:
+    """Write everybody as a CSV that `import` reads."""
+    from publisher.services.roster import COLUMNS, guarded
+
+    async def work(app: "App") -> list[dict[str, str]]:
+        return [row async for row in app.subscribing.export()]
+
+    rows = ctx.run(work)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([row[name] if raw else guarded(row[name]) for name in COLUMNS] for row in rows)
+    if output is None:
+        ctx.emit(rows, text.getvalue().removesuffix("\n"))
+        return
+    output.touch(mode=0o600)
+    output.write_text(text.getvalue(), encoding="utf-8")
+    ctx.emit({"file": str(output), "rows": len(rows)}, f"{len(rows)} lines written to {output}")
+
+
+@subscribers_command.command("erase")
+@click.argument("address")
+@pass_context
+def erase(ctx: Context, address: str) -> None:
+    """Delete one person for good; only a hash of the address stays, so that no import brings them back."""
+
+    async def work(app: "App") -> None:
+        await app.subscribing.erase(address, app.clock.now())
+
+    ctx.run(work)
+    ctx.emit({"address": address, "erased": True}, f"{address}: erased")
+
+
+@subscribers_command.command("token")
+@click.argument("address")
+@pass_context
+def token(ctx: Context, address: str) -> None:
+    """Print a new private feed address; the old one ends after a day."""
+    from publisher.services.subscribe import FeedAddress
+
+    async def work(app: "App") -> FeedAddress:
+        return await app.subscribing.token(address, app.clock.now())
+
+    feed = ctx.run(work)
+    ctx.say(f"the address before this one works until {feed.old_until:%Y-%m-%d %H:%M} UTC")
+    ctx.emit({"address": address, "url": feed.url, "old_until": feed.old_until.isoformat()}, feed.url)
+
+
+def _judged(app: "App", given: dict[str, Any]) -> dict[str, Any]:
+    from publisher.services.roster import parse_list, parse_moment
+
+    zone = app.catalogue.site.timezone
+    lists = {key: None if given[key] is None else parse_list(given[key]) for key in ("newsletters", "products")}
+    return {
+        **given,
+        **lists,
+        "valid_from": parse_moment(given["valid_from"] or "", zone, end=False),
+        "valid_until": parse_moment(given["valid_until"] or "", zone, end=True),
+    }
+
+
+def _lines(file: Path) -> list[str]:
+    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    try:
+        return data.decode("utf-8-sig").splitlines(keepends=True)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{file}:{line}: this is not UTF-8; save the file as CSV UTF-8") from error
+
+
+def _person(person: "Person") -> dict[str, Any]:
+    subscriber = person.subscriber
+    return {
+        "address": subscriber.address,
+        "name": subscriber.name,
+        "language": subscriber.language,
+        "timezone": subscriber.timezone,
+        "newsletters": {s.newsletter: s.status.value for s in person.subscriptions},
+        "products": [licence.product for licence in person.licences if licence.active],
+        "created_at": subscriber.created_at.isoformat(),
+    }
+
+
+def _dossier(dossier: "Dossier") -> dict[str, Any]:
+    return {
+        **_person(dossier.person),
+        "suppressed": dossier.suppression,
+        "licences": [
+            {
+                "product": licence.product,
+                "active": licence.active,
+                "valid_from": _iso(licence.valid_from),
+                "valid_until": _iso(licence.valid_until),
+            }
+            for licence in dossier.person.licences
+        ],
+        "consents": [
+            {
+                "at": consent.at.isoformat(),
+                "newsletter": consent.newsletter,
+                "event": consent.event,
+                "origin": consent.origin,
+                "evidence": consent.evidence,
+            }
+            for consent in dossier.consents
+        ],
+    }
+
+
+def _described(known: dict[str, Any]) -> str:
+    lines = [
+        known["address"],
+        f"  name         {known['name'] or '-'}",
+        f"  language     {known['language']}",
+        f"  time zone    {known['timezone'] or 'as the newsletter'}",
+        f"  newsletters  {_listed(known['newsletters'])}",
+        f"  suppressed   {known['suppressed'] or 'no'}",
+    ]
+    for licence in known["licences"]:
+        dates = f"from {licence['valid_from'] or 'the start'} until {licence['valid_until'] or 'further notice'}"
+        lines.append(f"  licence      {licence['product']} {dates}{'' if licence['active'] else ' (inactive)'}")
+    for consent in known["consents"]:
+        words = f"{consent['event']} {consent['newsletter']} ({consent['origin']}) {consent['evidence']}"
+        lines.append(f"  {consent['at']}  {words.rstrip()}")
+    return "\n".join(lines)
+
+
+def _listed(newsletters: dict[str, str]) -> str:
+    return ", ".join(f"{name} {status}" for name, status in newsletters.items()) or "no newsletter"
+
+
+def _skipped(lines: "Iterable[Skipped]") -> list[dict[str, Any]]:
+    return [{"line": line.line, "email": line.email, "reason": line.reason} for line in lines]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

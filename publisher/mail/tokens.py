@@ -1,0 +1,154 @@
+"""Signed tokens: who may unsubscribe, confirm, change preferences or read a private feed, without a login.
+
+A token names its purpose in its key, so one made for one purpose is never
+valid for another. None holds an address; none has an end of its own: what
+ends (a sign-up, a feed address) ends in the store.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_VERSION = "v1"
+_UNSUBSCRIBE = "unsubscribe"
+_CONFIRM = "confirm"
+_PREFERENCES = "preferences"
+_FEED = "feed"
+_ADDRESS = "address"
+_FORM = "form"
+_LONGEST = 512
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeToken:
+    """What an unsubscribe link speaks of."""
+
+    subscriber: int
+    newsletter: str
+
+
+class Tokens:
+    """Makes and reads tokens under the publication's key; tokens of `previous` keys are still read."""
+
+    def __init__(self, key: bytes, previous: Sequence[bytes] = ()) -> None:
+        if len(key) < 32:
+            raise ValueError("a key of at least 32 bytes is needed")
+        self._key = key
+        self._keys = {_key_id(old): old for old in (*previous, key)}
+
+    def unsubscribe(self, subscriber: int, newsletter: str) -> str:
+        """Returns the token that takes one person off one newsletter, as often as it is used, for ever."""
+        return self._signed(_UNSUBSCRIBE, f"{subscriber} {newsletter}")
+
+    def read_unsubscribe(self, token: str) -> UnsubscribeToken | None:
+        """Returns what `unsubscribe` signed, None for anything else."""
+        claim = self._verified(_UNSUBSCRIBE, token)
+        if claim is None:
+            return None
+        subscriber, _, newsletter = claim.partition(" ")
+        return UnsubscribeToken(int(subscriber), newsletter)
+
+    def confirm(self, signup: int) -> str:
+        """Returns the token that confirms one sign-up; the store knows until when."""
+        return self._signed(_CONFIRM, str(signup))
+
+    def read_confirm(self, token: str) -> int | None:
+        """Returns the sign-up that `confirm` signed, None for anything else."""
+        return _number(self._verified(_CONFIRM, token))
+
+    def preferences(self, subscriber: int) -> str:
+        """Returns the token that lets one person change what they get."""
+        return self._signed(_PREFERENCES, str(subscriber))
+
+    def read_preferences(self, token: str) -> int | None:
+        """Returns the subscriber that `preferences` signed, None for anything else."""
+        return _number(self._verified(_PREFERENCES, token))
+
+    def feed(self, subscriber: int, generation: int) -> str:
+        """Returns the private part of a subscriber's feed addresses: 256 bits, not to be told from random ones."""
+        return _encoded(hmac.digest(_derived(self._key, _FEED), f"{subscriber} {generation}".encode(), "sha256"))
+
+    def feed_hash(self, subscriber: int, generation: int) -> str:
+        """Returns `hash_of` the feed token: what the store keeps of it."""
+        return hash_of(self.feed(subscriber, generation))
+
+    def address_hash(self, address_key: str) -> str:
+        """Returns what stays of an address after erasure: enough to know it again, not to tell it."""
+        return hmac.digest(_derived(self._key, _ADDRESS), address_key.encode(), "sha256").hex()
+
+    def form_key(self) -> bytes:
+        """Returns the key that the forms of the public pages are signed with."""
+        return _derived(self._key, _FORM)
+
+    def _signed(self, purpose: str, claim: str) -> str:
+        head = f"{_VERSION}.{_key_id(self._key)}.{_encoded(claim.encode())}"
+        return f"{head}.{_encoded(_mac(self._key, purpose, head))}"
+
+    def _verified(self, purpose: str, token: str) -> str | None:
+        head, _, mac = token.rpartition(".")
+        parts = head.split(".")
+        if len(token) > _LONGEST or len(parts) != 3 or parts[0] != _VERSION:
+            return None
+        key = self._keys.get(parts[1])
+        if key is None or not hmac.compare_digest(_encoded(_mac(key, purpose, head)).encode(), mac.encode()):
+            return None
+        try:
+            return base64.urlsafe_b64decode(parts[2] + "==").decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+
+
+class Links:
+    """The absolute addresses with tokens in them that a mail or page may hold."""
+
+    def __init__(self, site_url: str, tokens: Tokens) -> None:
+        self._site_url = site_url.rstrip("/")
+        self._tokens = tokens
+
+    def unsubscribe_url(self, subscriber: int, newsletter: str) -> str:
+        """Returns where one person leaves one newsletter, also by one click (RFC 8058)."""
+        return f"{self._site_url}/unsubscribe/{self._tokens.unsubscribe(subscriber, newsletter)}"
+
+    def preferences_url(self, subscriber: int) -> str:
+        """Returns where one person chooses what to get."""
+        return f"{self._site_url}/preferences/{self._tokens.preferences(subscriber)}"
+
+    def feed_url(self, subscriber: int, generation: int) -> str:
+        """Returns the folder of a person's private feeds; `all.atom` and its siblings are in it."""
+        return self.feed_folder(self._tokens.feed(subscriber, generation))
+
+    def feed_folder(self, token: str) -> str:
+        """Returns the same by the token itself."""
+        return f"{self._site_url}/u/{token}/"
+
+    def confirm_url(self, signup: int) -> str:
+        """Returns where a sign-up is confirmed."""
+        return f"{self._site_url}/confirm/{self._tokens.confirm(signup)}"
+
+
+def hash_of(token: str) -> str:
+    """Returns SHA-256 (hex) of a token: whoever reads the store cannot use it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _derived(key: bytes, purpose: str) -> bytes:
+    return hmac.digest(key, f"publisher {purpose}".encode(), "sha256")
+
+
+def _key_id(key: bytes) -> str:
+    return _derived(key, "id").hex()[:6]
+
+
+def _mac(key: bytes, purpose: str, head: str) -> bytes:
+    return hmac.digest(_derived(key, purpose), head.encode(), "sha256")
+
+
+def _encoded(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).decode().rstrip("=")
+
+
+def _number(claim: str | None) -> int | None:
+    return None if claim is None else int(claim)

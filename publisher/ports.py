@@ -1,0 +1,460 @@
+"""What the services need of the edges, as protocols over the nouns; `app` picks who satisfies them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from publisher.model.article import Article, Body
+from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter
+from publisher.model.files import FileStat, Scan
+from publisher.model.issue import (
+    Cohort,
+    DeliveryState,
+    Edition,
+    Issue,
+    IssueCounts,
+    IssueState,
+    MailText,
+    OpenSlot,
+    SendRequest,
+    SlotState,
+    StoryRef,
+    Variant,
+)
+from publisher.model.page import Page, PlainFile
+from publisher.model.people import (
+    Confirmation,
+    Consent,
+    Enrolled,
+    Enrolment,
+    FeedReader,
+    Licence,
+    Person,
+    Proof,
+    SignUp,
+    SignUpLimits,
+    Subscriber,
+    Suppression,
+    SuppressionReason,
+    Terms,
+)
+from publisher.model.publication import FileRecord, OutputRecord, Revision
+from publisher.model.reader import Coverage, Reader
+
+
+class Clock(Protocol):
+    """Says what time it is; tests move it."""
+
+    def now(self) -> datetime:
+        """Returns the present moment, aware UTC."""
+
+
+class Renderer(Protocol):
+    """Lays out pages and mails."""
+
+    def page(self, name: str, language: str, **context: Any) -> str:
+        """Returns the HTML of a web page."""
+
+    def mail(self, edition: Edition) -> MailText:
+        """Returns a digest's words, with markers where personal values go."""
+
+    def message(self, kind: str, language: str, **context: Any) -> MailText:
+        """Returns a service mail such as `confirmation` or `welcome`."""
+
+    def fingerprint(self) -> str:
+        """Returns a hash of all that pages and mails are laid out with."""
+
+
+class Articles(Protocol):
+    """What we know of the stories: identities, versions, bodies."""
+
+    async def current(self) -> list[Article]:
+        """Returns the latest version of every article that is not gone."""
+
+    async def first_published(self, after: datetime, until: datetime) -> list[Article]:
+        """Returns articles first published in (after, until], latest version each, oldest first."""
+
+    async def by_numbers(self, numbers: Iterable[int]) -> dict[int, Article]:
+        """Returns the latest version of these articles, gone ones too."""
+
+    async def bodies(self, versions: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Body]:
+        """Returns bodies by (article number, version)."""
+
+
+class Outbox(Protocol):
+    """Takes service mail (confirmation, welcome) into the delivery machine."""
+
+    async def post(self, event: str, subscriber: int, language: str, mail: MailText, now: datetime) -> bool:
+        """Queues one mail to one person, once per `event`; returns False when that event was already queued."""
+
+
+class Source(Protocol):
+    """The folder of stories; blocking."""
+
+    def scan(self) -> Scan:
+        """Returns all files as of now; raises SourceError rather than an empty scan when the folder cannot be read."""
+
+    def stat(self, path: str) -> FileStat | None:
+        """Returns one article's file as it is now, usable or not; None when it has gone or is none by its name."""
+
+    def read(self, path: str) -> bytes:
+        """Returns a file's bytes.
+
+        Raises RefusedError for what must not or cannot be read, UnsettledError for a file that changed while it was
+        read, and NotFoundError for one that has gone.
+        """
+
+
+class ArticleStore(Protocol):
+    """What intake needs: the stories as stored, not completed by config."""
+
+    async def current(self) -> list[Article]:
+        """Returns the latest version of every article that is not gone."""
+
+    async def bodies(self, versions: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Body]:
+        """Returns bodies by (article number, version)."""
+
+    async def gone(self) -> list[Article]:
+        """Returns the last version of every article whose file is gone."""
+
+    async def files(self) -> dict[str, FileRecord]:
+        """Returns the snapshot of the folder."""
+
+    async def save(
+        self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime
+    ) -> list[Article]:
+        """Stores new versions and the snapshot in one transaction; returns the articles with their numbers."""
+
+
+class Facts(Protocol):
+    """Single facts about the installation, by name."""
+
+    async def get(self, name: str) -> str | None:
+        """Returns a fact, or None while it has not been said."""
+
+    async def settle(self, name: str, value: str) -> str:
+        """Says a fact unless it was said before; returns the one that holds."""
+
+    async def put(self, name: str, value: str) -> None:
+        """Says a fact, whatever was said before."""
+
+
+class Outputs(Protocol):
+    """What stands in public/, as remembered."""
+
+    async def outputs(self) -> dict[str, OutputRecord]:
+        """Returns the record of every file, by path."""
+
+    async def save_outputs(self, written: Sequence[OutputRecord], removed: Sequence[str]) -> None:
+        """Remembers what was written and what was taken away."""
+
+    async def redirects(self) -> dict[str, int]:
+        """Returns old addresses and the numbers of the articles they lead to."""
+
+
+class Output(Protocol):
+    """The folder that is public."""
+
+    def exists(self, path: str) -> bool:
+        """Returns whether a file stands there."""
+
+    def write(self, contents: Mapping[str, bytes]) -> None:
+        """Replaces files, each atomically, durable when this returns."""
+
+    def remove(self, paths: list[str]) -> None:
+        """Deletes files."""
+
+    def sweep(self) -> None:
+        """Deletes what a killed process left half-done."""
+
+
+class Companions(Protocol):
+    """What is published beside the stories."""
+
+    def pages(self) -> Sequence[Page]:
+        """Returns the pages that are neither news nor mail."""
+
+    def files(self) -> Sequence[PlainFile]:
+        """Returns the files that are published as they are."""
+
+    def asset(self, source: str) -> PlainFile | None:
+        """Returns a file beside a story, by its path below the articles folder; None when there is none."""
+
+    def fingerprint(self) -> str:
+        """Returns a hash of what every page shows of these: the names of the pages."""
+
+
+class PeopleStore(Protocol):
+    """What is remembered of people."""
+
+    async def by_number(self, number: int) -> Subscriber | None:
+        """Returns one subscriber."""
+
+    async def by_address(self, address_key: str) -> Subscriber | None:
+        """Returns the subscriber with this address."""
+
+    async def person(self, number: int) -> Person | None:
+        """Returns one subscriber with subscriptions and licences."""
+
+    def pages(self, size: int = 500) -> AsyncIterator[list[Person]]:
+        """Yields everybody, `size` at a time, oldest first."""
+
+    async def consents(self, subscriber: int) -> tuple[Consent, ...]:
+        """Returns all that a person ever said yes or no to, oldest first."""
+
+    async def enrol(
+        self,
+        enrolments: Sequence[Enrolment],
+        feed_hash: Callable[[int, int], str],
+        limits: SignUpLimits,
+        now: datetime,
+        *,
+        dry_run: bool = False,
+    ) -> list[Enrolled]:
+        """Adds people, or to what they have, all or none; never loosens an opt-out."""
+
+    async def signup(self, number: int) -> SignUp | None:
+        """Returns one sign-up."""
+
+    async def confirm(
+        self,
+        signup: int,
+        newsletters: Sequence[str],
+        products: Sequence[str],
+        address_hash: Callable[[str], str],
+        proof: Proof,
+        now: datetime,
+    ) -> Confirmation | None:
+        """Confirms a sign-up once, with licences for `products`; None when there is none of that number."""
+
+    async def subscribe(self, subscriber: int, newsletters: Sequence[str], proof: Proof, now: datetime) -> None:
+        """Confirms these subscriptions at the wish of the person."""
+
+    async def unsubscribe(
+        self, subscriber: int, newsletters: Sequence[str] | None, proof: Proof, now: datetime
+    ) -> tuple[str, ...]:
+        """Ends these subscriptions (None: all) and returns those that it ended now."""
+
+    async def undo_unsubscribe(
+        self, subscriber: int, newsletter: str, since: datetime, proof: Proof, now: datetime
+    ) -> bool:
+        """Takes back an unsubscription that is not older than `since`."""
+
+    async def pause(self, subscriber: int) -> None:
+        """Holds what the person gets until `resume`."""
+
+    async def resume(self, subscriber: int) -> None:
+        """Ends a pause."""
+
+    async def describe(
+        self, subscriber: int, *, name: str | None = None, language: str | None = None, timezone: str | None = None
+    ) -> None:
+        """Changes what is known of a person; None leaves it."""
+
+    async def grant(
+        self, subscriber: int, terms: Sequence[Terms], origin: str, now: datetime, *, renew: bool = True
+    ) -> None:
+        """Grants licences; `renew`: also where one had ended."""
+
+    async def revoke(self, subscriber: int, products: Sequence[str]) -> None:
+        """Makes licences inactive."""
+
+    async def rotate_feed_token(self, subscriber: int, generation: int, token_hash: str, old_until: datetime) -> bool:
+        """Moves a feed token from `generation` to the next; False when it is another one by now."""
+
+    async def erase(self, address_key: str, address_hash: str, origin: str, now: datetime) -> bool:
+        """Deletes a person; what is left is the keyed hash of the address."""
+
+    async def suppress(
+        self, address_key: str, address_hash: str, reason: SuppressionReason, origin: str, now: datetime
+    ) -> bool:
+        """Never mails this address again; False when it was suppressed before."""
+
+    async def unsuppress(self, address_hash: str) -> bool:
+        """Lets an address be mailed again; False when it was not suppressed."""
+
+    async def suppressions(self) -> list[Suppression]:
+        """Returns who is never mailed, latest first."""
+
+
+class Transport(Protocol):
+    """Mail out."""
+
+    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
+        """Runs one transaction; `in_flight` is awaited before the first byte of the body and may forbid it."""
+
+    async def close(self) -> None:
+        """Ends the sessions."""
+
+
+class Engine(Protocol):
+    """Who delivers: told after a commit that there is work; polling makes up for a bell nobody heard."""
+
+    def ring(self) -> None:
+        """Says that there is something to deliver."""
+
+    async def wait(self, seconds: float) -> None:
+        """Returns once somebody rang since the last call, or the time is over."""
+
+
+class DeliveryStore(Protocol):
+    """The states of every delivery; all changes conditional, all durable when they return."""
+
+    async def enlist(self, boot: Boot) -> None:
+        """Records a process that is about to claim."""
+
+    async def dismiss(self, boot: Boot, now: datetime) -> None:
+        """Records that a process has ended by itself."""
+
+    async def recover(self, boot: Boot, now: datetime, *, owner: bool) -> int:
+        """Takes rows back from workers that are gone; `owner`: this process holds its folder's lock."""
+
+    async def claim(
+        self, boot: Boot, now: datetime, *, limit: int, lease: timedelta, issue: int | None = None, alone: bool = False
+    ) -> list[Claimed]:
+        """Claims due deliveries; `alone`: nothing else is in hand, so one that may be poison can be tried."""
+
+    async def renew(self, boot: Boot, now: datetime, lease: timedelta) -> None:
+        """Extends the leases of what is claimed and not begun."""
+
+    async def release(self, boot: Boot, numbers: Collection[int], next_at: datetime) -> None:
+        """Gives claimed deliveries back untried."""
+
+    async def mark(
+        self, boot: Boot, now: datetime, begun: Sequence[Claimed], ended: Sequence[Ended], *, margin: timedelta
+    ) -> set[int]:
+        """Records ends and marks beginnings in one transaction; returns the beginnings that were granted."""
+
+    async def resend(self, now: datetime, after: timedelta, *, all_kinds: bool) -> int:
+        """Makes uncertain deliveries pending again, each once in its life."""
+
+    async def expire(self, now: datetime, max_age: timedelta) -> int:
+        """Gives up what has waited too long."""
+
+    async def finish(self, now: datetime, *, resend_all_kinds: bool) -> tuple[int, ...]:
+        """Ends issues of which nothing is open any more; returns their numbers."""
+
+    async def next_wake(self, *, resend_after: timedelta, resend_all_kinds: bool) -> datetime | None:
+        """Returns when the next delivery is due, None when none is; may be past."""
+
+    async def mail(self, variant: int) -> MailText:
+        """Returns a variant's words."""
+
+    async def counts(self, issue: int) -> IssueCounts:
+        """Returns an issue's deliveries by outcome."""
+
+    async def unsettled(self, issue: int | None) -> dict[DeliveryState, int]:
+        """Returns how many deliveries of issues being sent are open or uncertain, by state."""
+
+
+class IssueStore(Protocol):
+    """The ledger of cohorts, slots, issues and variants; all of it can be said twice and by two processes at once."""
+
+    async def cohort(self, newsletter: str, cadence: str, zone: str, now: datetime) -> Cohort:
+        """Returns the readers' clock, made at `now` if it is new."""
+
+    async def find_cohort(self, newsletter: str, cadence: str, zone: str) -> Cohort | None:
+        """Returns the readers' clock, if there was one before."""
+
+    async def last_slot(self, cohort: int) -> datetime | None:
+        """Returns when the cohort's latest slot was due."""
+
+    async def periods(self, cohort: int, after: datetime) -> set[str]:
+        """Returns the periods of the cohort's slots due after an instant."""
+
+    async def grant_slot(
+        self, cohort: int, period: str, due_at: datetime, now: datetime, state: SlotState = SlotState.GRANTED
+    ) -> bool:
+        """Grants the right to send once in this period; False when it was granted before."""
+
+    async def grant_manual_slot(self, cohort: int, now: datetime) -> str:
+        """Grants the next `manual:<n>` slot of a cohort; returns its period."""
+
+    async def open_slots(self) -> list[OpenSlot]:
+        """Returns the slots that were granted and whose planning has not come to its end, oldest first."""
+
+    async def close_empty(self, slot: int) -> bool:
+        """Ends a slot that brought nothing to anybody."""
+
+    async def begin(
+        self, slot: OpenSlot, window: tuple[datetime, datetime], now: datetime, *, sandbox: bool
+    ) -> Issue | None:
+        """Returns the slot's one issue, made if it is new; None: the slot has come to its end."""
+
+    async def of_slot(self, slot: int) -> Issue | None:
+        """Returns a slot's issue."""
+
+    async def unfinished(self, cohort: int) -> Issue | None:
+        """Returns a cohort's oldest issue that has not come to its end."""
+
+    async def planned(self, issue: int, first: int, last: int) -> set[int]:
+        """Returns which subscribers from `first` to `last` have their row in an issue."""
+
+    async def outcomes(self, issue: int) -> dict[str, int]:
+        """Returns the variants an issue has already, by outcome."""
+
+    async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
+        """Freezes one rendering; returns its key, that of the first one with the same outcome."""
+
+    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, now: datetime) -> bool:
+        """Gives recipients (subscriber, variant, suppressed) their rows; False when coverage changed since `mark`."""
+
+    async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
+        """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""
+
+    async def updates(self, after: datetime, until: datetime) -> dict[int, tuple[int, datetime]]:
+        """Returns articles with a version marked as an update that came in (after, until]: the latest, and when."""
+
+    async def real_recipients(self, cohort: int | None = None) -> int | None:
+        """Returns how many real people got the last issue; None when there was none."""
+
+    async def issue(self, number: int) -> Issue | None:
+        """Returns one issue."""
+
+    async def next_edition(self, newsletter: str) -> int:
+        """Returns the number that a newsletter's next issue gets."""
+
+    async def stories(self, issue: int) -> list[StoryRef]:
+        """Returns every story that an issue brought to anybody."""
+
+    async def release(self, issue: int) -> bool:
+        """Lets a held or paused issue go."""
+
+    async def take_requests(self, now: datetime) -> list[SendRequest]:
+        """Returns the wishes to send that nobody took before, each to one caller only."""
+
+    async def answer_request(self, number: int, issue: int | None, answer: dict[str, Any]) -> None:
+        """Says what came of a wish."""
+
+
+class ReaderStore(Protocol):
+    """A newsletter's readers and what they have."""
+
+    async def clocks(self, newsletter: str, cadence: str, zone: str) -> list[tuple[str, str]]:
+        """Returns the rhythms and zones there are among readers."""
+
+    async def page(
+        self,
+        newsletter: str,
+        cadence: str,
+        zone: str,
+        *,
+        after: int = 0,
+        limit: int = 20_000,
+        clock: tuple[str, str] | None = None,
+        address_key: str | None = None,
+    ) -> list[Reader]:
+        """Returns at most `limit` confirmed readers by number from `after` on."""
+
+    async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
+        """Returns what subscribers from `first` to `last` have of these articles."""
+
+
+class FeedReaders(Protocol):
+    """Who reads private feeds, and what they may read."""
+
+    async def by_feed_token_hash(self, token_hash: str, now: datetime) -> FeedReader | None:
+        """Returns whose feed token it is, or was; None when it never was one."""
+
+    async def licences(self, subscriber: int) -> tuple[Licence, ...]:
+        """Returns the licences of one subscriber."""

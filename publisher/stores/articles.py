@@ -1,0 +1,213 @@
+"""Remembers the stories: identities, versions, which file said what, and what stands in public/."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from publisher.model.article import Article, Body, Problem
+from publisher.model.files import FileStat
+from publisher.model.publication import FileRecord, OutputRecord, Revision
+from publisher.stores.database import Database, maybe_micros, micros
+from publisher.stores.schema import article_versions, articles, files, outputs, redirects
+
+_ROWS = 500
+"""Rows per statement: SQLite allows 32,766 variables, PostgreSQL 65,535."""
+
+_story = msgspec.json.Decoder(Article)
+_body = msgspec.json.Decoder(Body)
+_problems = msgspec.json.Decoder(tuple[Problem, ...])
+_names = msgspec.json.Decoder(tuple[str, ...])
+
+
+class Articles:
+    """The stories' memory; `resolve` completes a stored article with what config says today (its access)."""
+
+    def __init__(self, database: Database, resolve: Callable[[Article], Article] = lambda article: article) -> None:
+        self._database = database
+        self._resolve = resolve
+
+    async def current(self) -> list[Article]:
+        """Returns the latest version of every article whose file is there, by number."""
+        query = _latest().where(articles.c.gone_at.is_(None)).order_by(articles.c.id)
+        return await self._articles(query)
+
+    async def gone(self) -> list[Article]:
+        """Returns the last version of every article whose file is gone."""
+        query = _latest().where(articles.c.gone_at.is_not(None)).order_by(articles.c.id)
+        return await self._articles(query)
+
+    async def first_published(self, after: datetime, until: datetime) -> list[Article]:
+        """Returns articles that are still there, first published in (after, until], latest version, oldest first."""
+        query = (
+            _latest()
+            .where(
+                articles.c.first_published_at > micros(after),
+                articles.c.first_published_at <= micros(until),
+                articles.c.gone_at.is_(None),
+            )
+            .order_by(articles.c.first_published_at, articles.c.id)
+        )
+        return await self._articles(query)
+
+    async def by_numbers(self, numbers: Iterable[int]) -> dict[int, Article]:
+        """Returns the latest version of these articles, gone ones too."""
+        found: dict[int, Article] = {}
+        for some in _chunks(sorted(set(numbers))):
+            rows = await self._articles(_latest().where(articles.c.id.in_(some)))
+            found |= {article.number: article for article in rows}
+        return found
+
+    async def bodies(self, versions: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Body]:
+        """Returns bodies by (article number, version)."""
+        table = article_versions.c
+        found: dict[tuple[int, int], Body] = {}
+        for some in _chunks(sorted(set(versions))):
+            wanted = sa.tuple_(table.article_id, table.version).in_(some)
+            query = sa.select(table.article_id, table.version, table.body).where(wanted)
+            async with self._database.read() as connection:
+                for number, version, body in await connection.execute(query):
+                    found[number, version] = _body.decode(body)
+        return found
+
+    async def files(self) -> dict[str, FileRecord]:
+        """Returns the snapshot of the folder: what was last read from which file."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(sa.select(files))
+            return {row.path: _file(row) for row in rows}
+
+    async def redirects(self) -> dict[str, int]:
+        """Returns old addresses and the numbers of the articles they lead to."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(sa.select(redirects.c.path, redirects.c.article_id))
+            return {row.path: row.article_id for row in rows}
+
+    async def save(
+        self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime
+    ) -> list[Article]:
+        """Stores new versions, what was read from which file, and which files are no more, in one transaction.
+
+        An article with number 0 is new and gets its number here. An article whose last file vanished is gone from
+        `now` on; a file record with `article` 0 belongs to the new article with the same source.
+        """
+        async with self._database.write() as connection:
+            saved = await self._save_revisions(connection, revisions)
+            numbers = {article.source: article.number for article in saved}
+            rows = [_file_row(replace(r, article=numbers.get(r.path, r.article))) for r in records]
+            await self._upsert(connection, files, rows, ["path"])
+            await self._forget_files(connection, vanished, now)
+        return saved
+
+    async def outputs(self) -> dict[str, OutputRecord]:
+        """Returns what stands in public/, by path."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(sa.select(outputs))
+            return {row.path: OutputRecord(row.path, row.fingerprint, row.content_hash) for row in rows}
+
+    async def save_outputs(self, written: Sequence[OutputRecord], removed: Sequence[str]) -> None:
+        """Records what was written to public/ and what was taken away."""
+        rows = [{"path": o.path, "fingerprint": o.fingerprint, "content_hash": o.content_hash} for o in written]
+        async with self._database.write() as connection:
+            await self._upsert(connection, outputs, rows, ["path"])
+            for some in _chunks(removed):
+                await connection.execute(outputs.delete().where(outputs.c.path.in_(some)))
+
+    async def _articles(self, query: sa.Select[Any]) -> list[Article]:
+        async with self._database.read() as connection:
+            return [self._resolve(_story.decode(story)) for (story,) in await connection.execute(query)]
+
+    async def _save_revisions(self, connection: AsyncConnection, revisions: Sequence[Revision]) -> list[Article]:
+        highest = (await connection.execute(sa.select(sa.func.max(articles.c.id)))).scalar() or 0
+        numbered = []
+        for revision in revisions:
+            article = revision.article
+            if article.number == 0:
+                highest += 1
+                article = replace(article, number=highest)
+            numbered.append(replace(revision, article=article))
+        await self._upsert(connection, articles, [_article_row(r.article) for r in numbered], ["id"])
+        await self._upsert(connection, article_versions, [_version_row(r) for r in numbered], ["article_id", "version"])
+        aliases = [{"path": path, "article_id": r.article.number} for r in numbered for path in r.former_paths]
+        await self._upsert(connection, redirects, aliases, ["path"])
+        return [revision.article for revision in numbered]
+
+    async def _forget_files(self, connection: AsyncConnection, paths: Sequence[str], now: datetime) -> None:
+        for some in _chunks(paths):
+            gone = sa.select(files.c.article_id).where(files.c.path.in_(some), files.c.article_id.is_not(None))
+            numbers = [number for (number,) in await connection.execute(gone)]
+            await connection.execute(files.delete().where(files.c.path.in_(some)))
+            still = sa.select(files.c.article_id).where(files.c.article_id.in_(numbers))
+            await connection.execute(
+                articles.update()
+                .where(articles.c.id.in_(numbers), articles.c.id.not_in(still), articles.c.gone_at.is_(None))
+                .values(gone_at=micros(now))
+            )
+
+    async def _upsert(
+        self, connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]], key: list[str]
+    ) -> None:
+        if not rows:
+            return
+        statement = self._database.insert(table)
+        changed = {column: statement.excluded[column] for column in rows[0] if column not in key}
+        await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows))
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (values[start : start + _ROWS] for start in range(0, len(values), _ROWS))
+
+
+def _latest() -> sa.Select[Any]:
+    same = sa.and_(article_versions.c.article_id == articles.c.id, article_versions.c.version == articles.c.version)
+    return sa.select(article_versions.c.story).select_from(articles.join(article_versions, same))
+
+
+def _article_row(article: Article) -> dict[str, Any]:
+    return {
+        "id": article.number,
+        "uri": article.id,
+        "slug": article.slug,
+        "path": article.path,
+        "version": article.version,
+        "status": article.status.value,
+        "first_seen_at": micros(article.first_seen_at),
+        "first_published_at": maybe_micros(article.first_published_at),
+        "gone_at": None,
+    }
+
+
+def _version_row(revision: Revision) -> dict[str, Any]:
+    return {
+        "article_id": revision.article.number,
+        "version": revision.article.version,
+        "change": revision.change,
+        "revised_at": micros(revision.article.revised_at),
+        "story": msgspec.json.encode(revision.article),
+        "body": msgspec.json.encode(revision.body),
+    }
+
+
+def _file(row: Any) -> FileRecord:
+    return FileRecord(
+        path=row.path,
+        stat=FileStat(row.size, row.mtime_ns, row.ctime_ns, row.inode),
+        content_hash=row.content_hash,
+        article=row.article_id,
+        problems=_problems.decode(row.problems),
+        assets=_names.decode(row.assets),
+    )
+
+
+def _file_row(record: FileRecord) -> dict[str, Any]:
+    return {
+        "path": record.path,
+        **record.stat._asdict(),
+        "content_hash": record.content_hash,
+        "article_id": record.article or None,
+        "problems": msgspec.json.encode(record.problems),
+        "assets": msgspec.json.encode(record.assets),
+    }

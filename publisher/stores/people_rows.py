@@ -1,0 +1,209 @@
+"""People as rows, and the statements that more than one of their stores makes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from publisher.model.people import (
+    ConsentEvent,
+    Enrolment,
+    Licence,
+    Person,
+    Proof,
+    SignUp,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Terms,
+)
+from publisher.stores.database import Database, maybe_micros, maybe_moment, micros, moment
+from publisher.stores.schema import consents, licences, subscribers, subscriptions
+
+_names = msgspec.json.Decoder(tuple[str, ...])
+
+
+async def record(
+    connection: AsyncConnection,
+    subscriber: int,
+    newsletters: Sequence[str],
+    event: ConsentEvent,
+    proof: Proof,
+    now: datetime,
+) -> None:
+    """Adds evidence, one row per newsletter."""
+    if newsletters:
+        said = [new_consent(subscriber, name, event, proof, now) for name in newsletters]
+        await connection.execute(sa.insert(consents), said)
+
+
+async def describe(
+    connection: AsyncConnection, subscriber: int, name: str | None, language: str | None, timezone: str | None
+) -> None:
+    """Changes what is known of a person; None leaves it, an empty time zone is the newsletter's."""
+    given: dict[str, Any] = {key: value for key, value in (("name", name), ("language", language)) if value is not None}
+    if timezone is not None:
+        given["timezone"] = timezone or None
+    if given:
+        await connection.execute(sa.update(subscribers).where(subscribers.c.id == subscriber).values(given))
+
+
+async def people_of(connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Person]:
+    """Returns the people of these rows of subscribers, in their order, with what they get and may read."""
+    numbers = [row.id for row in rows]
+    if not numbers:
+        return []
+    table = subscriptions.c
+    query = sa.select(subscriptions).where(table.subscriber_id.in_(numbers)).order_by(table.newsletter)
+    subscribed: dict[int, list[Subscription]] = {}
+    for row in await connection.execute(query):
+        subscribed.setdefault(row.subscriber_id, []).append(subscription_of(row))
+    licensed = await licences_of(connection, numbers)
+    return [
+        Person(
+            subscriber=subscriber_of(row),
+            subscriptions=tuple(subscribed.get(row.id, ())),
+            licences=licensed.get(row.id, ()),
+        )
+        for row in rows
+    ]
+
+
+async def licences_of(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, tuple[Licence, ...]]:
+    """Returns licences by subscriber; who has none is not in it."""
+    found: dict[int, tuple[Licence, ...]] = {}
+    for start in range(0, len(numbers), 500):
+        some = licences.c.subscriber_id.in_(numbers[start : start + 500])
+        for row in await connection.execute(sa.select(licences).where(some).order_by(licences.c.product)):
+            found[row.subscriber_id] = (*found.get(row.subscriber_id, ()), licence_of(row))
+    return found
+
+
+async def grant(
+    database: Database,
+    connection: AsyncConnection,
+    subscriber: int,
+    terms: Sequence[Terms],
+    renew: bool,
+    origin: str,
+    now: datetime,
+) -> bool:
+    """Grants licences (`renew`: also where one had ended) and returns whether one was added or changed."""
+    changed = False
+    insert = database.insert(licences)
+    for term in terms:
+        values = new_licence(subscriber, term, origin, now)
+        terms_given = {name: values[name] for name in ("active", "valid_from", "valid_until")}
+        differs = sa.or_(*(licences.c[name].is_distinct_from(value) for name, value in terms_given.items()))
+        keys = ["subscriber_id", "product"]
+        conflict = (
+            insert.on_conflict_do_update(index_elements=keys, set_=terms_given, where=differs)
+            if renew
+            else insert.on_conflict_do_nothing()
+        )
+        statement = conflict.values(values).returning(licences.c.id)
+        changed |= (await connection.execute(statement)).first() is not None
+    return changed
+
+
+def new_subscriber(enrolment: Enrolment, now: datetime) -> dict[str, Any]:
+    """Returns the row of somebody new."""
+    return {
+        "address": enrolment.address,
+        "address_key": enrolment.address_key,
+        "name": enrolment.name or "",
+        "language": enrolment.language or enrolment.default_language,
+        "timezone": enrolment.timezone or None,
+        "created_at": micros(now),
+    }
+
+
+def new_licence(subscriber: int, terms: Terms, origin: str, now: datetime) -> dict[str, Any]:
+    """Returns the row of a licence in force."""
+    return {
+        "subscriber_id": subscriber,
+        "product": terms.product,
+        "active": True,
+        "valid_from": maybe_micros(terms.valid_from),
+        "valid_until": maybe_micros(terms.valid_until),
+        "origin": origin,
+        "created_at": micros(now),
+    }
+
+
+def new_subscription(subscriber: int, name: str, status: SubscriptionStatus, now: datetime) -> dict[str, Any]:
+    """Returns the row of a subscription with no history."""
+    confirmed = status in (SubscriptionStatus.CONFIRMED, SubscriptionStatus.PAUSED)
+    return {
+        "subscriber_id": subscriber,
+        "newsletter": name,
+        "status": status,
+        "created_at": micros(now),
+        "confirmed_at": micros(now) if confirmed else None,
+        "unsubscribed_at": micros(now) if status is SubscriptionStatus.UNSUBSCRIBED else None,
+    }
+
+
+def new_consent(subscriber: int, newsletter: str, event: ConsentEvent, proof: Proof, now: datetime) -> dict[str, Any]:
+    """Returns one row of evidence."""
+    return {
+        "subscriber_id": subscriber,
+        "newsletter": newsletter,
+        "event": event,
+        "at": micros(now),
+        "origin": proof.origin,
+        "evidence": proof.evidence,
+    }
+
+
+def subscriber_of(row: sa.Row[Any]) -> Subscriber:
+    """Returns the subscriber of a row."""
+    return Subscriber(
+        number=row.id,
+        address=row.address,
+        name=row.name,
+        language=row.language,
+        timezone=row.timezone,
+        token_generation=row.token_generation,
+        created_at=moment(row.created_at),
+    )
+
+
+def subscription_of(row: sa.Row[Any]) -> Subscription:
+    """Returns the subscription of a row."""
+    return Subscription(
+        subscriber=row.subscriber_id,
+        newsletter=row.newsletter,
+        status=SubscriptionStatus(row.status),
+        confirmed_at=maybe_moment(row.confirmed_at),
+        cadence=row.cadence,
+        created_at=moment(row.created_at),
+    )
+
+
+def licence_of(row: sa.Row[Any]) -> Licence:
+    """Returns the licence of a row."""
+    return Licence(
+        subscriber=row.subscriber_id,
+        product=row.product,
+        active=row.active,
+        valid_from=maybe_moment(row.valid_from),
+        valid_until=maybe_moment(row.valid_until),
+        archive_days=row.archive_days,
+        embargo_cleared=row.embargo_cleared,
+    )
+
+
+def signup_of(row: sa.Row[Any]) -> SignUp:
+    """Returns the sign-up of a row."""
+    return SignUp(
+        number=row.id,
+        subscriber=row.subscriber_id,
+        newsletters=_names.decode(row.newsletters),
+        requested_at=moment(row.requested_at),
+        expires_at=moment(row.expires_at),
+        used_at=maybe_moment(row.used_at),
+    )

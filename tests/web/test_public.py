@@ -1,0 +1,144 @@
+"""What public/ holds, over HTTP: validators, codings, redirects, methods (standards §6)."""
+
+import gzip
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from publisher.web.conditional import accepts_gzip
+from publisher.web.public import PublicFiles
+
+FEED = b"<rss>" + b"a feed " * 200 + b"</rss>"
+
+
+Get = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "public"
+    (folder / "feeds").mkdir(parents=True)
+    (folder / "articles" / "one").mkdir(parents=True)
+    (folder / "feeds" / "all.rss").write_bytes(FEED)
+    (folder / "index.html").write_bytes(b"<!doctype html>front")
+    (folder / "articles" / "one" / "index.html").write_bytes(b"<!doctype html>one")
+    (folder / ".publisher-1-x").write_bytes(b"half")
+    (tmp_path / "secret.txt").write_text("secret")
+    return folder
+
+
+@pytest.fixture
+def get(root: Path, client_of: Callable[..., Any]) -> Get:
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b"behind"})
+
+    files = PublicFiles(root, behind, lambda: {"/old/": "/articles/one/"})
+
+    client = client_of(files)
+
+    async def call(path: str, method: str = "GET", **headers: str) -> Any:
+        return await client.ask(method, path, {name.replace("_", "-"): value for name, value in headers.items()})
+
+    return call
+
+
+async def test_a_feed_has_type_and_validators(get: Get) -> None:
+    """Media type with charset, a strong ETag, Last-Modified, caching, and no script sniffing."""
+    answer = await get("/feeds/all.rss")
+    assert (answer.status, answer.body) == (200, FEED)
+    assert answer.headers["content-type"] == "application/rss+xml; charset=utf-8"
+    assert answer.headers["etag"].startswith('"')
+    assert answer.headers["last-modified"].endswith(" GMT")
+    assert "public" in answer.headers["cache-control"]
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["content-length"] == str(len(FEED))
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+async def test_the_etag_of_either_coding_gives_304(get: Get, coding: str) -> None:
+    """Each coding has its own ETag, and 304 has the headers of the 200 but no body."""
+    first = await get("/feeds/all.rss", accept_encoding=coding)
+    again = await get("/feeds/all.rss", accept_encoding="gzip", if_none_match=f'"other", W/{first.headers["etag"]}')
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["cache-control"] == first.headers["cache-control"]
+    assert "content-encoding" not in again.headers
+
+
+async def test_gzip_where_it_is_wanted(get: Get) -> None:
+    """The compressed body is the same feed under another ETag."""
+    plain = await get("/feeds/all.rss")
+    packed = await get("/feeds/all.rss", accept_encoding="br, gzip;q=0.5")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == FEED
+    assert packed.headers["etag"] != plain.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [("gzip", True), ("gzip;q=0", False), ("*;q=0.1", True), ("br", False), ("gzip;q=nonsense", False), ("", False)],
+)
+def test_accept_encoding(header: str, wanted: bool) -> None:
+    """`q=0` refuses, `*` stands for what is not named (RFC 9110 §12.5.3)."""
+    assert accepts_gzip(header) is wanted
+
+
+async def test_if_modified_since(get: Get) -> None:
+    """An equal date gives 304, nonsense is ignored, If-None-Match wins."""
+    first = await get("/feeds/all.rss")
+    since = first.headers["last-modified"]
+    assert (await get("/feeds/all.rss", if_modified_since=since)).status == 304
+    assert (await get("/feeds/all.rss", if_modified_since="yesterday")).status == 200
+    assert (await get("/feeds/all.rss", if_modified_since=since, if_none_match='"other"')).status == 200
+
+
+async def test_a_replaced_file_is_served_anew(get: Get, root: Path) -> None:
+    """The next request after the rename has the new bytes and a new ETag."""
+    before = await get("/feeds/all.rss")
+    made = root / "feeds" / "new"
+    made.write_bytes(FEED + b"<!-- more -->")
+    os.replace(made, root / "feeds" / "all.rss")
+    after = await get("/feeds/all.rss", if_none_match=before.headers["etag"])
+    assert after.status == 200
+    assert after.body.endswith(b"<!-- more -->")
+
+
+async def test_head_is_get_without_body(get: Get) -> None:
+    """Same status and headers, no body (RFC 9110 §9.3.2)."""
+    head, whole = await get("/feeds/all.rss", method="HEAD"), await get("/feeds/all.rss")
+    assert (head.status, head.body) == (200, b"")
+    assert list(head.headers.items()) == list(whole.headers.items())
+
+
+async def test_other_methods_are_named(get: Get) -> None:
+    """A published file cannot be posted to."""
+    answer = await get("/feeds/all.rss", method="POST")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_folders_answer_with_their_page(get: Get) -> None:
+    """`/articles/one/` is its index; without the slash it redirects; old addresses redirect too."""
+    assert (await get("/articles/one/")).body == b"<!doctype html>one"
+    for path in ("/articles/one", "/old/"):
+        answer = await get(path)
+        assert (answer.status, answer.headers["location"]) == (301, "/articles/one/")
+    assert "content-security-policy" in (await get("/")).headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../secret.txt", "/feeds/../../secret.txt", "/.publisher-1-x", "/feeds/\0", "/" + "a" * 5000],
+)
+async def test_nothing_outside_is_served(get: Get, path: str) -> None:
+    """Neither files outside of public/ nor half-written ones inside."""
+    assert (await get(path)).body == b"behind"
+
+
+async def test_a_link_out_of_public_is_not_followed(get: Get, root: Path, tmp_path: Path) -> None:
+    """A symbolic link that somebody put there leads nowhere."""
+    (root / "leak.txt").symlink_to(tmp_path / "secret.txt")
+    assert (await get("/leak.txt")).body == b"behind"
