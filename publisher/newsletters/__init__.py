@@ -1,0 +1,1 @@
+"""Digests as pure values: schedule → slots; articles × reader → selection; selection → edition; what holds an issue."""

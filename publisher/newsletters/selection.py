@@ -1,0 +1,180 @@
+"""Which stories a group of readers gets: from what is pending, by depth, coverage, limits and order.
+
+Depth and interest are asked of callables: this room knows neither licences
+nor products. Nothing that overflows is lost; it stays pending.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.model.article import Article
+from publisher.model.issue import Mention, StoryRef
+from publisher.model.view import Depth
+
+URGENT = 2
+"""Urgency up to which a story leads, whatever its section."""
+LEAD, UPDATES = "<lead>", "<updates>"
+"""Places in an edition that are no section's."""
+_REMINDERS = 10
+_RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A story that may go out; its last update, if it had any, may go out again to those who have an older version."""
+
+    article: Article
+    published_at: datetime
+    """First publication by the store's time."""
+    update: int = 0
+    """The latest version that is a marked update; 0 for none."""
+    update_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """What a reader has of one story."""
+
+    version: int
+    depth: Depth
+    elsewhere: bool
+    """Brought by other newsletters only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What one group of readers is to be offered."""
+
+    language: str
+    since: datetime
+    """Stories first published after this are pending."""
+    recent: datetime
+    """The last slot: what came since then by another newsletter is named again in the list of stories already sent."""
+    wanted: Callable[[Article], bool]
+    depth: Callable[[Article], Depth]
+    covered: Mapping[int, Covered]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How little and how much an issue may hold, and the order of its sections."""
+
+    minimum: int
+    maximum: int
+    sections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """One story as a group of readers gets it."""
+
+    article: Article
+    depth: Depth
+    mention: Mention
+
+    @property
+    def ref(self) -> StoryRef:
+        """Returns what the ledger keeps of it."""
+        return StoryRef(
+            article=self.article.number, version=self.article.version, depth=self.depth, mention=self.mention
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a group of readers gets; no stories, no mail."""
+
+    stories: tuple[Pick, ...] = ()
+    already_sent: tuple[Pick, ...] = ()
+    pending: int = 0
+    """Stories that wait for a later issue: beyond the maximum, or too few to send."""
+
+    @property
+    def refs(self) -> tuple[StoryRef, ...]:
+        """Returns the stories as the ledger keeps them, in order."""
+        return tuple(pick.ref for pick in (*self.stories, *self.already_sent))
+
+
+def select(offers: Sequence[Offer], wish: Wish, limits: Limits) -> Selection:
+    """Returns what readers with one wish get of the offers."""
+    shown = [(offer, depth) for offer, depth in _shown(offers, wish) if _RANK.get(depth)]
+    due = [pick for offer, depth in _in_own_language(shown, wish.language) if (pick := _pick(offer, depth, wish))]
+    if not due or len(due) < limits.minimum:
+        return Selection(pending=len(due))
+    chosen = sorted(due, key=_preference)[: limits.maximum]
+    return Selection(
+        stories=tuple(in_order(chosen, limits.sections)),
+        already_sent=tuple(_reminders(shown, wish)),
+        pending=len(due) - len(chosen),
+    )
+
+
+def _shown(offers: Iterable[Offer], wish: Wish) -> Iterable[tuple[Offer, Depth]]:
+    return ((offer, wish.depth(offer.article)) for offer in offers if wish.wanted(offer.article))
+
+
+def _in_own_language(shown: Sequence[tuple[Offer, Depth]], language: str) -> Iterable[tuple[Offer, Depth]]:
+    """Yields each story in the reader's language where it exists in that, else in those there are."""
+    own = {_story(offer.article) for offer, _ in shown if _base(offer.article.language) == _base(language)}
+    for offer, depth in shown:
+        if _base(offer.article.language) == _base(language) or _story(offer.article) not in own:
+            yield offer, depth
+
+
+def _story(article: Article) -> str:
+    return article.translation_of or article.id
+
+
+def _base(language: str) -> str:
+    return language.split("-", maxsplit=1)[0].lower()
+
+
+def _pick(offer: Offer, depth: Depth, wish: Wish) -> Pick | None:
+    covered = wish.covered.get(offer.article.number)
+    if covered is None or _RANK[depth] > _RANK.get(covered.depth, 0):
+        fresh, mention = offer.published_at > wish.since, Mention.STORY
+    else:
+        fresh, mention = _is_updated(offer, covered, wish), Mention.UPDATED
+    return Pick(article=offer.article, depth=depth, mention=mention) if fresh else None
+
+
+def _is_updated(offer: Offer, covered: Covered, wish: Wish) -> bool:
+    return offer.update > covered.version and offer.update_at is not None and offer.update_at > wish.since
+
+
+def _reminders(shown: Iterable[tuple[Offer, Depth]], wish: Wish) -> list[Pick]:
+    brought = [
+        Pick(article=offer.article, depth=Depth.HEADLINE, mention=Mention.ALREADY_SENT)
+        for offer, depth in shown
+        if offer.published_at > wish.recent
+        and (covered := wish.covered.get(offer.article.number))
+        and covered.elsewhere
+        and _pick(offer, depth, wish) is None
+    ]
+    return sorted(brought, key=_newest)[:_REMINDERS]
+
+
+def in_order(picks: Iterable[Pick], sections: Sequence[str]) -> list[Pick]:
+    """Returns urgent stories first, then section by section, updates last; each part urgent first, then newest."""
+    places = {LEAD: -1, UPDATES: len(sections) + 1, **{name: i for i, name in enumerate(sections)}}
+    return sorted(
+        picks, key=lambda pick: (places.get(place(pick), len(sections)), pick.article.urgency, *_newest(pick))
+    )
+
+
+def place(pick: Pick) -> str:
+    """Returns the part of an edition a story belongs to: `LEAD`, `UPDATES` or its section ("" for none)."""
+    if pick.mention is Mention.UPDATED:
+        return UPDATES
+    return LEAD if pick.article.urgency <= URGENT else pick.article.section or ""
+
+
+def _preference(pick: Pick) -> tuple[bool, float, int]:
+    """Urgent stories first, then the newest, whatever their section: none starves another."""
+    return (pick.article.urgency > URGENT, *_newest(pick))
+
+
+def _newest(pick: Pick) -> tuple[float, int]:
+    published_at = pick.article.first_published_at or pick.article.published_at
+    return (-published_at.timestamp(), -pick.article.number)

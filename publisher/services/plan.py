@@ -1,0 +1,455 @@
+"""Plans issues: which slots are due, who gets what in them, and when an issue may go.
+
+The store's unique keys decide; this may run in two processes at once, and be
+killed anywhere, and is simply done again: the same slot, the same issue, the
+same rows. An issue goes only when every row is there.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+
+from publisher.errors import NotFoundError, PublisherError, UnreachableError
+from publisher.model.article import Article
+from publisher.model.catalogue import Catalogue, Newsletter
+from publisher.model.issue import Cohort, Issue, IssueState, OpenSlot, SendRequest, SlotState, Variant
+from publisher.model.reader import Reader
+from publisher.newsletters.caution import Plan, hold_reasons, missed
+from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
+from publisher.ports import Articles, IssueStore, ReaderStore
+from publisher.services.draft import SETTLE, Drafting, Occasion, Outcome, Pool
+
+MANUAL = "manual"
+_PAGE = 20_000
+"""Readers per transaction (decisions 7)."""
+_BEYOND = 2**62
+_INSTANT_REACH = timedelta(days=7)
+"""A story that could not go out at once, because nothing ran, still does within a week."""
+_UNSETTLED_WAIT = timedelta(minutes=1)
+"""How long a slot waits for a story that is being written; then it goes without."""
+_FLASH = 1
+"""Urgency up to which an update goes out at once too (editorial §2)."""
+_TRIES = 5
+_log = structlog.get_logger(__name__)
+
+
+class _OvertakenError(PublisherError):
+    """Others planned mail to the same people, again and again: this slot waits for its next turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What came of somebody's word to send: an issue, or reasons why it is held; neither: nothing was pending."""
+
+    issue: Issue | None = None
+    held: tuple[str, ...] = ()
+
+
+class Planning:
+    """The ledger's planner."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        issues: IssueStore,
+        readers: ReaderStore,
+        articles: Articles,
+        drafting: Drafting,
+        sandbox: bool,
+        restored: bool = False,
+        archive: bool = False,
+        page: int = _PAGE,
+    ) -> None:
+        """`archive`: whether issues of the newsletter's own cohort have a page on the web."""
+        self._catalogue = catalogue
+        self._issues = issues
+        self._readers = readers
+        self._articles = articles
+        self._drafting = drafting
+        self._sandbox = sandbox
+        self._restored = restored
+        self._archive = archive
+        self._page = page
+
+    # What is due ----------------------------------------------------------------------------------------------------
+
+    async def due(self, now: datetime) -> list[Issue]:
+        """Plans every slot that is due, and those whose planning was cut short; returns what may go now, or is held."""
+        for newsletter in self._catalogue.newsletters.values():
+            if newsletter.instant:
+                await self._grant_stories(newsletter, now)
+            else:
+                await self._grant_slots(newsletter, now)
+        planned = []
+        for slot in await self._issues.open_slots():
+            if slot.cadence != MANUAL and slot.newsletter in self._catalogue.newsletters:
+                issue = await self._plan_or_report(slot, now)
+                planned += [issue] if issue is not None else []
+        return planned
+
+    async def _plan_or_report(self, slot: OpenSlot, now: datetime) -> Issue | None:
+        """Plans a slot; what is wrong with one newsletter (its template, say) keeps no other from going out."""
+        try:
+            return await self._plan(slot, self._occasion(slot, now), now)
+        except UnreachableError:
+            raise
+        except PublisherError as error:
+            _log.error("plan.failed", newsletter=slot.newsletter, slot=slot.period, error=str(error))
+            return None
+
+    async def next_due(self, now: datetime) -> datetime | None:
+        """Returns when `due` has something to do next, as far as is known now; None: nothing is scheduled."""
+        moments = [now + SETTLE for slot in await self._issues.open_slots() if slot.cadence != MANUAL]
+        for newsletter in self._catalogue.newsletters.values():
+            for schedule, zone in await self.clocks(newsletter):
+                upcoming = next_slot(schedule, zone, now)
+                moments += [upcoming.due_at] if upcoming else []
+            if newsletter.instant:
+                moments += await self._stories_ahead(newsletter, now)
+        return min(moments, default=None)
+
+    async def _stories_ahead(self, newsletter: Newsletter, now: datetime) -> list[datetime]:
+        grace = _grace(newsletter)
+        recent = await self._articles.first_published(now - grace - SETTLE, now)
+        ready = (max(_due_at(story, grace), story.revised_at + SETTLE) for story in recent)
+        return [at for at in ready if at > now]
+
+    @property
+    def newsletters(self) -> list[Newsletter]:
+        """Returns the publication's newsletters, in config's order."""
+        return list(self._catalogue.newsletters.values())
+
+    @property
+    def language(self) -> str:
+        """Returns the publication's own language."""
+        return self._catalogue.site.language
+
+    async def clocks(self, newsletter: Newsletter) -> list[tuple[Schedule, str]]:
+        """Returns the rhythms and zones of a newsletter's readers, its own first; an instant one has none."""
+        own = parse(newsletter.schedule)
+        if newsletter.instant:
+            return []
+        found = dict.fromkeys(
+            [
+                (own.text, newsletter.timezone),
+                *await self._readers.clocks(newsletter.id, own.text, newsletter.timezone),
+            ]
+        )
+        return [clock for cadence, zone in found if (clock := _clock(newsletter, cadence, zone))]
+
+    async def _grant_slots(self, newsletter: Newsletter, now: datetime) -> None:
+        for schedule, zone in await self.clocks(newsletter):
+            cohort = await self._issues.cohort(newsletter.id, schedule.text, zone, now)
+            last = await self._issues.last_slot(cohort.number)
+            after = max(last or cohort.created_at, cohort.created_at)
+            due = slots(schedule, zone, after, now)
+            decided = missed(due, now, newsletter.late)
+            for slot in sorted((*decided.skipped, *decided.run)):
+                skipped = slot in decided.skipped
+                state = SlotState.SKIPPED_LATE if skipped else SlotState.GRANTED
+                if await self._issues.grant_slot(cohort.number, slot.period, slot.due_at, now, state) and skipped:
+                    _log.warning("plan.skipped_late", newsletter=newsletter.id, slot=slot.period)
+
+    async def _grant_stories(self, newsletter: Newsletter, now: datetime) -> None:
+        """Grants a slot to each story that came out, and to each update of a flash."""
+        cohort = await self._issues.cohort(newsletter.id, INSTANT, newsletter.timezone, now)
+        grace = _grace(newsletter)
+        after = max(cohort.created_at, now - _INSTANT_REACH)
+        stories = await self._articles.first_published(after, now - grace)
+        updates = await self._issues.updates(after, now - grace)
+        flashes = [a for a in (await self._articles.by_numbers(updates)).values() if a.urgency <= _FLASH]
+        if not stories and not flashes:
+            return
+        granted = await self._issues.periods(cohort.number, after)
+        begun = {period.split(":")[1] for period in granted}
+        fresh = [
+            Due(due_at=_due_at(story, grace), period=f"story:{story.number}:{story.version}")
+            for story in stories
+            if str(story.number) not in begun and self._goes_at_once(newsletter, story, now)
+        ]
+        again = [
+            Due(due_at=updates[story.number][1] + grace, period=f"story:{story.number}:{updates[story.number][0]}")
+            for story in flashes
+            if str(story.number) in begun and self._goes_at_once(newsletter, story, now)
+        ]
+        due = [slot for slot in (*fresh, *again) if slot.period not in granted and slot.due_at <= now]
+        await self._grant_late_or_not(newsletter, cohort, due, now)
+
+    async def _grant_late_or_not(
+        self, newsletter: Newsletter, cohort: Cohort, due: Sequence[Due], now: datetime
+    ) -> None:
+        for slot in sorted(due):
+            skipped = bool(missed([slot], now, newsletter.late).skipped)
+            state = SlotState.SKIPPED_LATE if skipped else SlotState.GRANTED
+            await self._issues.grant_slot(cohort.number, slot.period, slot.due_at, now, state)
+
+    def _goes_at_once(self, newsletter: Newsletter, story: Article, now: datetime) -> bool:
+        return story.revised_at + SETTLE <= now and self._drafting.wants(newsletter, story)
+
+    # Planning one slot ----------------------------------------------------------------------------------------------
+
+    def _occasion(self, slot: OpenSlot, now: datetime) -> Occasion:
+        newsletter = self._catalogue.newsletters[slot.newsletter]
+        if slot.cadence == INSTANT:
+            return Occasion(
+                newsletter=newsletter,
+                schedule=parse(INSTANT),
+                zone=slot.timezone,
+                at=slot.due_at,
+                until=slot.due_at,
+                decided_at=max(slot.due_at, now),
+                article=int(slot.period.split(":")[1]),
+                everybody=True,
+            )
+        return self.scheduled(newsletter, parse(slot.cadence), slot.timezone, slot.due_at, now)
+
+    def scheduled(
+        self, newsletter: Newsletter, schedule: Schedule, zone: str, due_at: datetime, now: datetime
+    ) -> Occasion:
+        """Returns the occasion that a slot is for the readers on its clock."""
+        return Occasion(
+            newsletter=newsletter,
+            schedule=schedule,
+            zone=zone,
+            at=due_at,
+            until=due_at - _grace(newsletter),
+            decided_at=max(due_at, now),
+        )
+
+    async def _plan(self, slot: OpenSlot, occasion: Occasion, now: datetime, *, released: bool = False) -> Issue | None:
+        """Brings a slot's planning to its end; returns its issue, None when there is nothing to send or to do."""
+        pool = await self._drafting.pool(occasion, now)
+        if pool.unsettled and (occasion.article is not None or now - slot.due_at < _UNSETTLED_WAIT):
+            return None
+        issue, expected, last = await self._issues.of_slot(slot.number), 0, 0
+        async for page in self._pages(occasion):
+            issue, count = await self._plan_page(slot, occasion, pool, page, (last + 1, page[-1].number), issue, now)
+            expected, last = expected + count, page[-1].number
+        if issue is None:
+            await self._issues.close_empty(slot.number)
+            return None
+        # Rows of readers who have left since they were planned: delivery will say so.
+        expected += len(await self._issues.planned(issue.number, last + 1, _BEYOND))
+        if not expected:
+            await self._issues.close_empty(slot.number)
+            return None
+        reasons = () if released else await self._hold_reasons(slot, issue, expected, now)
+        state = await self._issues.finish_planning(issue.number, expected, reasons)
+        if state is None:
+            return await self._as_others_left_it(issue)
+        _log.info(
+            "plan.done",
+            newsletter=slot.newsletter,
+            slot=slot.period,
+            issue=issue.number,
+            planned=expected,
+            state=state.value,
+        )
+        return await self._issues.issue(issue.number)
+
+    async def _as_others_left_it(self, issue: Issue) -> Issue | None:
+        """Returns an issue that another planner brought to its end meanwhile; None when there is more to do."""
+        found = await self._issues.issue(issue.number)
+        return found if found and found.state is not IssueState.PLANNING else None
+
+    async def _pages(self, occasion: Occasion) -> AsyncIterator[list[Reader]]:
+        own, last = parse(occasion.newsletter.schedule), 0
+        while True:
+            page = await self._readers.page(
+                occasion.newsletter.id,
+                own.text,
+                occasion.newsletter.timezone,
+                after=last,
+                limit=self._page,
+                clock=occasion.clock,
+            )
+            if page:
+                yield page
+                last = page[-1].number
+            if len(page) < self._page:
+                return
+
+    async def _plan_page(
+        self,
+        slot: OpenSlot,
+        occasion: Occasion,
+        pool: Pool,
+        page: Sequence[Reader],
+        span: tuple[int, int],
+        issue: Issue | None,
+        now: datetime,
+    ) -> tuple[Issue | None, int]:
+        """Gives some readers their rows; returns the issue, if there is one by now, and how many rows they have."""
+        numbers = [offer.article.number for offer in pool.offers]
+        for _ in range(_TRIES):
+            coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
+            done = await self._issues.planned(issue.number, *span) if issue else set()
+            waiting = [reader for reader in page if reader.number not in done]
+            outcomes = self._drafting.draft(occasion, waiting, pool.offers, coverage).outcomes
+            if not outcomes:
+                return issue, len(done)
+            if issue is None:
+                window = (occasion.looks_back_to, occasion.until)
+                issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox)
+            if issue is None or issue.state is not IssueState.PLANNING:
+                return issue, 0
+            rows = await self._rows(issue, occasion, outcomes)
+            if await self._issues.add_deliveries(issue.number, rows, coverage.mark, now):
+                return issue, len(done) + len(rows)
+        raise _OvertakenError(f"issue {issue.number if issue else '?'} was overtaken by other plans")
+
+    async def _rows(self, issue: Issue, occasion: Occasion, outcomes: Sequence[Outcome]) -> list[tuple[int, int, bool]]:
+        known = await self._issues.outcomes(issue.number)
+        rows: list[tuple[int, int, bool]] = []
+        for outcome in outcomes:
+            key = outcome.key
+            number = known[key] if key in known else await self._freeze(issue, occasion, outcome, key)
+            rows += [(reader.number, number, reader.suppressed) for reader in outcome.readers]
+        return sorted(rows)
+
+    async def _freeze(self, issue: Issue, occasion: Occasion, outcome: Outcome, key: str) -> int:
+        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=self._web_url(issue))
+        variant = Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
+        return await self._issues.add_variant(issue.number, key, variant)
+
+    def _web_url(self, issue: Issue) -> str | None:
+        newsletter = self._catalogue.newsletters[issue.newsletter or ""]
+        own = (issue.cadence, issue.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
+        if not self._archive or not own or newsletter.instant:
+            return None
+        return self._catalogue.site.absolute(f"/issues/{newsletter.id}/{issue.edition}/")
+
+    async def _hold_reasons(self, slot: OpenSlot, issue: Issue, expected: int, now: datetime) -> tuple[str, ...]:
+        if self._sandbox:
+            return ()
+        refs = await self._issues.stories(issue.number)
+        stories = await self._articles.by_numbers(ref.article for ref in refs)
+        comparable = slot.cadence != INSTANT
+        return hold_reasons(
+            Plan(
+                recipients=expected,
+                last_recipients=await self._issues.real_recipients(slot.cohort) if comparable else None,
+                stories=tuple(stories.values()),
+                first=await self._issues.real_recipients() is None,
+                restored=self._restored,
+                late=timedelta(0) if slot.cadence == MANUAL else now - slot.due_at,
+            )
+        )
+
+    # On somebody's word ---------------------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        newsletter_id: str,
+        now: datetime,
+        *,
+        at: datetime | None = None,
+        since: datetime | None = None,
+        release: bool = False,
+    ) -> Sending:
+        """Plans an issue now, or goes on with the newsletter's unfinished manual one (decisions 4).
+
+        `at` plans as of another moment, `since` reaches further back, `release` lets go what would be held.
+        """
+        newsletter = self.newsletter(newsletter_id)
+        cohort = await self._issues.cohort(newsletter.id, MANUAL, newsletter.timezone, now)
+        issue = await self._issues.unfinished(cohort.number)
+        if issue is None or issue.state is IssueState.PLANNING:
+            issue = await self._plan_by_hand(cohort, self.by_hand(newsletter, now, at, since), now, released=release)
+        if issue is None or issue.state is not IssueState.HELD:
+            return Sending(issue=issue)
+        if not release:
+            return Sending(issue=issue, held=issue.hold_reasons)
+        await self._issues.release(issue.number)
+        return Sending(issue=await self._issues.issue(issue.number))
+
+    async def answer_requests(self, now: datetime) -> int:
+        """Plans what command lines asked of the running service (decisions 16); returns how many asked."""
+        requests = await self._issues.take_requests(now)
+        for request in requests:
+            issue, answer = await self._answer(request, now)
+            await self._issues.answer_request(request.number, issue, answer)
+        return len(requests)
+
+    async def _answer(self, request: SendRequest, now: datetime) -> tuple[int | None, dict[str, Any]]:
+        wish = request.options
+        try:
+            sending = await self.send(
+                request.newsletter,
+                now,
+                at=_maybe_moment(wish.get("at")),
+                since=_maybe_moment(wish.get("since")),
+                release=bool(wish.get("yes")),
+            )
+        except PublisherError as error:
+            return None, {"error": str(error)}
+        number = sending.issue.number if sending.issue else None
+        return number, {"held": list(sending.held)} if sending.held else {"issue": number}
+
+    async def _plan_by_hand(self, cohort: Cohort, occasion: Occasion, now: datetime, *, released: bool) -> Issue | None:
+        slot = await self._manual_slot(cohort, now)
+        for _ in range(_TRIES):
+            issue = await self._plan(slot, occasion, now, released=released)
+            if issue is not None or await self._issues.of_slot(slot.number) is None:
+                return issue
+        raise _OvertakenError("others are planning mail to the same people; try again in a moment")
+
+    async def _manual_slot(self, cohort: Cohort, now: datetime) -> OpenSlot:
+        """Returns the cohort's open slot, granted now if there is none."""
+        for _ in range(2):
+            for slot in await self._issues.open_slots():
+                if slot.cohort == cohort.number:
+                    return slot
+            await self._issues.grant_manual_slot(cohort.number, now)
+        raise AssertionError("a slot that was just granted is open")
+
+    def newsletter(self, newsletter_id: str) -> Newsletter:
+        """Returns a newsletter of the publication; NotFoundError names those there are."""
+        found = self._catalogue.newsletters.get(newsletter_id)
+        if found is None:
+            names = ", ".join(self._catalogue.newsletters) or "none"
+            raise NotFoundError(f"there is no newsletter {newsletter_id!r} in config.toml; there are: {names}")
+        return found
+
+    def by_hand(
+        self, newsletter: Newsletter, now: datetime, at: datetime | None = None, since: datetime | None = None
+    ) -> Occasion:
+        """Returns the occasion that somebody's word makes: for readers of all clocks, and without grace."""
+        at = at or now
+        return Occasion(
+            newsletter=newsletter,
+            schedule=parse(newsletter.schedule),
+            zone=newsletter.timezone,
+            at=at,
+            until=at,
+            decided_at=max(at, now),
+            since=since,
+            everybody=True,
+            impatient=True,
+        )
+
+
+def _clock(newsletter: Newsletter, cadence: str, zone: str) -> tuple[Schedule, str] | None:
+    try:
+        ZoneInfo(zone)
+        return parse(cadence), zone
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        _log.error("plan.clock", newsletter=newsletter.id, cadence=cadence, timezone=zone, error=str(error))
+        return None
+
+
+def _maybe_moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _grace(newsletter: Newsletter) -> timedelta:
+    return timedelta(seconds=newsletter.grace_seconds)
+
+
+def _due_at(story: Article, grace: timedelta) -> datetime:
+    return (story.first_published_at or datetime.max.replace(tzinfo=UTC)) + grace

@@ -1,0 +1,695 @@
+"""Remembers what goes out: cohorts, slots, issues, variants and the row that each recipient gets.
+
+Unique keys carry the promises: one slot per period, one issue per slot, one
+outcome per issue, one delivery per person. Everything here can be said twice
+and by two processes at once.
+"""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from publisher.model.issue import (
+    Cohort,
+    DeliveryState,
+    Issue,
+    IssueCounts,
+    IssueKind,
+    IssueState,
+    MailText,
+    Mention,
+    OpenSlot,
+    SendRequest,
+    SlotState,
+    StoryRef,
+    Unreached,
+    Variant,
+)
+from publisher.model.view import Depth
+from publisher.stores.database import Database, maybe_moment, micros, moment
+from publisher.stores.readers import lock_planning, packed_count
+from publisher.stores.schema import (
+    article_versions,
+    cohorts,
+    deliveries,
+    issues,
+    send_requests,
+    slots,
+    subscribers,
+    variant_readers,
+    variant_stories,
+    variants,
+)
+
+_UNPLANNED = IssueState.PLANNING.value
+_REASONS = msgspec.json.Decoder(tuple[str, ...])
+_OPTIONS = msgspec.json.Decoder(dict[str, Any])
+_COUNTED = {
+    DeliveryState.ACCEPTED: "accepted",
+    DeliveryState.REJECTED: "rejected",
+    DeliveryState.EXPIRED: "rejected",
+    DeliveryState.CANCELLED: "rejected",
+    DeliveryState.SUPPRESSED: "suppressed",
+    DeliveryState.UNCERTAIN: "uncertain",
+}
+
+
+class Issues:
+    """The ledger up to the point where delivery takes over."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # Cohorts and slots ----------------------------------------------------------------------------------------------
+
+    async def cohort(self, newsletter: str, cadence: str, zone: str, now: datetime) -> Cohort:
+        """Returns the readers' clock, made at `now` if it is new."""
+        found = await self.find_cohort(newsletter, cadence, zone)
+        if found is None:
+            values = {"newsletter": newsletter, "cadence": cadence, "timezone": zone, "created_at": micros(now)}
+            async with self._database.write() as connection:
+                await connection.execute(self._database.insert(cohorts).values(values).on_conflict_do_nothing())
+            found = await self.find_cohort(newsletter, cadence, zone)
+        assert found is not None
+        return found
+
+    async def find_cohort(self, newsletter: str, cadence: str, zone: str) -> Cohort | None:
+        """Returns the readers' clock, if there was one before."""
+        of = cohorts.c
+        query = sa.select(cohorts).where(of.newsletter == newsletter, of.cadence == cadence, of.timezone == zone)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return _cohort(row) if row else None
+
+    async def last_slot(self, cohort: int) -> datetime | None:
+        """Returns when the cohort's latest slot was due."""
+        query = sa.select(sa.func.max(slots.c.due_at)).where(slots.c.cohort_id == cohort)
+        async with self._database.read() as connection:
+            return maybe_moment((await connection.execute(query)).scalar())
+
+    async def periods(self, cohort: int, after: datetime) -> set[str]:
+        """Returns the periods of the cohort's slots due after an instant."""
+        query = sa.select(slots.c.period).where(slots.c.cohort_id == cohort, slots.c.due_at > micros(after))
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def grant_slot(
+        self, cohort: int, period: str, due_at: datetime, now: datetime, state: SlotState = SlotState.GRANTED
+    ) -> bool:
+        """Grants the right to send once in this period; False when it was granted before, to whomever."""
+        values = {
+            "cohort_id": cohort,
+            "period": period,
+            "due_at": micros(due_at),
+            "granted_at": micros(now),
+            "state": state.value,
+        }
+        statement = self._database.insert(slots).values(values).on_conflict_do_nothing().returning(slots.c.id)
+        async with self._database.write() as connection:
+            return (await connection.execute(statement)).first() is not None
+
+    async def grant_manual_slot(self, cohort: int, now: datetime) -> str:
+        """Grants the next `manual:<n>` slot of a cohort; returns its period."""
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            count = sa.select(sa.func.count()).select_from(slots).where(slots.c.cohort_id == cohort)
+            period = f"manual:{(await connection.execute(count)).scalar_one() + 1}"
+            values = {"cohort_id": cohort, "period": period, "due_at": micros(now), "granted_at": micros(now)}
+            await connection.execute(slots.insert().values(**values, state=SlotState.GRANTED.value))
+        return period
+
+    async def open_slots(self) -> list[OpenSlot]:
+        """Returns the slots that were granted and whose planning has not come to its end, oldest first."""
+        query = (
+            sa.select(slots, cohorts.c.newsletter, cohorts.c.cadence, cohorts.c.timezone)
+            .join(cohorts, cohorts.c.id == slots.c.cohort_id)
+            .where(slots.c.state == SlotState.GRANTED.value)
+            .order_by(slots.c.due_at, slots.c.id)
+        )
+        async with self._database.read() as connection:
+            return [_open_slot(row) for row in await connection.execute(query)]
+
+    async def close_empty(self, slot: int) -> bool:
+        """Ends a slot that brought nothing to anybody; an issue without a single recipient goes with it."""
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            unsent = sa.select(issues.c.id).where(issues.c.slot_id == slot, issues.c.state == _UNPLANNED)
+            number = (await connection.execute(unsent)).scalar()
+            if number is not None:
+                rows = sa.select(deliveries.c.id).where(deliveries.c.issue_id == number).limit(1)
+                if (await connection.execute(rows)).first() is not None:
+                    return False
+                await connection.execute(issues.delete().where(issues.c.id == number))
+            done = await connection.execute(
+                slots.update()
+                .where(
+                    slots.c.id == slot,
+                    slots.c.state == SlotState.GRANTED.value,
+                    ~sa.exists().where(issues.c.slot_id == slot),
+                )
+                .values(state=SlotState.SKIPPED_EMPTY.value)
+            )
+            return done.rowcount == 1
+
+    # Planning an issue ----------------------------------------------------------------------------------------------
+
+    async def begin(
+        self, slot: OpenSlot, window: tuple[datetime, datetime], now: datetime, *, sandbox: bool
+    ) -> Issue | None:
+        """Returns the slot's one issue, made with the newsletter's next number if it is new; None: the slot ended."""
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            state = sa.select(slots.c.state).where(slots.c.id == slot.number)
+            if (await connection.execute(state)).scalar() != SlotState.GRANTED.value:
+                return None
+            query = _issues().where(issues.c.slot_id == slot.number)
+            found = (await connection.execute(query)).first()
+            if found is None:
+                await connection.execute(issues.insert().values(await _new(connection, slot, window, now, sandbox)))
+                found = (await connection.execute(query)).one()
+        return _issue(found)
+
+    async def of_slot(self, slot: int) -> Issue | None:
+        """Returns a slot's issue."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(_issues().where(issues.c.slot_id == slot))).first()
+        return _issue(row) if row else None
+
+    async def unfinished(self, cohort: int) -> Issue | None:
+        """Returns a cohort's oldest issue that has not come to its end."""
+        query = _issues().where(cohorts.c.id == cohort, issues.c.state.in_(_UNFINISHED)).order_by(issues.c.id).limit(1)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return _issue(row) if row else None
+
+    async def planned(self, issue: int, first: int, last: int) -> set[int]:
+        """Returns which subscribers from `first` to `last` have their row in an issue."""
+        query = sa.select(deliveries.c.subscriber_id).where(
+            deliveries.c.issue_id == issue, deliveries.c.subscriber_id.between(first, last)
+        )
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def outcomes(self, issue: int) -> dict[str, int]:
+        """Returns the variants an issue has already, by outcome."""
+        query = sa.select(variants.c.outcome, variants.c.id).where(variants.c.issue_id == issue)
+        async with self._database.read() as connection:
+            return {row.outcome: row.id for row in await connection.execute(query)}
+
+    async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
+        """Freezes one rendering of an issue; returns its key, that of the first one with the same outcome."""
+        async with self._database.write() as connection:
+            return await _add_variant(self._database, connection, issue, outcome, variant)
+
+    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, now: datetime) -> bool:
+        """Gives recipients (subscriber, variant, suppressed) their rows, sorted by subscriber, in one transaction.
+
+        Returns False, and does nothing, when since `mark` another issue planned mail to one of these people: their
+        coverage must be looked at anew. Rows that are there already stay.
+        """
+        if not rows:
+            return True
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            if await _overtaken(connection, issue, rows[0][0], rows[-1][0], mark):
+                return False
+            state = sa.select(issues.c.state).where(issues.c.id == issue)
+            if (await connection.execute(state)).scalar() == _UNPLANNED:
+                statement = self._database.insert(deliveries).on_conflict_do_nothing()
+                await connection.execute(statement, [_delivery(issue, row, now) for row in rows])
+        return True
+
+    async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
+        """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""
+        state = IssueState.HELD if hold_reasons else IssueState.SENDING
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            count = sa.select(sa.func.count()).where(deliveries.c.issue_id == issue).scalar_subquery()
+            done = await connection.execute(
+                issues.update()
+                .where(issues.c.id == issue, issues.c.state == _UNPLANNED, count == expected)
+                .values(
+                    state=state.value,
+                    expected=expected,
+                    subject=_main_subject(issue),
+                    hold_reasons=msgspec.json.encode(list(hold_reasons)).decode(),
+                )
+            )
+            if done.rowcount != 1:
+                return None
+            unused = ~sa.exists().where(deliveries.c.variant_id == variants.c.id)
+            await connection.execute(variants.delete().where(variants.c.issue_id == issue, unused))
+            slot = sa.select(issues.c.slot_id).where(issues.c.id == issue).scalar_subquery()
+            await connection.execute(slots.update().where(slots.c.id == slot).values(state=SlotState.ISSUED.value))
+        return state
+
+    async def updates(self, after: datetime, until: datetime) -> dict[int, tuple[int, datetime]]:
+        """Returns articles with a version marked as an update that came in (after, until]: the latest, and when."""
+        query = (
+            sa.select(article_versions.c.article_id, article_versions.c.version, article_versions.c.revised_at)
+            .where(
+                article_versions.c.change == "updated",
+                article_versions.c.revised_at > micros(after),
+                article_versions.c.revised_at <= micros(until),
+            )
+            .order_by(article_versions.c.version)
+        )
+        async with self._database.read() as connection:
+            return {number: (version, moment(at)) for number, version, at in await connection.execute(query)}
+
+    async def real_recipients(self, cohort: int | None = None) -> int | None:
+        """Returns how many real people got the last issue (of a cohort, or of any); None when there was none."""
+        query = (
+            sa.select(issues.c.expected)
+            .join(slots, slots.c.id == issues.c.slot_id)
+            .where(
+                issues.c.kind == IssueKind.DIGEST.value,
+                issues.c.sandbox.is_(False),
+                issues.c.state.in_(_LET_GO),
+            )
+            .order_by(issues.c.id.desc())
+            .limit(1)
+        )
+        if cohort is not None:
+            query = query.where(slots.c.cohort_id == cohort)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar()
+
+    # Looking and deciding -------------------------------------------------------------------------------------------
+
+    async def issue(self, number: int) -> Issue | None:
+        """Returns one issue."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(_issues().where(issues.c.id == number))).first()
+        return _issue(row) if row else None
+
+    async def latest(self, *, newsletter: str | None = None, limit: int = 50, before: int | None = None) -> list[Issue]:
+        """Returns issues of newsletters, newest first."""
+        query = _issues().where(issues.c.kind != IssueKind.MESSAGE.value).order_by(issues.c.id.desc()).limit(limit)
+        if newsletter is not None:
+            query = query.where(issues.c.newsletter == newsletter)
+        if before is not None:
+            query = query.where(issues.c.id < before)
+        async with self._database.read() as connection:
+            return [_issue(row) for row in await connection.execute(query)]
+
+    async def archive(self, newsletter: str, cadence: str, zone: str, limit: int = 50) -> list[Issue]:
+        """Returns the issues of a newsletter's own cohort that were let go, newest first (decisions 4)."""
+        query = (
+            _issues()
+            .where(
+                issues.c.newsletter == newsletter,
+                issues.c.state.in_(_LET_GO),
+                cohorts.c.cadence == cadence,
+                cohorts.c.timezone == zone,
+            )
+            .order_by(issues.c.id.desc())
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [_issue(row) for row in await connection.execute(query)]
+
+    async def by_edition(self, newsletter: str, edition: int) -> Issue | None:
+        """Returns one numbered edition of a newsletter."""
+        query = _issues().where(issues.c.newsletter == newsletter, issues.c.edition == edition)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return _issue(row) if row else None
+
+    async def next_edition(self, newsletter: str) -> int:
+        """Returns the number that a newsletter's next issue gets."""
+        async with self._database.read() as connection:
+            return await _next_edition(connection, newsletter)
+
+    async def stories(self, issue: int) -> list[StoryRef]:
+        """Returns every story that an issue brought to anybody, in its order, each once."""
+        query = (
+            sa.select(variant_stories)
+            .join(variants, variants.c.id == variant_stories.c.variant_id)
+            .where(variants.c.issue_id == issue, variant_stories.c.mention != Mention.ALREADY_SENT.value)
+            .order_by(variant_stories.c.position, variant_stories.c.variant_id)
+        )
+        found: dict[int, StoryRef] = {}
+        async with self._database.read() as connection:
+            for row in await connection.execute(query):
+                ref = StoryRef(
+                    article=row.article_id,
+                    version=row.version,
+                    depth=Depth(row.depth),
+                    mention=Mention(row.mention),
+                )
+                found.setdefault(ref.article, ref)
+        return list(found.values())
+
+    async def counts(self, issue: int) -> IssueCounts:
+        """Returns an issue's deliveries by outcome."""
+        return (await self.all_counts([issue]))[issue]
+
+    async def all_counts(self, numbers: Sequence[int]) -> dict[int, IssueCounts]:
+        """Returns the deliveries of several issues by outcome."""
+        found = {
+            number: {"accepted": 0, "deferred": 0, "rejected": 0, "suppressed": 0, "uncertain": 0} for number in numbers
+        }
+        rows = (
+            sa.select(deliveries.c.issue_id, deliveries.c.state, sa.func.count())
+            .where(deliveries.c.issue_id.in_(numbers))
+            .group_by(deliveries.c.issue_id, deliveries.c.state)
+        )
+        compacted = (
+            sa.select(variants.c.issue_id, variant_readers.c.readers)
+            .join(variants, variants.c.id == variant_readers.c.variant_id)
+            .where(variants.c.issue_id.in_(numbers))
+        )
+        async with self._database.read() as connection:
+            for issue, state, count in await connection.execute(rows):
+                found[issue][_COUNTED.get(DeliveryState(state), "deferred")] += count
+            for issue, blob in await connection.execute(compacted):
+                found[issue]["accepted"] += packed_count(blob)
+        return {number: IssueCounts(planned=sum(parts.values()), **parts) for number, parts in found.items()}
+
+    async def unreached(self, issue: int, limit: int = 100) -> list[Unreached]:
+        """Returns recipients who have not got an issue, so far or for good."""
+        query = (
+            sa.select(deliveries, subscribers.c.address)
+            .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+            .where(deliveries.c.issue_id == issue, deliveries.c.state.in_(_NOT_REACHED))
+            .order_by(deliveries.c.subscriber_id)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [_unreached(row) for row in await connection.execute(query)]
+
+    async def hold(self, issue: int, reason: str) -> bool:
+        """Stops an issue until it is released; what is on its way is not called back."""
+        return await self._move(
+            issue,
+            (IssueState.SENDING, IssueState.PAUSED),
+            IssueState.HELD,
+            hold_reasons=msgspec.json.encode([reason]).decode(),
+        )
+
+    async def release(self, issue: int) -> bool:
+        """Lets a held or paused issue go."""
+        return await self._move(
+            issue, (IssueState.HELD, IssueState.PAUSED), IssueState.SENDING, hold_reasons="[]", stop_reason=None
+        )
+
+    async def cancel(self, issue: int, now: datetime) -> bool:
+        """Ends an issue: whoever has not got it will not; mail that is on its way is not called back."""
+        waiting = (DeliveryState.PENDING.value, DeliveryState.DEFERRED.value)
+        async with self._database.write() as connection:
+            done = await connection.execute(
+                issues.update()
+                .where(issues.c.id == issue, issues.c.state.in_(_CANCELLABLE))
+                .values(state=IssueState.CANCELLED.value, finished_at=micros(now), stop_reason="operator")
+            )
+            if done.rowcount != 1:
+                return False
+            await connection.execute(
+                deliveries.update()
+                .where(deliveries.c.issue_id == issue, deliveries.c.state.in_(waiting))
+                .values(state=DeliveryState.CANCELLED.value, ended_at=micros(now), reason="operator")
+            )
+        return True
+
+    async def retry(self, issue: int, now: datetime) -> int:
+        """Sends once more to everybody whose mail was refused, expired or uncertain; returns how many they are."""
+        failed = (DeliveryState.UNCERTAIN.value, DeliveryState.REJECTED.value, DeliveryState.EXPIRED.value)
+        finished = (IssueState.DONE.value, IssueState.DONE_WITH_UNCERTAIN.value, IssueState.SENDING.value)
+        async with self._database.write() as connection:
+            state = sa.select(issues.c.state).where(issues.c.id == issue)
+            if (await connection.execute(state)).scalar() not in finished:
+                return 0
+            moved = await connection.execute(
+                deliveries.update()
+                .where(deliveries.c.issue_id == issue, deliveries.c.state.in_(failed))
+                .values(
+                    state=DeliveryState.PENDING.value,
+                    next_at=micros(now),
+                    attempts=0,
+                    refusals=0,
+                    resends=0,
+                    ended_at=None,
+                    reason=None,
+                )
+            )
+            if moved.rowcount:
+                again = {"state": IssueState.SENDING.value, "finished_at": None, "sending_at": None}
+                await connection.execute(issues.update().where(issues.c.id == issue).values(again))
+        return moved.rowcount
+
+    async def _move(self, issue: int, before: Iterable[IssueState], after: IssueState, **values: object) -> bool:
+        statement = (
+            issues.update()
+            .where(issues.c.id == issue, issues.c.state.in_([state.value for state in before]))
+            .values(state=after.value, **values)
+        )
+        async with self._database.write() as connection:
+            return (await connection.execute(statement)).rowcount == 1
+
+    # Service mail ---------------------------------------------------------------------------------------------------
+
+    async def post(self, event: str, subscriber: int, language: str, mail: MailText, now: datetime) -> bool:
+        """Queues one mail to one person, once per `event`; returns False when that event was already queued."""
+        values = {
+            "kind": IssueKind.MESSAGE.value,
+            "event": event,
+            "state": IssueState.SENDING.value,
+            "subject": mail.subject,
+            "planned_at": micros(now),
+            "expected": 1,
+        }
+        statement = self._database.insert(issues).values(values).on_conflict_do_nothing().returning(issues.c.id)
+        async with self._database.write() as connection:
+            row = (await connection.execute(statement)).first()
+            if row is None:
+                return False
+            variant = Variant(language=language, form="message", stories=(), mail=mail)
+            number = await _add_variant(self._database, connection, row.id, event, variant)
+            await connection.execute(deliveries.insert().values(_delivery(row.id, (subscriber, number, False), now)))
+        return True
+
+    # Wishes of the command line -------------------------------------------------------------------------------------
+
+    async def request_send(self, newsletter: str, options: dict[str, Any], now: datetime) -> int:
+        """Leaves a wish for the running service to send a newsletter; returns its number."""
+        values = {
+            "newsletter": newsletter,
+            "options": msgspec.json.encode(options).decode(),
+            "requested_at": micros(now),
+        }
+        async with self._database.write() as connection:
+            row = (await connection.execute(send_requests.insert().values(values).returning(send_requests.c.id))).one()
+        return int(row.id)
+
+    async def take_requests(self, now: datetime) -> list[SendRequest]:
+        """Returns the wishes that nobody took before, each to one caller only, oldest first."""
+        statement = (
+            send_requests.update()
+            .where(send_requests.c.taken_at.is_(None))
+            .values(taken_at=micros(now))
+            .returning(*send_requests.c)
+        )
+        async with self._database.write() as connection:
+            rows = (await connection.execute(statement)).all()
+        return sorted((_request(row) for row in rows), key=lambda request: request.number)
+
+    async def answer_request(self, number: int, issue: int | None, answer: dict[str, Any]) -> None:
+        """Says what came of a wish."""
+        values = {"issue_id": issue, "answer": msgspec.json.encode(answer).decode()}
+        async with self._database.write() as connection:
+            await connection.execute(send_requests.update().where(send_requests.c.id == number).values(values))
+
+    async def request(self, number: int) -> SendRequest | None:
+        """Returns one wish with what came of it so far."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(sa.select(send_requests).where(send_requests.c.id == number))).first()
+        return _request(row) if row else None
+
+
+_LET_GO = tuple(
+    state.value for state in (IssueState.SENDING, IssueState.PAUSED, IssueState.DONE, IssueState.DONE_WITH_UNCERTAIN)
+)
+_NOT_REACHED = tuple(
+    state.value
+    for state in (
+        DeliveryState.DEFERRED,
+        DeliveryState.UNCERTAIN,
+        DeliveryState.REJECTED,
+        DeliveryState.SUPPRESSED,
+        DeliveryState.CANCELLED,
+        DeliveryState.EXPIRED,
+    )
+)
+_UNFINISHED = tuple(
+    state.value for state in (IssueState.PLANNING, IssueState.HELD, IssueState.SENDING, IssueState.PAUSED)
+)
+_CANCELLABLE = tuple(state.value for state in (IssueState.HELD, IssueState.SENDING, IssueState.PAUSED))
+
+
+def _main_subject(issue: int) -> sa.ScalarSelect[str]:
+    """The subject that most recipients see."""
+    readers = sa.select(sa.func.count()).where(deliveries.c.variant_id == variants.c.id).scalar_subquery()
+    query = sa.select(variants.c.subject).where(variants.c.issue_id == issue).order_by(readers.desc(), variants.c.id)
+    return query.limit(1).scalar_subquery()
+
+
+def _cohort(row: Any) -> Cohort:
+    return Cohort(
+        number=row.id,
+        newsletter=row.newsletter,
+        cadence=row.cadence,
+        timezone=row.timezone,
+        created_at=moment(row.created_at),
+    )
+
+
+def _open_slot(row: Any) -> OpenSlot:
+    return OpenSlot(
+        number=row.id,
+        cohort=row.cohort_id,
+        newsletter=row.newsletter,
+        cadence=row.cadence,
+        timezone=row.timezone,
+        period=row.period,
+        due_at=moment(row.due_at),
+    )
+
+
+def _issues() -> sa.Select[Any]:
+    return sa.select(issues, slots.c.period, slots.c.due_at, cohorts.c.cadence, cohorts.c.timezone).select_from(
+        issues.outerjoin(slots, slots.c.id == issues.c.slot_id).outerjoin(cohorts, cohorts.c.id == slots.c.cohort_id)
+    )
+
+
+def _issue(row: Any) -> Issue:
+    return Issue(
+        number=row.id,
+        kind=IssueKind(row.kind),
+        newsletter=row.newsletter,
+        edition=row.edition or 0,
+        state=IssueState(row.state),
+        subject=row.subject,
+        planned_at=moment(row.planned_at),
+        expected=row.expected,
+        hold_reasons=_REASONS.decode(row.hold_reasons),
+        stop_reason=row.stop_reason or "",
+        cadence=row.cadence or "",
+        timezone=row.timezone or "",
+        period=row.period or "",
+        due_at=maybe_moment(row.due_at),
+        sandbox=row.sandbox,
+    )
+
+
+async def _new(
+    connection: AsyncConnection, slot: OpenSlot, window: tuple[datetime, datetime], now: datetime, sandbox: bool
+) -> dict[str, Any]:
+    return {
+        "kind": IssueKind.DIGEST.value,
+        "newsletter": slot.newsletter,
+        "edition": await _next_edition(connection, slot.newsletter),
+        "slot_id": slot.number,
+        "state": _UNPLANNED,
+        "window_from": micros(window[0]),
+        "window_until": micros(window[1]),
+        "planned_at": micros(now),
+        "sandbox": sandbox,
+    }
+
+
+async def _next_edition(connection: AsyncConnection, newsletter: str) -> int:
+    highest = sa.select(sa.func.coalesce(sa.func.max(issues.c.edition), 0)).where(issues.c.newsletter == newsletter)
+    return int((await connection.execute(highest)).scalar_one()) + 1
+
+
+async def _add_variant(
+    database: Database, connection: AsyncConnection, issue: int, outcome: str, variant: Variant
+) -> int:
+    values = {
+        "issue_id": issue,
+        "outcome": outcome,
+        "language": variant.language,
+        "form": variant.form,
+        "subject": variant.mail.subject,
+        "preheader": variant.mail.preheader,
+        "html": zlib.compress(variant.mail.html.encode()),
+        "text": zlib.compress(variant.mail.text.encode()),
+    }
+    statement = database.insert(variants).values(values).on_conflict_do_nothing().returning(variants.c.id)
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        same = sa.select(variants.c.id).where(variants.c.issue_id == issue, variants.c.outcome == outcome)
+        return int((await connection.execute(same)).scalar_one())
+    if variant.stories:
+        await connection.execute(variant_stories.insert(), _story_rows(row.id, variant.stories))
+    return int(row.id)
+
+
+def _story_rows(variant: int, stories: Iterable[StoryRef]) -> list[dict[str, Any]]:
+    return [
+        {
+            "variant_id": variant,
+            "position": position,
+            "article_id": story.article,
+            "version": story.version,
+            "depth": story.depth.value,
+            "mention": story.mention.value,
+        }
+        for position, story in enumerate(stories, start=1)
+    ]
+
+
+def _delivery(issue: int, row: tuple[int, int, bool], now: datetime) -> dict[str, Any]:
+    subscriber, variant, suppressed = row
+    return {
+        "issue_id": issue,
+        "subscriber_id": subscriber,
+        "variant_id": variant,
+        "state": (DeliveryState.SUPPRESSED if suppressed else DeliveryState.PENDING).value,
+        "next_at": micros(now),
+        "ended_at": micros(now) if suppressed else None,
+        "reason": "suppressed" if suppressed else None,
+    }
+
+
+async def _overtaken(connection: AsyncConnection, issue: int, first: int, last: int, mark: int) -> bool:
+    newer = (
+        sa.select(deliveries.c.id)
+        .join(issues, issues.c.id == deliveries.c.issue_id)
+        .where(
+            deliveries.c.id > mark,
+            deliveries.c.issue_id != issue,
+            deliveries.c.subscriber_id.between(first, last),
+            issues.c.kind != IssueKind.MESSAGE.value,
+        )
+        .limit(1)
+    )
+    return (await connection.execute(newer)).first() is not None
+
+
+def _unreached(row: Any) -> Unreached:
+    code = "" if row.reply_code is None else f"{row.reply_code} "
+    return Unreached(
+        address=row.address,
+        state=DeliveryState(row.state),
+        reason=row.reason or "",
+        reply=f"{code}{row.reply_text or ''}".strip(),
+    )
+
+
+def _request(row: Any) -> SendRequest:
+    return SendRequest(
+        number=row.id,
+        newsletter=row.newsletter,
+        options=_OPTIONS.decode(row.options),
+        requested_at=moment(row.requested_at),
+        taken_at=maybe_moment(row.taken_at),
+        issue=row.issue_id,
+        answer=_OPTIONS.decode(row.answer) if row.answer else None,
+    )
