@@ -1,0 +1,412 @@
+"""Delivers: claims what is due, sends it over the pool's connections, records how each one ended.
+
+The relay's answers are facts (`Ending`); what they mean is decided in
+`mail.outcome`; nothing here decides by exception type. Only a process that
+holds its folder's lock may run this (decisions 15, 16).
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import structlog
+
+from publisher.errors import PublisherError
+from publisher.mail.message import Prepared
+from publisher.mail.outcome import judge
+from publisher.mail.retry import delay, relay_pause
+from publisher.mail.throttle import Throttle
+from publisher.model.delivery import Boot, Claimed, Drained, Ended, Ending, Outcome, Phase, Policy
+from publisher.model.issue import DeliveryState, IssueCounts, IssueKind, MailText
+from publisher.model.people import Subscriber
+from publisher.ports import Clock, DeliveryStore, Engine, Transport
+from publisher.services.letters import Letters
+from publisher.services.marks import Marks
+
+_POLL_SECONDS = 1.0
+_HOUSEKEEPING_SECONDS = 30.0
+_STOP_SECONDS = 75.0
+"""For transactions under way when we are asked to stop."""
+_PROGRESS_SECONDS = 0.5
+_ROWS_PER_CONNECTION = 16
+"""Claimed ahead, so that a connection never waits for the store."""
+_PREPARED_OCTETS = 64 * 1024 * 1024
+_FAILURES_RIDDEN_OUT = 4
+"""Of a relay that had answered before, until an issue's delivery is left to the service."""
+_LEASE_MARGIN = 0.75
+"""Of a lease must be left when a body begins: 15 of 20 minutes, as long as a transaction may take."""
+_log = structlog.get_logger(__name__)
+
+Progress = Callable[[IssueCounts], None]
+
+
+class Delivering:
+    """The one use case: what is due gets delivered."""
+
+    def __init__(
+        self,
+        *,
+        deliveries: DeliveryStore,
+        transport: Transport,
+        letters: Letters,
+        engine: Engine,
+        clock: Clock,
+        boot: Boot,
+        policy: Policy,
+    ) -> None:
+        self._deliveries = deliveries
+        self._transport = transport
+        self._letters = letters
+        self._engine = engine
+        self._clock = clock
+        self._boot = boot
+        self._policy = policy
+        self._throttle = Throttle(policy.rate, policy.per_domain)
+        self._prepared: OrderedDict[int, Prepared] = OrderedDict()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Delivers until `stop` is set; then begins nothing new, lets transactions end, gives claims back."""
+        async with self._shift(None) as shift:
+            ringer = asyncio.create_task(_ring_when(stop, self._engine))
+            try:
+                while not stop.is_set():
+                    try:
+                        await shift.tick()
+                        await shift.fill()
+                    except PublisherError as error:
+                        _log.error("deliver.store", error=str(error))
+                    await self._engine.wait(_POLL_SECONDS)
+            finally:
+                ringer.cancel()
+
+    async def drain(self, issue: int, progress: Progress | None = None) -> Drained:
+        """Delivers one issue as far as possible now; what is deferred or uncertain is left for later."""
+        async with self._shift(issue) as shift:
+            shown = 0.0
+            while True:
+                await shift.tick()
+                await shift.fill()
+                if shift.idle and await shift.is_through():
+                    break
+                if progress is not None and time.monotonic() - shown >= _PROGRESS_SECONDS:
+                    progress(await self._deliveries.counts(issue))
+                    shown = time.monotonic()
+                await self._engine.wait(min(_POLL_SECONDS, _PROGRESS_SECONDS))
+        counts = await self._deliveries.counts(issue)
+        if progress is not None:
+            progress(counts)
+        return Drained(counts=counts, trouble=shift.trouble)
+
+    async def deliver_test(self, mail: MailText, to: Subscriber, newsletter: str | None) -> Ending:
+        """Sends one mail outside of the ledger and returns how that ended; nothing is recorded or tried again."""
+        kind = IssueKind.DIGEST if newsletter is not None else IssueKind.MESSAGE
+        letter = self._letters.test_letter(
+            self._letters.prepared(mail, kind, newsletter), to, newsletter, self._clock.now()
+        )
+        try:
+            return await self._transport.send(letter, _granted)
+        finally:
+            await self._transport.close()
+
+    async def prepared(self, row: Claimed) -> Prepared:
+        """Returns the encoded mail of a delivery's variant, kept while there is room."""
+        found = self._prepared.get(row.variant)
+        if found is None:
+            mail = await self._deliveries.mail(row.variant)
+            found = self._letters.prepared(mail, row.kind, row.newsletter)
+            self._prepared[row.variant] = found
+            while len(self._prepared) > 1 and sum(p.size for p in self._prepared.values()) > _PREPARED_OCTETS:
+                self._prepared.popitem(last=False)
+        self._prepared.move_to_end(row.variant)
+        return found
+
+    @asynccontextmanager
+    async def _shift(self, issue: int | None) -> AsyncIterator["_Shift"]:
+        await self._deliveries.enlist(self._boot)
+        shift = _Shift(self, issue)
+        try:
+            await shift.housekeep()
+            shift.start()
+            yield shift
+        finally:
+            await shift.stop()
+            await self._transport.close()
+            with contextlib.suppress(PublisherError):
+                await self._deliveries.dismiss(self._boot, self._clock.now())
+
+
+class _Shift:
+    """The connections at work, from start to stop."""
+
+    def __init__(self, delivering: Delivering, issue: int | None) -> None:
+        self._delivering = delivering
+        self._deliveries = delivering._deliveries
+        self._policy = delivering._policy
+        self._boot = delivering._boot
+        self._engine = delivering._engine
+        self._throttle = delivering._throttle
+        self._issue = issue
+        self._now = delivering._clock.now
+        self._marks = Marks(self._deliveries, self._boot, self._now, self._policy.lease * _LEASE_MARGIN)
+        self._ready: asyncio.Queue[Claimed] = asyncio.Queue()
+        self._workers: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+        self._busy = 0
+        self._isolated = False
+        self._touched = True
+        self._failures = 0
+        self._answered = False
+        self._paused_until = 0.0
+        self._put_off_until = 0.0
+        self._ticked = 0.0
+        self._kept_house = 0.0
+        self._renewed = time.monotonic()
+        self.trouble: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is claimed by us."""
+        return self._busy == 0 and self._ready.empty()
+
+    def start(self) -> None:
+        """Puts the workers to work, one per connection."""
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._policy.connections)]
+
+    async def stop(self) -> None:
+        """Begins nothing new, lets transactions end, gives back what was claimed, records the rest."""
+        self._stopping.set()
+        with contextlib.suppress(PublisherError):
+            await self._give_back()
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._busy and time.monotonic() < deadline:
+            await self._engine.wait(min(0.2, deadline - time.monotonic()))
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        await self._marks.close()
+        with contextlib.suppress(PublisherError):
+            await self._finish()
+
+    async def tick(self) -> None:
+        """Does what time brings: resends, leases, recovery, finished issues."""
+        moment = time.monotonic()
+        if moment - self._ticked < _POLL_SECONDS:
+            return
+        self._ticked = moment
+        self._marks.flush()
+        if moment - self._kept_house >= _HOUSEKEEPING_SECONDS:
+            await self.housekeep()
+        if moment - self._renewed >= self._policy.lease.total_seconds() / 10:
+            await self._deliveries.renew(self._boot, self._now(), self._policy.lease)
+            self._renewed = moment
+        await self._resend()
+        if self._touched:
+            await self._finish()
+
+    async def housekeep(self) -> None:
+        """Takes back what dead workers held, gives up what is too old."""
+        self._kept_house = time.monotonic()
+        recovered = await self._deliveries.recover(self._boot, self._now(), owner=True)
+        expired = await self._deliveries.expire(self._now(), self._policy.max_age)
+        if recovered or expired:
+            _log.warning("deliver.housekeeping", recovered=recovered, expired=expired)
+            self._touched = True
+        await self._resend()
+
+    async def fill(self) -> None:
+        """Claims as much as the connections need."""
+        if self._stopping.is_set() or self._ready.qsize() >= self._policy.connections:
+            return
+        if time.monotonic() < self._paused_until or (self._isolated and not self.idle):
+            return
+        alone = self.idle
+        rows = await self._deliveries.claim(
+            self._boot,
+            self._now(),
+            limit=self._chunk(),
+            lease=self._policy.lease,
+            issue=self._issue,
+            alone=alone,
+        )
+        self._isolated = alone and len(rows) == 1
+        for row in rows:
+            self._ready.put_nowait(row)
+        if not rows and self.idle:
+            await self._marks.settle()
+            await self._finish()
+
+    async def is_through(self) -> bool:
+        """Whether nothing more can be done now; asked when idle."""
+        if self.trouble is not None:
+            return not self._answered or self._failures >= _FAILURES_RIDDEN_OUT
+        await self._marks.settle()
+        await self.fill()
+        if not self.idle:
+            return False
+        left = await self._deliveries.unsettled(self._issue)
+        return not left.get(DeliveryState.PENDING) or time.monotonic() >= self._put_off_until
+
+    async def _work(self) -> None:
+        while True:
+            row = await self._ready.get()
+            self._busy += 1
+            if self._ready.qsize() < self._policy.connections:
+                self._engine.ring()
+            try:
+                await self._deliver(row)
+            except PublisherError as error:
+                _log.error("deliver.row", delivery=row.number, error=str(error))
+                self._give_up_claim(row, timedelta(0))
+            except Exception as error:  # one delivery never stops the others
+                _log.exception("deliver.unexpected", delivery=row.number)
+                self._ended(row, DeliveryState.CLAIMED, Ending(phase=Phase.PREPARE, text=repr(error)[:200]))
+            finally:
+                self._busy -= 1
+                if self.idle:
+                    self._engine.ring()
+
+    async def _deliver(self, row: Claimed) -> None:
+        if not await self._turn(row):
+            return
+        try:
+            letter = self._delivering._letters.letter(await self._delivering.prepared(row), row, self._now())
+        except (ValueError, KeyError) as error:
+            _log.error("deliver.unmakeable", delivery=row.number, error=repr(error))
+            self._ended(row, DeliveryState.CLAIMED, Ending(phase=Phase.PREPARE, text=repr(error)[:200]))
+            return
+        mark: asyncio.Future[bool] | None = None
+
+        async def in_flight() -> bool:
+            nonlocal mark
+            mark = self._marks.begin(row)
+            return await asyncio.shield(mark)
+
+        ending = await self._delivering._transport.send(letter, in_flight)
+        marked = mark is not None and await mark
+        self._ended(row, DeliveryState.IN_FLIGHT if marked else DeliveryState.CLAIMED, ending)
+
+    async def _turn(self, row: Claimed) -> bool:
+        """Waits until this message may go; False: it was given back."""
+        if self._stopping.is_set() or time.monotonic() < self._paused_until:
+            self._give_up_claim(row, timedelta(0))
+            return False
+        later = self._throttle.admit(row.domain, time.monotonic())
+        if later:
+            self._put_off_until = max(self._put_off_until, time.monotonic() + later + _POLL_SECONDS)
+            self._give_up_claim(row, timedelta(seconds=later))
+            return False
+        wait = self._throttle.reserve(time.monotonic())
+        if wait:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+                self._give_up_claim(row, timedelta(0))
+                return False
+        return True
+
+    def _ended(self, row: Claimed, was: DeliveryState, ending: Ending) -> None:
+        now = self._now()
+        outcome = judge(
+            ending,
+            attempt=row.attempts,
+            refusals=row.refusals,
+            age=now - row.sending_at,
+            max_age=self._policy.max_age,
+        )
+        self._mind_the_relay(outcome, ending)
+        self._marks.end(
+            Ended(
+                number=row.number,
+                was=was,
+                ending=ending,
+                outcome=outcome,
+                at=now,
+                next_at=now + self._wait_after(outcome, row),
+            ),
+            at_once=self._ready.empty(),
+        )
+        self._touched = True
+        if outcome.state is not DeliveryState.ACCEPTED:
+            _log.info(
+                "deliver.ended",
+                delivery=row.number,
+                state=outcome.state.value,
+                phase=ending.phase.value,
+                code=ending.code,
+                fault=ending.fault and ending.fault.value,
+            )
+
+    def _wait_after(self, outcome: Outcome, row: Claimed) -> timedelta:
+        if outcome.relay_trouble:
+            return timedelta(seconds=max(0.0, self._paused_until - time.monotonic()))
+        if outcome.state is DeliveryState.DEFERRED:
+            return delay(row.attempts, self._policy.retry_after)
+        return timedelta(0)
+
+    def _mind_the_relay(self, outcome: Outcome, ending: Ending) -> None:
+        if not outcome.relay_trouble:
+            if ending.code is not None:
+                self._failures = 0
+                self._answered = True
+                self.trouble = None
+            return
+        if time.monotonic() >= self._paused_until:
+            self._failures += 1
+            pause = relay_pause(self._failures).total_seconds()
+            self._paused_until = time.monotonic() + pause
+            _log.warning("deliver.relay", reason=outcome.reason, reply=ending.text, pause_seconds=pause)
+        self.trouble = f"{outcome.reason}: {ending.text}"
+
+    def _give_up_claim(self, row: Claimed, later: timedelta) -> None:
+        self._marks.end(
+            Ended(
+                number=row.number,
+                was=DeliveryState.CLAIMED,
+                ending=None,
+                outcome=Outcome(state=DeliveryState.PENDING, counts=False),
+                at=self._now(),
+                next_at=self._now() + later,
+            ),
+            at_once=self._ready.empty(),
+        )
+
+    async def _give_back(self) -> None:
+        numbers = []
+        while not self._ready.empty():
+            numbers.append(self._ready.get_nowait().number)
+        await self._deliveries.release(self._boot, numbers, self._now())
+
+    async def _resend(self) -> None:
+        wake = await self._wake()
+        if wake is not None and wake <= self._now():
+            await self._deliveries.resend(
+                self._now(), self._policy.resend_after, all_kinds=self._policy.resend_uncertain
+            )
+
+    async def _wake(self) -> datetime | None:
+        return await self._deliveries.next_wake(
+            resend_after=self._policy.resend_after, resend_all_kinds=self._policy.resend_uncertain
+        )
+
+    async def _finish(self) -> None:
+        if not self._touched:
+            return
+        self._touched = not self._marks.settled
+        for issue in await self._deliveries.finish(self._now(), resend_all_kinds=self._policy.resend_uncertain):
+            _log.info("deliver.finished", issue=issue)
+
+    def _chunk(self) -> int:
+        ahead = self._policy.connections * _ROWS_PER_CONNECTION
+        return ahead if not self._policy.rate else max(self._policy.connections, min(ahead, self._policy.rate // 6))
+
+
+async def _granted() -> bool:
+    return True
+
+
+async def _ring_when(stop: asyncio.Event, engine: Engine) -> None:
+    await stop.wait()
+    engine.ring()

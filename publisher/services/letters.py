@@ -1,0 +1,97 @@
+"""Makes one reader's message of a variant and a delivery."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from publisher.mail.message import MailingList, Personal, Prepared, Sender, fill, message_id, prepare
+from publisher.mail.tokens import Links
+from publisher.model.catalogue import Catalogue
+from publisher.model.delivery import Claimed, Letter
+from publisher.model.issue import IssueKind, MailText
+from publisher.model.people import Subscriber
+
+_SIGNUP = "signup:"
+"""The event of a confirmation mail is `signup:ID`."""
+
+
+class Letters:
+    """Knows senders, links and identities; a mail's words come from its variant."""
+
+    def __init__(self, catalogue: Catalogue, sender: str, links: Links, key: bytes) -> None:
+        """`sender` is who mails are from when their newsletter names nobody; `key` makes the Message-IDs."""
+        self._catalogue = catalogue
+        self._sender = sender
+        self._links = links
+        self._key = key
+
+    def prepared(self, mail: MailText, kind: IssueKind, newsletter: str | None) -> Prepared:
+        """Returns a mail encoded but for what is personal; service mail has no list headers."""
+        declared = self._catalogue.newsletters.get(newsletter or "")
+        sender = Sender.parse((declared.sender if declared else "") or self._sender)
+        if kind is IssueKind.MESSAGE or newsletter is None:
+            return prepare(mail, sender=sender)
+        title = declared.title.in_language(self._catalogue.site.language) if declared else newsletter
+        return prepare(mail, sender=sender, mailing_list=MailingList(id=newsletter, title=title))
+
+    def letter(self, prepared: Prepared, row: Claimed, now: datetime) -> Letter:
+        """Returns what goes over the wire for one delivery; the same Message-ID on every attempt."""
+        personal = self._personal(
+            prepared,
+            subscriber=row.subscriber,
+            name=row.name,
+            address=row.address,
+            generation=row.token_generation,
+            newsletter=row.newsletter,
+            event=row.event or "",
+            identity=message_id(self._key, row.issue, row.subscriber, prepared.sender.domain),
+            now=now,
+        )
+        return Letter(sender=prepared.sender.address, recipient=row.address, message=fill(prepared, personal))
+
+    def test_letter(self, prepared: Prepared, to: Subscriber, newsletter: str | None, now: datetime) -> Letter:
+        """Returns a test mail: nobody's delivery, a Message-ID of its own."""
+        moment = int(now.timestamp() * 1_000_000)
+        personal = self._personal(
+            prepared,
+            subscriber=to.number,
+            name=to.name,
+            address=to.address,
+            generation=to.token_generation,
+            newsletter=newsletter,
+            event="",
+            identity=message_id(self._key, moment, to.number, prepared.sender.domain),
+            now=now,
+        )
+        return Letter(sender=prepared.sender.address, recipient=to.address, message=fill(prepared, personal))
+
+    def _personal(
+        self,
+        prepared: Prepared,
+        *,
+        subscriber: int,
+        name: str,
+        address: str,
+        generation: int,
+        newsletter: str | None,
+        event: str,
+        identity: str,
+        now: datetime,
+    ) -> Personal:
+        links = self._links
+        unsubscribe_url = links.unsubscribe_url(subscriber, newsletter) if newsletter is not None else None
+        slots: dict[str, Callable[[], str]] = {
+            "address": lambda: address,
+            "name": lambda: name,
+            "unsubscribe_url": lambda: unsubscribe_url or links.preferences_url(subscriber),
+            "preferences_url": lambda: links.preferences_url(subscriber),
+            "feed_url": lambda: links.feed_url(subscriber, generation),
+            "confirm_url": lambda: links.confirm_url(int(event.removeprefix(_SIGNUP))),
+        }
+        return Personal(
+            name=name,
+            address=address,
+            message_id=identity,
+            at=now,
+            unsubscribe_url=unsubscribe_url,
+            values={slot: slots[slot]() for slot in prepared.slots},
+        )

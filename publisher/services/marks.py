@@ -1,0 +1,110 @@
+"""Group commit: whatever queued up during the last commit goes into the next one (decisions 13).
+
+A beginning is granted only once it is durable. The end of one message and the
+beginning of the next on the same connection go into one commit, or the end
+before, so a crash leaves at most one delivery per connection in doubt.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from publisher.errors import PublisherError
+from publisher.model.delivery import Boot, Claimed, Ended
+from publisher.ports import DeliveryStore
+
+_AGAIN_SECONDS = 0.5
+_log = structlog.get_logger(__name__)
+
+
+class Marks:
+    """Writes beginnings and ends of transactions, many in one commit."""
+
+    def __init__(self, deliveries: DeliveryStore, boot: Boot, now: Callable[[], datetime], margin: timedelta) -> None:
+        """`margin` is how much of a lease must be left when a body begins."""
+        self._deliveries = deliveries
+        self._boot = boot
+        self._now = now
+        self._margin = margin
+        self._begun: list[tuple[Claimed, asyncio.Future[bool]]] = []
+        self._ended: list[Ended] = []
+        self._wake = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._writer: asyncio.Task[None] | None = None
+
+    def begin(self, row: Claimed) -> asyncio.Future[bool]:
+        """Asks for the in-flight mark; the answer is durable: True, the body may go."""
+        granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._begun.append((row, granted))
+        self._stir()
+        return granted
+
+    def end(self, ended: Ended, *, at_once: bool) -> None:
+        """Records an end, durable no later than any beginning that is asked for from now on.
+
+        `at_once` False: it waits for the next beginning or `flush`, which saves a commit per message.
+        """
+        self._ended.append(ended)
+        self._settled.clear()
+        if at_once:
+            self._stir()
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        if self._ended:
+            self._stir()
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything is written."""
+        return self._settled.is_set()
+
+    async def settle(self) -> None:
+        """Returns once everything is written."""
+        self.flush()
+        await self._settled.wait()
+
+    async def close(self, patience_seconds: float = 5.0) -> None:
+        """Writes what is left; what cannot be written within the time is found in doubt at the next start."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.settle(), patience_seconds)
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+            self._writer = None
+
+    def _stir(self) -> None:
+        self._settled.clear()
+        self._wake.set()
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._begun or self._ended:
+                begun, self._begun = self._begun, []
+                ended, self._ended = self._ended, []
+                if not await self._committed(begun, ended):
+                    self._ended = ended + self._ended
+                    await asyncio.sleep(_AGAIN_SECONDS)
+            self._settled.set()
+
+    async def _committed(self, begun: list[tuple[Claimed, asyncio.Future[bool]]], ended: list[Ended]) -> bool:
+        granted: set[int] = set()
+        try:
+            rows = [row for row, _ in begun]
+            granted = await self._deliveries.mark(self._boot, self._now(), rows, ended, margin=self._margin)
+        except PublisherError as error:
+            _log.error("marks.unwritten", error=str(error), beginnings=len(begun), ends=len(ended))
+            return False
+        finally:
+            for row, answer in begun:
+                if not answer.done():
+                    answer.set_result(row.number in granted)
+        return True
