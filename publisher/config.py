@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from publisher.errors import ConfigError
+from publisher.newsletters.schedule import parse
 from publisher.settings import Settings, problems_of
 
 SECRET_KEYS = (("smtp", "password"),)
@@ -29,7 +30,7 @@ def load(folder: Path) -> Settings:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise ConfigError([*problems, *map(_line, error.errors(include_url=False))]) from error
-    problems += problems_of(settings)
+    problems += [*problems_of(settings), *_schedules(settings)]
     if problems:
         raise ConfigError(problems)
     return settings
@@ -64,6 +65,16 @@ def _read_secrets(folder: Path, merged: dict[str, Any]) -> list[str]:
             table[key] = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{table_name}.{key}_file: cannot read {path}: {error}")
+    return problems
+
+
+def _schedules(settings: Settings) -> list[str]:
+    problems = []
+    for i, newsletter in enumerate(settings.newsletters):
+        try:
+            parse(newsletter.schedule)
+        except ValueError as error:
+            problems.append(f"newsletters.{i}.schedule: {error}")
     return problems
 
 

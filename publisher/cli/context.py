@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from publisher.app import App
+    from publisher.model.article import Problem
 
 T = TypeVar("T")
 
@@ -32,6 +33,19 @@ class Context:
                 return await work(app)
 
         return asyncio.run(opened())
+
+    def state(self) -> Path:
+        """Returns the publication's `var/`, made if need be; ConfigError where there is no publication."""
+        from publisher.config import load
+
+        load(self.folder)
+        state = self.folder / "var"
+        state.mkdir(mode=0o700, exist_ok=True)
+        return state
+
+    def problem(self, problem: "Problem") -> dict[str, Any]:
+        """Returns a problem for `--json`."""
+        return {"file": problem.path, "line": problem.line, "message": problem.message}
 
     def emit(self, value: Any, text: str) -> None:
         """Prints the result: one JSON document with `--json`, else `text`."""

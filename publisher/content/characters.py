@@ -19,16 +19,16 @@ def decode(data: bytes) -> str:
     if len(data) > ARTICLE_BYTES:
         size, limit = len(data) / 2**20, ARTICLE_BYTES // 2**20
         raise RefusedError(f"the file has {size:.1f} MiB, more than the {limit} MiB an article may have; shorten it")
-    text = _utf8(data.removeprefix(_BOM))
-    if not text.strip():
-        raise RefusedError("the file is empty; write at least a title")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _utf8(data.removeprefix(_BOM)).replace("\r\n", "\n").replace("\r", "\n")
     if control := _CONTROL.search(text):
         line = text.count("\n", 0, control.start()) + 1
         raise RefusedError(f"control character U+{ord(control.group()):04X} in the text; remove it", line)
     if not text.isascii():
         _check_marks(text)
-    return clean(text)
+    text = clean(text)
+    if not text.strip():
+        raise RefusedError("the file is empty; write at least a title")
+    return text
 
 
 def clean(text: str) -> str:

@@ -22,6 +22,8 @@ _RUN_IN_DATELINE = re.compile(r"([^\W\d_a-z][^\d_a-z()]{2,39}?)(?:,[^(),]{1,20})
 _DATELINE_MAX = 40
 _SMALL_WORDS = frozenset({"and", "da", "de", "del", "di", "do", "dos", "la", "of", "the", "ve"})
 _TURKISH_CAPITALS = re.compile("[İĞŞ]")
+# A shorter title may well be how the first sentence begins.
+_ECHO_MIN = 20
 _SUBHEAD_MAX = 150
 _TERMINAL = ".!?:…。؟"
 _CLOSING_QUOTES = "\"'”’»)]"
@@ -167,7 +169,8 @@ def _without_echo(lines: list[_Line], title: str) -> list[_Line]:
     """Drops the title where a page repeats it as the caption of its picture."""
     for index, line in enumerate(lines):
         if line.text:
-            return lines[index + 1 :] if line.text.startswith(title) else lines
+            captioned = len(title) >= _ECHO_MIN and line.text.startswith(title)
+            return lines[index + 1 :] if captioned or line.text == title else lines
     return lines
 
 

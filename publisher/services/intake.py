@@ -175,10 +175,11 @@ class Intake:
             await self._take_files(whole[start : start + _BATCH], now, baseline, taken)
         await self._forget(vanished, now, taken)
         await self._release(now, taken)
-        taken.problems = self._problems()
+        taken.problems = self.problems()
         return taken
 
-    def _problems(self) -> list[Problem]:
+    def problems(self) -> list[Problem]:
+        """Returns what is wrong with every file that has anything wrong, as of its last reading."""
         found = [*self._unusable, *(p for _, record in sorted(self._files.items()) for p in record.problems)]
         return [replace(problem, path=f"{self._house.folder}/{problem.path}") for problem in found]
 
@@ -472,9 +473,9 @@ class Rehearsal:
     async def save(
         self,
         revisions: Sequence[Revision],
-        records: Sequence[FileRecord],  # noqa: ARG002  (kept nowhere)
-        vanished: Sequence[str],  # noqa: ARG002
-        now: datetime,  # noqa: ARG002
+        records: Sequence[FileRecord],
+        vanished: Sequence[str],
+        now: datetime,
     ) -> list[Article]:
         """Numbers new articles and forgets them."""
         saved = []

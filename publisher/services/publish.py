@@ -19,6 +19,7 @@ from publisher.editorial.access import decide, settled
 from publisher.editorial.rendition import absolute_url, view
 from publisher.editorial.shelves import ALL, Shelf, Shelves
 from publisher.editorial.timing import publishable
+from publisher.errors import PublisherError
 from publisher.feeds import FORMATS, Format
 from publisher.feeds.opml import opml
 from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, Location, news_sitemap, sitemaps
@@ -52,6 +53,8 @@ class Report:
     taken: Taken
     written: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
+    """What kept outputs from being made, each with one of them: the last good ones stay."""
 
     @property
     def refused(self) -> list[Problem]:
@@ -135,6 +138,11 @@ class Publishing:
     def next_change_at(self, now: datetime) -> datetime | None:
         """Returns when a date alone will change what is out."""
         return self.intake.next_change_at(now)
+
+    async def problems(self) -> list[Problem]:
+        """Returns what was wrong with the files when they were last read, without reading them again."""
+        await self.intake.load()
+        return self.intake.problems()
 
     async def refresh(self, now: datetime, paths: Iterable[str] | None = None, *, accept_loss: bool = False) -> Report:
         """Takes in what changed (of `paths`, or anywhere) and brings public/ up to date.
@@ -376,8 +384,14 @@ class Publishing:
         return same and not (looked and not self._output.exists(document.path))
 
     async def _write(self, due: Sequence[Document], report: Report) -> None:
-        contents = {document.path: await document.make() for document in due}
-        records = [OutputRecord(d.path, d.fingerprint, hashlib.sha256(contents[d.path]).hexdigest()) for d in due]
+        contents: dict[str, bytes] = {}
+        for document in due:
+            try:
+                contents[document.path] = await document.make()
+            except PublisherError as error:  # a faulty template keeps its own pages back, and nothing else
+                report.faults[str(error)] = document.path
+        made = [document for document in due if document.path in contents]
+        records = [OutputRecord(d.path, d.fingerprint, hashlib.sha256(contents[d.path]).hexdigest()) for d in made]
         differing = {r.path: contents[r.path] for r in records if not self._same_bytes(r)}
         await asyncio.to_thread(self._output.write, differing)
         self._standing |= {record.path: record for record in records}

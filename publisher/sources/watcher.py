@@ -21,7 +21,7 @@ STEP_MS = 10
 async def changes(root: Path, stop: asyncio.Event, *, force_polling: bool = False) -> AsyncIterator[frozenset[str]]:
     """Yields the POSIX paths (NFC, below `root`) of what was changed, added or removed, folders included, until `stop`.
 
-    `force_polling` is for network file systems and container mounts, which tell of no changes. Raises SourceError
+    A folder told of may hold files that are not: look at all of it. `force_polling` is for network file systems and container mounts, which tell of no changes. Raises SourceError
     when the folder cannot be watched, and when it goes away.
     """
     real = await asyncio.to_thread(root.resolve)
@@ -33,7 +33,6 @@ async def changes(root: Path, stop: asyncio.Event, *, force_polling: bool = Fals
             step=STEP_MS,
             stop_event=stop,
             force_polling=force_polling or None,
-            raise_interrupt=False,
             ignore_permission_denied=True,
         ):
             if (Change.deleted, str(real)) in batch and not await asyncio.to_thread(real.is_dir):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import feedparser
 import pytest
-from publications import AGENCY, ManualClock, make_publication, story, write
 
+from publications import AGENCY, ManualClock, make_publication, story, write
 from publisher.app import App, open_app
 from publisher.services.publish import Report
 
@@ -366,3 +366,20 @@ async def test_check_changes_nothing(folder: Path, clock: ManualClock) -> None:
         assert [problem.path for problem in taken.problems if problem.fatal] == ["articles/b.md"]
         assert await app.articles.current() == []
     assert not (folder / "public").exists()
+
+
+async def test_a_faulty_template_keeps_only_its_own_pages_back(folder: Path, clock: ManualClock) -> None:
+    """Feeds and other pages go on; the fault names file and line; mending it makes the page."""
+    own = folder / "templates" / "web"
+    own.mkdir(parents=True)
+    (own / "article.html").write_text("{# mine #}\n{{ nonsense.there }}\n")
+    write(folder, "a.md", story("One"))
+    report = await first_build(folder, clock)
+    [fault] = report.faults
+    assert "article.html:2" in fault
+    assert len(feed(folder).entries) == 1
+    assert "articles/a/index.html" not in public(folder)
+    (own / "article.html").unlink()
+    report = await first_build(folder, clock)
+    assert not report.faults
+    assert "articles/a/index.html" in public(folder)

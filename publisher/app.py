@@ -1,0 +1,268 @@
+"""The composition root: opens every edge of one publication, and closes it again.
+
+The one module that knows which edge serves which port; nothing below it ever
+sees the settings.
+"""
+
+import hashlib
+import hmac
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from publisher import config, starter
+from publisher.clock import SystemClock
+from publisher.content import Rules, parse
+from publisher.editorial.access import settled
+from publisher.engines.local import LocalEngine
+from publisher.mail.tokens import Links, Tokens
+from publisher.model.catalogue import Catalogue
+from publisher.model.delivery import Boot, Policy
+from publisher.output import Output
+from publisher.owner import secret_key
+from publisher.ports import Clock, Engine, Transport
+from publisher.rendering.templates import Templates
+from publisher.services.deliver import Delivering
+from publisher.services.draft import Drafting
+from publisher.services.intake import House, Intake, Rehearsal
+from publisher.services.letters import Letters
+from publisher.services.plan import Planning
+from publisher.services.private import PrivateFeeds
+from publisher.services.publish import Publishing
+from publisher.services.subscribe import Subscribing
+from publisher.settings import DeliverySettings, Settings, SmtpSettings
+from publisher.sources.companions import FolderCompanions
+from publisher.sources.scan import Directory
+from publisher.stores.articles import Articles
+from publisher.stores.database import Database
+from publisher.stores.deliveries import Deliveries
+from publisher.stores.facts import Facts
+from publisher.stores.issues import Issues
+from publisher.stores.migrate import upgrade
+from publisher.stores.people import People
+from publisher.stores.readers import Readers
+from publisher.transports.inbox import Inbox
+from publisher.transports.sandbox import SandboxTransport
+from publisher.transports.smtp import Patience, Relay, SmtpTransport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One publication with all its edges open."""
+
+    folder: Path
+    state: Path
+    """`var/`: what must be kept."""
+    settings: Settings
+    catalogue: Catalogue
+    clock: Clock
+    database: Database
+    facts: Facts
+    articles: Articles
+    people: People
+    issues: Issues
+    readers: Readers
+    deliveries: Deliveries
+    inbox: Inbox
+    """What the sandbox caught."""
+    engine: Engine
+    templates: Templates
+    tokens: Tokens
+    links: Links
+    articles_root: Path
+    companions: FolderCompanions
+    publishing: Publishing
+    rehearsal: Intake
+    """The way in for `check`: it keeps nothing."""
+    private_feeds: PrivateFeeds
+    subscribing: Subscribing
+    drafting: Drafting
+    planning: Planning
+    delivering: Delivering
+    epoch: datetime
+    """When the publication began."""
+
+
+@asynccontextmanager
+async def open_app(folder: Path, clock: Clock | None = None) -> AsyncIterator[App]:
+    """Opens the publication in `folder`, its database up to date, and closes it at the end.
+
+    Raises ConfigError for a folder that is none, or whose config cannot be used.
+    """
+    clock = clock or SystemClock()
+    settings = config.load(folder)
+    state = folder / "var"
+    state.mkdir(mode=0o700, exist_ok=True)
+    database = Database.open(settings.database.url, folder)
+    try:
+        await upgrade(database)
+        yield await _compose(folder, state, settings, clock, database)
+    finally:
+        await database.close()
+
+
+async def _compose(folder: Path, state: Path, settings: Settings, clock: Clock, database: Database) -> App:
+    catalogue = settings.catalogue()
+    site = catalogue.site
+    now = clock.now()
+    facts = Facts(database)
+    epoch = datetime.fromisoformat(await facts.settle("began_at", now.isoformat()))
+    authority = await facts.settle("tag_authority", f"{urlsplit(site.url).hostname},{now:%Y-%m-%d}")
+    key = secret_key(state)
+    tokens = Tokens(key)
+    own_templates = folder / "templates"
+    templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
+    asset_path = partial(_asset_path, key)
+    rules = _rules(settings, catalogue, asset_path)
+    articles_root = folder / settings.articles.path
+    source = Directory(articles_root)
+    companions = FolderCompanions(
+        pages=folder / "pages",
+        static=[starter.packaged_static(), folder / "static"],
+        articles=articles_root,
+        parse=partial(parse, rules=rules),
+        asset_path=asset_path,
+    )
+    house = House(
+        site=site,
+        folder=settings.articles.path,
+        permalink=settings.articles.permalink,
+        withdraw=settings.articles.on_delete == "withdraw",
+        missing_grace=timedelta(seconds=2),
+    )
+    as_configured = partial(settled, catalogue=catalogue)
+    articles = Articles(database, as_configured)
+    stored = Articles(database)
+    read = partial(parse, rules=rules)
+    people, issues, readers = People(database), Issues(database), Readers(database)
+    deliveries = Deliveries(database, tokens.address_hash)
+    links = Links(site.url, tokens)
+    inbox = Inbox(state / "inbox")
+    engine = LocalEngine()
+    drafting = Drafting(catalogue=catalogue, articles=articles, issues=issues, renderer=templates)
+    publishing = Publishing(
+        intake=Intake(source, stored, read, house),
+        articles=articles,
+        facts=facts,
+        outputs=stored,
+        output=Output(folder / "public"),
+        companions=companions,
+        renderer=templates,
+        catalogue=catalogue,
+        authority=authority,
+        epoch=epoch,
+        setting=_setting(settings),
+    )
+    return App(
+        folder=folder,
+        state=state,
+        settings=settings,
+        catalogue=catalogue,
+        clock=clock,
+        database=database,
+        facts=facts,
+        articles=articles,
+        people=people,
+        issues=issues,
+        readers=readers,
+        deliveries=deliveries,
+        inbox=inbox,
+        engine=engine,
+        templates=templates,
+        tokens=tokens,
+        links=links,
+        articles_root=articles_root,
+        companions=companions,
+        publishing=publishing,
+        rehearsal=Intake(source, Rehearsal(stored), read, house),
+        private_feeds=PrivateFeeds(publishing, people, links),
+        subscribing=Subscribing(
+            catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
+        ),
+        drafting=drafting,
+        planning=Planning(
+            catalogue=catalogue,
+            issues=issues,
+            readers=readers,
+            articles=articles,
+            drafting=drafting,
+            sandbox=settings.smtp.sandbox,
+        ),
+        delivering=Delivering(
+            deliveries=deliveries,
+            transport=_transport(settings.smtp, settings.delivery, inbox),
+            letters=Letters(catalogue, settings.smtp.sender, links, key),
+            engine=engine,
+            clock=clock,
+            boot=_boot(folder, now),
+            policy=_policy(settings.delivery),
+        ),
+        epoch=epoch,
+    )
+
+
+def _rules(settings: Settings, catalogue: Catalogue, asset_path: "partial[str]") -> Rules:
+    return Rules(
+        timezone=ZoneInfo(catalogue.site.timezone),
+        language=catalogue.site.language,
+        languages=catalogue.site.languages,
+        site_url=catalogue.site.url,
+        asset_path=asset_path,
+        sections=catalogue.sections,
+        products=frozenset(catalogue.products),
+        default_access=catalogue.default_access,
+        permalink=settings.articles.permalink,
+    )
+
+
+def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> Transport:
+    """Returns the way out; in the sandbox there is none, whatever else the settings say."""
+    if smtp.sandbox:
+        return SandboxTransport(inbox, delivery.connections)
+    relay = Relay(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        username=smtp.username,
+        password=smtp.password.get_secret_value(),
+        hostname=smtp.hostname,
+    )
+    return SmtpTransport(relay, delivery.connections, Patience.scaled(smtp.timeout))
+
+
+def _policy(delivery: DeliverySettings) -> Policy:
+    return Policy(
+        connections=delivery.connections,
+        rate=delivery.rate,
+        per_domain=delivery.per_domain,
+        resend_uncertain=delivery.on_uncertain == "resend",
+        resend_after=timedelta(seconds=delivery.resend_after),
+        lease=timedelta(seconds=delivery.lease),
+        max_age=timedelta(seconds=delivery.max_age),
+        retry_after=timedelta(seconds=delivery.retry_after),
+    )
+
+
+def _boot(folder: Path, now: datetime) -> Boot:
+    """Returns this process's identity: random, so that no other life of it can be taken for it."""
+    return Boot(id=str(uuid.uuid4()), folder=str(folder), host=socket.gethostname(), pid=os.getpid(), started_at=now)
+
+
+def _asset_path(key: bytes, source: str) -> str:
+    """Returns the public address of a file beside a story: unguessable, as the story may be for few (decisions 11)."""
+    secret = hmac.new(key, f"asset {source}".encode(), hashlib.sha256).hexdigest()[:24]
+    return f"/media/{secret}/{quote(source.rpartition('/')[2])}"
+
+
+def _setting(settings: Settings) -> str:
+    """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
+    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters"})
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,176 @@
+"""`publisher issues …`: what went out, what is held, and what becomes of it."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from publisher.cli.context import Context, pass_context
+from publisher.errors import NotFoundError, StoreError
+
+if TYPE_CHECKING:
+    from publisher.app import App
+    from publisher.model.issue import Issue, IssueCounts
+
+_SHOWN = 50
+
+
+@click.group("issues")
+def issues_command() -> None:
+    """Issues: list, show, hold, release, cancel, retry."""
+
+
+@issues_command.command("list")
+@click.option("--newsletter", metavar="ID", help="Only this newsletter's.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=_SHOWN, show_default=True)
+@pass_context
+def list_issues(ctx: Context, newsletter: str | None, limit: int) -> None:
+    """List issues with their counts, newest first."""
+
+    async def work(app: "App") -> list[dict[str, Any]]:
+        found = await app.issues.latest(newsletter=newsletter, limit=limit)
+        counts = await app.issues.all_counts([issue.number for issue in found])
+        return [_told(issue, counts[issue.number]) for issue in found]
+
+    issues = ctx.run(work)
+    ctx.emit(issues, "\n".join(map(_line, issues)) or "no issue was made yet")
+
+
+@issues_command.command("show")
+@click.argument("number", type=int)
+@pass_context
+def show_issue(ctx: Context, number: int) -> None:
+    """Show one issue: its stories, its counts, and who has not got it."""
+
+    async def work(app: "App") -> dict[str, Any]:
+        issue = await _found(app, number)
+        refs = await app.issues.stories(number)
+        articles = await app.articles.by_numbers(ref.article for ref in refs)
+        return {
+            **_told(issue, await app.issues.counts(number)),
+            "stories": [
+                {
+                    "title": articles[ref.article].title,
+                    "id": articles[ref.article].id,
+                    "version": ref.version,
+                    "depth": ref.depth.value,
+                    "updated": ref.mention.value == "updated",
+                }
+                for ref in refs
+                if ref.article in articles
+            ],
+            "unreached": [
+                {"address": one.address, "state": one.state.value, "reason": one.reason, "reply": one.reply}
+                for one in await app.issues.unreached(number)
+            ],
+        }
+
+    shown = ctx.run(work)
+    lines = [_line(shown), f"  {shown['subject']}"]
+    lines += [f"  held: {reason}" for reason in shown["held"]]
+    lines += [f"  - {story['title']}{' (updated)' if story['updated'] else ''}" for story in shown["stories"]]
+    lines += [f"  {one['state']}: {one['address']}  {one['reason']} {one['reply']}" for one in shown["unreached"]]
+    ctx.emit(shown, "\n".join(lines))
+
+
+@issues_command.command("hold")
+@click.argument("number", type=int)
+@pass_context
+def hold_issue(ctx: Context, number: int) -> None:
+    """Stop an issue until it is released; what is on its way is not called back."""
+
+    async def work(app: "App") -> dict[str, Any]:
+        _require(await app.issues.hold(number, "operator: held by hand"), await _found(app, number), "held")
+        return await _after(app, number)
+
+    ctx.emit(after := ctx.run(work), _line(after))
+
+
+@issues_command.command("release")
+@click.argument("number", type=int)
+@pass_context
+def release_issue(ctx: Context, number: int) -> None:
+    """Let a held or paused issue go; the running service delivers it, else the next `send` or `run`."""
+
+    async def work(app: "App") -> dict[str, Any]:
+        _require(await app.issues.release(number), await _found(app, number), "released")
+        return await _after(app, number)
+
+    ctx.emit(after := ctx.run(work), _line(after))
+
+
+@issues_command.command("cancel")
+@click.argument("number", type=int)
+@pass_context
+def cancel_issue(ctx: Context, number: int) -> None:
+    """End an issue: whoever has not got it will not; its stories become pending again for them."""
+
+    async def work(app: "App") -> dict[str, Any]:
+        done = await app.issues.cancel(number, app.clock.now())
+        _require(done, await _found(app, number), "cancelled")
+        return await _after(app, number)
+
+    ctx.emit(after := ctx.run(work), _line(after))
+
+
+@issues_command.command("retry")
+@click.argument("number", type=int)
+@pass_context
+def retry_issue(ctx: Context, number: int) -> None:
+    """Send once more to everybody whose mail was refused, expired or is uncertain."""
+
+    async def work(app: "App") -> dict[str, Any]:
+        await _found(app, number)
+        again = await app.issues.retry(number, app.clock.now())
+        return {**await _after(app, number), "again": again}
+
+    after = ctx.run(work)
+    ctx.emit(after, f"{after['again']} deliveries are tried again\n{_line(after)}")
+
+
+async def _found(app: "App", number: int) -> "Issue":
+    issue = await app.issues.issue(number)
+    if issue is None:
+        raise NotFoundError(f"there is no issue {number}; see: publisher issues list")
+    return issue
+
+
+async def _after(app: "App", number: int) -> dict[str, Any]:
+    return _told(await _found(app, number), await app.issues.counts(number))
+
+
+def _require(done: bool, issue: "Issue", what: str) -> None:
+    if not done:
+        raise StoreError(f"issue {issue.number} is {issue.state.value}: it cannot be {what}")
+
+
+def _told(issue: "Issue", counts: "IssueCounts") -> dict[str, Any]:
+    return {
+        "issue": issue.number,
+        "kind": issue.kind.value,
+        "newsletter": issue.newsletter,
+        "edition": issue.edition,
+        "slot": issue.period,
+        "timezone": issue.timezone,
+        "due_at": issue.due_at,
+        "planned_at": issue.planned_at,
+        "state": issue.state.value,
+        "subject": issue.subject,
+        "sandbox": issue.sandbox,
+        "held": issue.hold_reasons,
+        "stopped": issue.stop_reason,
+        "planned": counts.planned,
+        "accepted": counts.accepted,
+        "deferred": counts.deferred,
+        "rejected": counts.rejected,
+        "suppressed": counts.suppressed,
+        "uncertain": counts.uncertain,
+    }
+
+
+def _line(told: dict[str, Any]) -> str:
+    counts = ", ".join(
+        f"{told[name]} {name}" for name in ("accepted", "deferred", "rejected", "suppressed", "uncertain") if told[name]
+    )
+    where = f"{told['newsletter'] or told['kind']} {told['edition'] or ''}".strip()
+    done = f"{told['planned']} planned: {counts or 'none yet'}"
+    return f"{told['issue']:>5}  {where}  {told['slot']}  {told['state']}  {done}"

@@ -1,0 +1,38 @@
+"""`publisher run`: the service."""
+
+import asyncio
+import signal
+
+import click
+
+from publisher.cli.context import Context, pass_context
+
+
+@click.command("run")
+@pass_context
+def run_command(ctx: Context) -> None:
+    """Watch, schedule, deliver and serve, until SIGTERM or Ctrl-C."""
+    from publisher.app import App, open_app
+    from publisher.logs import configure
+    from publisher.owner import owning
+    from publisher.service import Service
+
+    configure(verbose=ctx.verbose)
+
+    def ready(app: App, address: str) -> None:
+        click.echo(f"{app.catalogue.site.title} is at {address}")
+        if app.settings.smtp.sandbox:
+            click.echo(f"mail goes to the built-in inbox, none leaves this machine: {address}inbox/")
+        click.echo("stop with Ctrl-C")
+
+    async def serve() -> None:
+        async with open_app(ctx.folder) as app:
+            service = Service(app)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, service.stop)
+            await service.run(lambda address: ready(app, address))
+
+    state = ctx.state()
+    with owning(state):
+        asyncio.run(serve())

@@ -1,0 +1,79 @@
+"""`publisher status`: what is running, what comes next, what waits, what is wrong."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from publisher.cli.context import Context, pass_context
+
+if TYPE_CHECKING:
+    from publisher.app import App
+
+_SHOWN = 10
+
+
+@click.command("status")
+@pass_context
+def status_command(ctx: Context) -> int:
+    """Show what is running, the next slots, the queue and the latest problems."""
+    found = ctx.run(_status)
+    ctx.emit(found, _text(found))
+    return 0
+
+
+async def _status(app: "App") -> dict[str, Any]:
+    from publisher.newsletters.schedule import next_slot, parse
+    from publisher.owner import owned
+
+    now = app.clock.now()
+    problems = [str(problem) for problem in await app.publishing.problems() if problem.fatal]
+    upcoming = {}
+    for newsletter in app.catalogue.newsletters.values():
+        slot = None if newsletter.instant else next_slot(parse(newsletter.schedule), newsletter.timezone, now)
+        upcoming[newsletter.id] = slot.due_at if slot else None
+    issues = await app.issues.latest(limit=_SHOWN)
+    counts = await app.issues.all_counts([issue.number for issue in issues])
+    return {
+        "running": owned(app.state),
+        "sandbox": app.settings.smtp.sandbox,
+        "articles": len(app.publishing.intake.articles),
+        "refused": problems,
+        "next": upcoming,
+        "issues": [
+            {
+                "issue": issue.number,
+                "newsletter": issue.newsletter,
+                "edition": issue.edition,
+                "state": issue.state,
+                "held": issue.hold_reasons,
+                "planned_at": issue.planned_at,
+                "counts": counts[issue.number],
+            }
+            for issue in issues
+        ],
+        "queue": {state.value: count for state, count in (await app.deliveries.unsettled(None)).items()},
+    }
+
+
+def _text(found: dict[str, Any]) -> str:
+    lines = [
+        f"service    {'process ' + str(found['running']) if found['running'] else 'not running'}",
+        f"mail       {'sandbox: none leaves this machine' if found['sandbox'] else 'goes to real people'}",
+        f"articles   {found['articles']}",
+    ]
+    lines += [f"next       {name}: {_moment(at)}" for name, at in found["next"].items()]
+    queue = ", ".join(f"{count} {state}" for state, count in found["queue"].items() if count)
+    lines.append(f"queue      {queue or 'empty'}")
+    for issue in found["issues"]:
+        counts = issue["counts"]
+        held = f" ({'; '.join(issue['held'])})" if issue["held"] else ""
+        lines.append(
+            f"issue {issue['issue']:<4} {issue['newsletter']} no. {issue['edition']}: {issue['state'].value}{held}, "
+            f"{counts.accepted} of {counts.planned} accepted"
+        )
+    lines += [f"refused    {problem}" for problem in found["refused"]]
+    return "\n".join(lines)
+
+
+def _moment(at: Any) -> str:
+    return "on publication" if at is None else at.isoformat(timespec="minutes")

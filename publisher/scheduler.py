@@ -1,0 +1,62 @@
+"""Wakes us: at set moments and every so often. What is then due, the store decides.
+
+Nothing is lost when a wake-up is: every action is also run at intervals, and
+asks the store what there is to do (delivery §5). APScheduler keeps its jobs
+in memory only.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import structlog
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+Action = Callable[[], Awaitable[None]]
+
+_log = structlog.get_logger(__name__)
+
+
+class Scheduler:
+    """Runs actions at moments and intervals; an action that fails is logged and runs again the next time."""
+
+    def __init__(self) -> None:
+        # A wake-up that comes late still counts, and several late ones are one.
+        defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        self._scheduler = AsyncIOScheduler(job_defaults=defaults, timezone="UTC")
+
+    def start(self) -> None:
+        """Begins to wake; needs a running event loop."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Wakes nobody any more."""
+        self._scheduler.shutdown(wait=False)
+
+    def every(self, name: str, seconds: float, action: Action) -> None:
+        """Runs `action` every so often."""
+        self._scheduler.add_job(
+            _guarded(name, action), IntervalTrigger(seconds=seconds), id=name, replace_existing=True
+        )
+
+    def at(self, name: str, moment: datetime | None, action: Action) -> None:
+        """Runs `action` at a moment, in place of the one that was set under this name; None: not at all."""
+        if moment is None:
+            try:
+                self._scheduler.remove_job(name)
+            except JobLookupError:
+                return
+            return
+        self._scheduler.add_job(_guarded(name, action), DateTrigger(moment), id=name, replace_existing=True)
+
+
+def _guarded(name: str, action: Action) -> Action:
+    async def run() -> None:
+        try:
+            await action()
+        except Exception:  # a failed wake-up must not end the others
+            _log.exception("scheduler.failed", action=name)
+
+    return run

@@ -1,0 +1,198 @@
+"""The service: watching, publishing, planning, delivering and serving, in one process and one event loop.
+
+Each part only ever asks the store what there is to do, so each may be late,
+run twice or be killed: none of them holds anything that the others need.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from publisher.app import App
+from publisher.errors import PublisherError, UnreachableError
+from publisher.scheduler import Scheduler
+from publisher.sources.names import is_article
+from publisher.sources.watcher import changes
+from publisher.web.application import application
+from publisher.web.health import Vitals
+
+_RESCAN_SECONDS = 60
+_PLAN_SECONDS = 30
+_REQUESTS_SECONDS = 1
+_STOP_SECONDS = 75
+_WATCH_AGAIN_SECONDS = 5
+_log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own idea of signals: the service has one."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to the service."""
+        yield
+
+
+class Service:
+    """One running publication."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._scheduler = Scheduler()
+        self._vitals = Vitals()
+        self._stop = asyncio.Event()
+        self._planning = asyncio.Lock()
+        self._told: set[str] = set()
+
+    def stop(self) -> None:
+        """Asks the service to end cleanly."""
+        self._stop.set()
+
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Runs until `stop`; `ready` is told the address once everything stands."""
+        listener = listen(self._app.settings.http.host, self._app.settings.http.port)
+        try:
+            await self._app.publishing.open()
+            await self._refresh()
+            self._scheduler.start()
+            self._scheduler.every("rescan", _RESCAN_SECONDS, self._refresh)
+            self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
+            self._scheduler.every("requests", _REQUESTS_SECONDS, self._answer_requests)
+            parts = [self._serve(listener), self._deliver(), *map(self._watch, self._watched())]
+            tasks = [asyncio.create_task(part) for part in parts]
+            await self._plan()
+            host, port = listener.getsockname()[:2]
+            ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+            await self._until_stopped(tasks)
+        finally:
+            listener.close()
+
+    async def _until_stopped(self, tasks: list["asyncio.Task[None]"]) -> None:
+        """Waits for `stop`, or for a part that ended by itself: nothing stops silently."""
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stop.set()
+            stopped.cancel()
+            self._scheduler.stop()
+            _, late = await asyncio.wait(tasks, timeout=_STOP_SECONDS + 5)
+            for task in late:
+                task.cancel()
+        for task in tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    # Articles ---------------------------------------------------------------------------------------------------------
+
+    async def _refresh(self, paths: Iterable[str] | None = None) -> None:
+        """Brings public/ up to date; what is newly out is planned at once."""
+        began = time.perf_counter()
+        try:
+            report = await self._app.publishing.refresh(self._app.clock.now(), paths)
+        except PublisherError as error:
+            self._vitals.faults["articles"] = str(error)
+            _log.error("publish.failed", error=str(error))
+            return
+        if report.faults:
+            self._vitals.faults["articles"] = "; ".join(report.faults)
+        else:
+            self._vitals.faults.pop("articles", None)
+        changed = [article.source for _, article in report.taken.changes]
+        if changed or report.taken.gone or report.written or report.removed:
+            _log.info(
+                "publish.done",
+                changed=len(changed),
+                gone=len(report.taken.gone),
+                written=len(report.written),
+                removed=len(report.removed),
+                milliseconds=round((time.perf_counter() - began) * 1000, 1),
+            )
+        self._tell_problems([*map(str, report.refused), *report.faults])
+        self._scheduler.at("again", report.taken.again_at, self._refresh)
+        self._scheduler.at("release", self._app.publishing.next_change_at(self._app.clock.now()), self._refresh)
+        if changed:
+            await self._plan()
+
+    def _tell_problems(self, problems: list[str]) -> None:
+        """Logs each problem once, not at every look."""
+        for problem in sorted(set(problems) - self._told):
+            _log.warning("publish.problem", problem=problem)
+        self._told = set(problems)
+
+    def _watched(self) -> list[Path]:
+        folders = [self._app.articles_root, *(self._app.folder / name for name in ("pages", "static", "templates"))]
+        return [folder for folder in folders if folder.is_dir()]
+
+    async def _watch(self, folder: Path) -> None:
+        """Follows a folder's changes; they are hints, the rescan is the truth."""
+        stories = folder == self._app.articles_root
+        polling = self._app.settings.articles.force_polling
+        while not self._stop.is_set():
+            try:
+                async for paths in changes(folder, self._stop, force_polling=polling):
+                    hinted = stories and all(is_article(path) for path in paths)
+                    await self._refresh(paths if hinted else None)
+            except PublisherError as error:
+                _log.warning("watch.failed", folder=folder.name, error=str(error))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), _WATCH_AGAIN_SECONDS)
+
+    # Mail -------------------------------------------------------------------------------------------------------------
+
+    async def _plan(self) -> None:
+        """Plans what is due and sets the next wake-up."""
+        async with self._planning:
+            now = self._app.clock.now()
+            try:
+                await self._app.planning.due(now)
+                self._scheduler.at("plan-next", await self._app.planning.next_due(now), self._plan)
+                self._vitals.faults.pop("planning", None)
+            except PublisherError as error:
+                self._vitals.faults["planning"] = str(error)
+                _log.error("plan.failed", error=str(error))
+            self._app.engine.ring()
+
+    async def _answer_requests(self) -> None:
+        """Does what `publisher send` beside this service asked for (decisions 16)."""
+        async with self._planning:
+            if await self._app.planning.answer_requests(self._app.clock.now()):
+                self._app.engine.ring()
+
+    async def _deliver(self) -> None:
+        await self._app.delivering.run(self._stop)
+
+    # Web --------------------------------------------------------------------------------------------------------------
+
+    async def _serve(self, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            application(self._app, self._vitals),
+            log_config=None,
+            access_log=False,  # addresses with tokens must not stand in a log
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=3,
+            proxy_headers=False,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await asyncio.wait([serving, asyncio.create_task(self._stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Returns a socket that listens; UnreachableError says who else may have the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise UnreachableError(
+            f"cannot listen at {host}:{port}: {error.strerror}; choose another port with http.port"
+        ) from error

@@ -1,0 +1,36 @@
+"""`/healthz`: alive. `/readyz`: able to work. Neither fails because a relay is down."""
+
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from publisher.app import App
+from publisher.errors import PublisherError
+
+_FIELDS = {"cache-control": "no-store"}
+
+
+@dataclass(slots=True)
+class Vitals:
+    """What the service knows of its own parts: why one of them cannot work, by its name."""
+
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
+    """Returns the routes that a supervisor asks."""
+
+    async def alive(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"}, headers=_FIELDS)
+
+    async def ready(_request: Request) -> JSONResponse:
+        faults = dict(vitals.faults)
+        try:
+            await app.facts.put("ready_at", app.clock.now().isoformat())
+        except PublisherError as error:
+            faults["database"] = str(error)
+        return JSONResponse({"ready": not faults, "faults": faults}, 503 if faults else 200, headers=_FIELDS)
+
+    return [Route("/healthz", alive), Route("/readyz", ready)]

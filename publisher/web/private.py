@@ -1,0 +1,65 @@
+"""`/u/TOKEN/…`: one subscriber's feeds; never in a shared cache, an index, a log or a referrer."""
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from publisher.app import App
+from publisher.model.people import FeedReader, TokenState
+from publisher.web.conditional import Representation, answer, represent
+
+_FIELDS = (
+    (b"cache-control", b"private, no-cache"),
+    (b"x-robots-tag", b"noindex, nofollow"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_PLAIN = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow", "referrer-policy": "no-referrer"}
+
+
+class _Conditional(Response):
+    """A representation as a response: 304 where the client has it already."""
+
+    def __init__(self, representation: Representation) -> None:
+        super().__init__()
+        self._representation = representation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers."""
+        await answer(self._representation, _FIELDS, scope, send)
+
+
+def routes(app: App) -> list[BaseRoute]:
+    """Returns the routes of the private feeds."""
+
+    async def reader_of(token: str) -> FeedReader | Response:
+        reader = await app.private_feeds.reader(token, app.clock.now())
+        if reader is None:
+            return PlainTextResponse("There is no such feed.\n", 404, headers=_PLAIN)
+        if reader.token is TokenState.GONE:
+            return PlainTextResponse("This address was replaced by a new one.\n", 410, headers=_PLAIN)
+        return reader
+
+    async def overview(request: Request) -> Response:
+        token = request.path_params["token"]
+        reader = await reader_of(token)
+        if isinstance(reader, Response):
+            return reader
+        links = await app.private_feeds.links(reader.subscriber, token, app.clock.now())
+        opml_url = app.links.feed_folder(token) + "feeds.opml"
+        language = reader.subscriber.language
+        html = app.templates.page("private_feeds", language, feeds=links, opml=opml_url, robots="noindex")
+        return HTMLResponse(html, headers=_PLAIN)
+
+    async def feed(request: Request) -> Response:
+        token, name = request.path_params["token"], request.path_params["name"]
+        stem, _, extension = name.rpartition(".")
+        reader = await reader_of(token)
+        if isinstance(reader, Response):
+            return reader
+        found = await app.private_feeds.feed(reader.subscriber, token, stem, extension, app.clock.now())
+        if found is None:
+            return PlainTextResponse("There is no such feed.\n", 404, headers=_PLAIN)
+        return _Conditional(represent(found.body, found.content_type, None))
+
+    return [Route("/u/{token}/", overview), Route("/u/{token}/{name}", feed)]

@@ -1,0 +1,117 @@
+"""Serves public/ from memory: ETag, Last-Modified, 304 and gzip, before any router.
+
+The files are the truth, so any other server can serve them as well. A file is
+read once and again only when it was replaced.
+"""
+
+import mimetypes
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from publisher.web.conditional import Representation, answer, represent, respond
+
+_TYPES = {
+    ".rss": "application/rss+xml; charset=utf-8",
+    ".atom": "application/atom+xml; charset=utf-8",
+    ".json": "application/feed+json; charset=utf-8",
+    ".opml": "text/x-opml; charset=utf-8",
+    ".xml": "application/xml; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_FEED_TYPES = ("application/rss", "application/atom", "application/feed", "text/x-opml")
+_PAGE_POLICY = (
+    "default-src 'none'; img-src 'self' https: data:; style-src 'self' 'unsafe-inline'; media-src https: 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class PublicFiles:
+    """ASGI application that answers what public/ holds and hands everything else on."""
+
+    def __init__(self, root: Path, otherwise: ASGIApp, moved: Callable[[], Mapping[str, str]]) -> None:
+        self._root = root.resolve()
+        self._otherwise = otherwise
+        self._moved = moved
+        self._known: dict[str, Representation] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers GET and HEAD of a published file or of an address that moved."""
+        if scope["type"] != "http":
+            await self._otherwise(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if scope["method"] not in ("GET", "HEAD"):
+            await self._refuse_or_hand_on(path, scope, receive, send)
+            return
+        moved_to = self._moved().get(path)
+        found = self.find(path)
+        if found is not None:
+            await answer(found, _fields(found.media_type), scope, send)
+        elif moved_to is not None:
+            await _redirect(moved_to, send)
+        elif not path.endswith("/") and self.find(f"{path}/") is not None:
+            await _redirect(f"{path}/", send)
+        else:
+            await self._otherwise(scope, receive, send)
+
+    async def _refuse_or_hand_on(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.find(path) is None:
+            await self._otherwise(scope, receive, send)
+            return
+        await respond(send, 405, [(b"allow", b"GET, HEAD"), (b"content-length", b"0")], b"")
+
+    def find(self, path: str) -> Representation | None:
+        """Returns the file that stands at a URL path, or None."""
+        name = (path.removeprefix("/") + "index.html") if path.endswith("/") else path.removeprefix("/")
+        if "\0" in name or any(part.startswith(".") for part in name.split("/")):
+            return None
+        file = self._root / name
+        try:
+            status = os.stat(file)
+        except (OSError, ValueError):
+            self._known.pop(name, None)
+            return None
+        if not file.is_file() or not file.resolve().is_relative_to(self._root):
+            return None
+        signature = (status.st_ino, status.st_size, status.st_mtime_ns)
+        known = self._known.get(name)
+        if known is None or known.signature != signature:
+            known = _load(file, signature)
+            self._known[name] = known
+        return known
+
+
+def media_type(name: str) -> str:
+    """Returns the media type of a published file, with charset where it applies."""
+    suffix = Path(name).suffix.lower()
+    return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _load(file: Path, signature: tuple[int, int, int]) -> Representation:
+    modified = datetime.fromtimestamp(signature[2] // 1_000_000_000, UTC)
+    return represent(file.read_bytes(), media_type(file.name), modified, signature)
+
+
+def _fields(kind: str) -> list[tuple[bytes, bytes]]:
+    age = "public, max-age=300, stale-while-revalidate=60" if kind.startswith(_FEED_TYPES) else "public, max-age=60"
+    fields = [(b"cache-control", age.encode()), (b"referrer-policy", b"strict-origin-when-cross-origin")]
+    if kind.startswith("text/html"):
+        fields.append((b"content-security-policy", _PAGE_POLICY.encode()))
+    elif kind.startswith(_FEED_TYPES):
+        fields.append((b"access-control-allow-origin", b"*"))
+        fields.append((b"access-control-expose-headers", b"ETag, Last-Modified, Link"))
+    elif kind.startswith("image/svg"):
+        fields.append((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox"))
+    return fields
+
+
+async def _redirect(location: str, send: Send) -> None:
+    fields = [(b"location", location.encode("ascii", "xmlcharrefreplace")), (b"content-length", b"0")]
+    await respond(send, 301, fields, b"")
