@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Phase
 from publisher.model.issue import OPEN, DeliveryState, IssueCounts, IssueKind, IssueState, MailText
 from publisher.model.people import SubscriptionStatus
+from publisher.model.people import SuppressionReason
 from publisher.stores.database import Database, maybe_moment, micros, moment
 from publisher.stores.schema import boots, deliveries, issues, subscribers, subscriptions, suppressions, variants
 
@@ -107,8 +108,10 @@ _BEGUN = (
     .values(state=DeliveryState.IN_FLIGHT, in_flight_at=sa.bindparam("b_now"))
     .returning(deliveries.c.id)
 )
+# Somebody who was erased has a row again only because they signed up anew: their word wins over the old one.
+_STANDS = suppressions.c.reason != SuppressionReason.ERASED
 _NEVER_MAILED = sa.select(suppressions.c.address_hash).where(
-    suppressions.c.address_hash.in_(sa.bindparam("b_hashes", expanding=True))
+    suppressions.c.address_hash.in_(sa.bindparam("b_hashes", expanding=True)), _STANDS
 )
 
 
@@ -393,7 +396,7 @@ class Deliveries:
             by_hash.setdefault(self._address_hash(row.address_key), []).append(row.id)
         found = await connection.execute(
             sa.select(suppressions.c.address_hash, suppressions.c.reason).where(
-                suppressions.c.address_hash.in_(list(by_hash))
+                suppressions.c.address_hash.in_(list(by_hash)), _STANDS
             )
         )
         return {number: reason for digest, reason in found for number in by_hash[digest]}

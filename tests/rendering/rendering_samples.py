@@ -160,6 +160,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "article": {"view": view()},
     "page": {"title": "About", "body_html": "<p>We.</p>"},
     "feeds": {"feeds": FEEDS},
+    "private_feeds": {"feeds": FEEDS, "opml": f"{BASE}/u/x/feeds.opml"},
     "issue": {"edition": edition(view(), view(id="2"))},
     "subscribe": {"action": f"{BASE}/subscribe"},
     "subscribe_done": {},

@@ -120,12 +120,12 @@ async def test_opting_out_wins_at_the_claim(
     assert await states(database, issue) == {state: 1}
 
 
-async def suppress(database: Database, number: int) -> None:
+async def suppress(database: Database, number: int, reason: str = "complaint") -> None:
     """Adds a person to those who are never mailed."""
     async with database.write() as connection:
         await connection.execute(
             sa.insert(suppressions).values(
-                address_hash=f"hash reader{number}@example.com", reason="complaint", at=micros(NOW), origin="test"
+                address_hash=f"hash reader{number}@example.com", reason=reason, at=micros(NOW), origin="test"
             )
         )
 
@@ -139,6 +139,15 @@ async def test_who_is_suppressed_gets_nothing_and_the_row_says_why(
     assert [each.subscriber for each in await claimed(store)] == [2]
     gone = await row(database, 1)
     assert (gone.state, gone.reason, gone.ended_at) == ("suppressed", "complaint", micros(NOW))
+
+
+async def test_who_was_erased_and_came_back_is_mailed(database: Database, store: Deliveries) -> None:
+    """A new row of an erased person exists only through a sign-up of theirs."""
+    await add_issue(database, [1], kind=IssueKind.MESSAGE)
+    await suppress(database, 1, "erased")
+    rows = await claimed(store)
+    assert [each.subscriber for each in rows] == [1]
+    assert await mark(store, rows) == {rows[0].number}
 
 
 async def test_a_mark_is_granted_to_the_owner_alone(database: Database, store: Deliveries) -> None:

@@ -1,0 +1,51 @@
+"""What crosses the wire: one end of data, no bare line ends, whatever the body (RFC 5321 §4.5.2)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.transports.wire import printable, transparent
+
+
+def received(octets: bytes) -> tuple[bytes, bytes]:
+    """Returns what a strict server takes as the message, and what it takes as the next command."""
+    message, _, rest = (b"\r\n" + octets).partition(b"\r\n.\r\n")
+    return message.removeprefix(b"\r\n").replace(b"\r\n..", b"\r\n."), rest
+
+
+@pytest.mark.parametrize(
+    ("message", "octets"),
+    [
+        (b"", b"\r\n.\r\n"),
+        (b"a", b"a\r\n.\r\n"),
+        (b"a\r\n", b"a\r\n.\r\n"),
+        (b".\r\n", b"..\r\n.\r\n"),
+        (b"a\r\n.\r\nMAIL FROM:<x@example.org>", b"a\r\n..\r\nMAIL FROM:<x@example.org>\r\n.\r\n"),
+        (b"a\n.\nb", b"a\r\n..\r\nb\r\n.\r\n"),
+        (b"a\r.\rb", b"a\r\n..\r\nb\r\n.\r\n"),
+        (b"a\n.\r\nb", b"a\r\n..\r\nb\r\n.\r\n"),
+    ],
+)
+def test_dots_and_line_ends(message: bytes, octets: bytes) -> None:
+    assert transparent(message) == octets
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"..", b"a", b"QUIT", b"\0"]), max_size=30).map(b"".join))
+def test_no_body_can_end_itself(message: bytes) -> None:
+    octets = transparent(message)
+    assert octets.count(b"\n") == octets.count(b"\r") == octets.count(b"\r\n")
+    assert received(octets)[1] == b""
+    assert (b"\r\n" + octets).count(b"\r\n.\r\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"2.0.0 ok", "2.0.0 ok"),
+        (b"a\x1b[31mred\x00\x07", "a [31mred"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"x" * 900, "x" * 500),
+    ],
+)
+def test_what_a_relay_says_is_made_harmless(said: bytes, shown: str) -> None:
+    assert printable(said) == shown
