@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
+from publisher.content.slug import slugify
 from publisher.model.article import Access
 from publisher.model.catalogue import Section
 
@@ -26,6 +27,24 @@ class Rules:
     default_access: Access = Access.PUBLIC
     permalink: str = "/articles/{slug}/"
     """Pattern of a story's address: see `permalink.expand`."""
+
+    names: Mapping[str, str] = field(init=False)
+    """Slug of every section's id and titles → its id."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "names",
+            {
+                slugify(text): section.id
+                for section in self.sections.values()
+                for text in (*section.title.texts.values(), section.id)
+            },
+        )
+
+    def section_named(self, text: str) -> str | None:
+        """Returns the id of the section that config calls so, as id or as title in any language."""
+        return self.names.get(slugify(text))
 
     def effective_access(self, access: Access | None, section: str | None) -> Access:
         """Returns the access of a story: its own, else its section's, else the site's."""

@@ -11,7 +11,6 @@ from publisher.content.fields import Fields
 from publisher.content.links import Links
 from publisher.content.names import FileName
 from publisher.content.rules import Rules
-from publisher.content.slug import slugify
 from publisher.errors import RefusedError
 from publisher.model.article import Access, Contributor, Correction, Dateline, Enclosure, Image, Status
 
@@ -60,19 +59,14 @@ def section_and_tags(fields: Fields, name: FileName, rules: Rules) -> tuple[str 
     categories = _listed(fields, "categories", spaced=True)
     tags = _listed(fields, "tags", spaced=spaced)
     named = fields.texts("section", separators="") if fields.entry("section") else ()
-    candidates = (*named, *categories)
-    known = {
-        key: section.id
-        for section in rules.sections.values()
-        for key in map(slugify, (section.id, *section.title.texts.values()))
-    }
-    found = next((known[slugify(text)] for text in candidates if slugify(text) in known), None)
-    others = tuple(text for text in candidates if known.get(slugify(text)) != found or found is None)
-    unknown = bool(candidates) and found is None and (bool(rules.sections) or bool(named))
+    sections = {text: rules.section_named(text) for text in (*named, *categories)}
+    found = next(filter(None, sections.values()), None)
+    others = tuple(text for text, section in sections.items() if section is None or section != found)
+    unknown = bool(sections) and found is None and (bool(rules.sections) or bool(named))
     if unknown:
         choice = f"one of {', '.join(rules.sections)}" if rules.sections else "a [[sections]] entry in config.toml"
         fields.warn(
-            f"unknown section {candidates[0]!r}: the story stands in none; use {choice}",
+            f"unknown section {next(iter(sections))!r}: the story stands in none; use {choice}",
             fields.line("section" if named else "categories"),
         )
     return found, tuple(dict.fromkeys((*tags, *others))), unknown and bool(rules.sections)

@@ -125,11 +125,8 @@ def _story(head: list[_Line], line: int, byline: re.Match[str], rest: list[_Line
 
 def _head(lines: list[_Line], rules: Rules) -> list[Entry]:
     """Tells section, title and deck apart: a section's line is one that config knows, or the first of three."""
-    known = {
-        slugify(text) for section in rules.sections.values() for text in (section.id, *section.title.texts.values())
-    }
     entries = []
-    if len(lines) > 1 and (len(lines) > 2 or slugify(lines[0].text) in known):
+    if len(lines) > 1 and (len(lines) > 2 or rules.section_named(lines[0].text) is not None):
         entries.append(Entry("section", lines[0].text, lines[0].number))
         lines = lines[1:]
     entries.append(Entry("title", lines[0].text, lines[0].number))

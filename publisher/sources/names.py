@@ -14,16 +14,17 @@ _IGNORED = re.compile(
 )
 # Hugo's section pages: texts about a folder, not stories.
 _SECTION_PAGE = re.compile(r"_index(?:\.[A-Za-z-]+)?\.(?:md|markdown|html?)", re.IGNORECASE)
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ -]*\.(md|html|txt|jpg|png)")
+# Most names are like this, and cannot be any of those above.
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*(?:\.(?:md|html|txt|jpg|png))?", re.ASCII)
 
 
 def is_ignored(name: str) -> bool:
     """Returns whether a name is an editor's, a synchroniser's or a system's own, or a section page."""
-    if (plain := _PLAIN.fullmatch(name)) and plain[1]:
+    if _PLAIN.fullmatch(name) and name != "4913":
         return False
     return _IGNORED.fullmatch(name) is not None or _SECTION_PAGE.fullmatch(name) is not None
 
 
 def is_article(name: str) -> bool:
     """Returns whether a file of this name holds a story."""
-    return os.path.splitext(name)[1].lower() in ARTICLE_SUFFIXES
+    return name.endswith(".md") or os.path.splitext(name)[1].lower() in ARTICLE_SUFFIXES

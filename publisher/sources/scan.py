@@ -106,7 +106,6 @@ class _Look:
         self._real = root.resolve()
         self._articles: dict[str, FileStat] = {}
         self._assets: dict[str, FileStat] = {}
-        self._folded: dict[str, str] = {}
         self._refused: dict[str, Problem] = {}
         self._unread: list[str] = []
         self.spellings: dict[str, str] = {}
@@ -125,6 +124,7 @@ class _Look:
                     folders.append((f"{prefix}{entry.name}/", below, depth + 1))
 
     def result(self) -> Scan:
+        self._check_case()
         for path in self._refused:
             self._articles.pop(path, None)
             self._assets.pop(path, None)
@@ -150,7 +150,7 @@ class _Look:
             if entry.is_dir(follow_symlinks=False):
                 return self._folder(entry, path, depth)
             status = entry.stat(follow_symlinks=False)
-            if modes.S_ISLNK(status.st_mode):
+            if entry.is_symlink():
                 status = self._linked(entry, path) or status
         except FileNotFoundError:
             return None
@@ -183,12 +183,23 @@ class _Look:
             return
         if path != written:
             self.spellings[path] = written
-        folded = path.lower() if path.isascii() else unicodedata.normalize("NFC", path.casefold())
-        other = self._folded.setdefault(folded, written)
-        if other != written:
-            for one, two in ((path, other), (unicodedata.normalize("NFC", other), written)):
-                self._refuse(one, f"its name differs from {two!r} only in case or accents' spelling; rename one")
-        (self._articles if article else self._assets)[path] = _stat(status)
+        files = self._articles if article else self._assets
+        if path in files:
+            self._refuse(path, "two files have this name, spelled with different code points; rename one")
+        files[path] = _stat(status)
+
+    def _check_case(self) -> None:
+        """Refuses paths that are one and the same on systems that do not tell case."""
+        paths = [*self._articles, *self._assets]
+        if len(set(map(_fold, paths))) == len(paths):
+            return
+        alike: dict[str, list[str]] = {}
+        for path in paths:
+            alike.setdefault(_fold(path), []).append(path)
+        for group in alike.values():
+            for path in group if len(group) > 1 else ():
+                other = next(one for one in group if one != path)
+                self._refuse(path, f"its name differs from {other} only in case; rename one")
 
     def _linked(self, entry: "os.DirEntry[str]", path: str) -> os.stat_result | None:
         """Returns the file a link leads to, when it is one inside the folder."""
@@ -206,6 +217,10 @@ class _Look:
 
     def _refuse(self, path: str, message: str) -> None:
         self._refused.setdefault(path, Problem(path=path, line=1, message=message))
+
+
+def _fold(path: str) -> str:
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path.casefold())
 
 
 def _entries(folder: str | Path) -> "list[os.DirEntry[str]]":

@@ -21,10 +21,13 @@ STEP_MS = 10
 async def changes(root: Path, stop: asyncio.Event, *, force_polling: bool = False) -> AsyncIterator[frozenset[str]]:
     """Yields the POSIX paths (NFC, below `root`) of what was changed, added or removed, folders included, until `stop`.
 
-    A folder told of may hold files that are not: look at all of it. `force_polling` is for network file systems and container mounts, which tell of no changes. Raises SourceError
-    when the folder cannot be watched, and when it goes away.
+    A folder told of may hold files that are not: look at all of it. `force_polling` is for network file systems and
+    container mounts, which tell of no changes. Raises SourceError when the folder cannot be watched, and when it goes
+    away.
     """
     real = await asyncio.to_thread(root.resolve)
+    if not await asyncio.to_thread(real.is_dir):  # watchfiles would wait for ever
+        raise SourceError(f"the articles folder {root} cannot be watched: there is no such folder")
     try:
         async for batch in awatch(
             real,
