@@ -11,9 +11,8 @@ import structlog
 _TOKENS = re.compile(r"/(u|confirm|unsubscribe|preferences|read)/([A-Za-z0-9._~-]{4})[A-Za-z0-9._~-]+")
 
 
-def configure(*, verbose: bool = False) -> None:
-    """Sets up logging for a service; tokens are shortened wherever they turn up (security S19)."""
-    level = logging.DEBUG if verbose else logging.INFO
+def configure(level: int = logging.WARNING) -> None:
+    """Sets up logging on stderr; tokens are shortened wherever they turn up (security S19)."""
     show = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[

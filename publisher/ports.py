@@ -373,8 +373,8 @@ class IssueStore(Protocol):
     async def open_slots(self) -> list[OpenSlot]:
         """Returns the slots that were granted and whose planning has not come to its end, oldest first."""
 
-    async def close_empty(self, slot: int) -> bool:
-        """Ends a slot that brought nothing to anybody."""
+    async def close_empty(self, slot: int, issue: int | None = None) -> bool:
+        """Ends a slot that brought nothing to anybody; `issue`, begun for it in vain, goes if it has no recipient."""
 
     async def begin(
         self, slot: OpenSlot, window: tuple[datetime, datetime], now: datetime, *, sandbox: bool

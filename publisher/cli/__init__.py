@@ -1,7 +1,6 @@
 """The command line: one module per command, each thin."""
 
 import importlib
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,7 +84,6 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
 @click.pass_context
 def program(ctx: click.Context, folder: Path, as_json: bool, verbose: bool) -> None:
     """A folder of stories becomes feeds, pages and email digests."""
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, stream=sys.stderr)
     ctx.obj = Context(folder=folder.resolve(), json=as_json, verbose=verbose)
 
 

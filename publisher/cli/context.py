@@ -1,6 +1,7 @@
 """What every command shares: the publication it is about, and how it answers."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ class Context:
     def run(self, work: "Callable[[App], Awaitable[T]]") -> T:
         """Opens the publication, awaits `work` with it, and closes it again."""
         from publisher.app import open_app
+        from publisher.logs import configure
+
+        configure(logging.DEBUG if self.verbose else logging.WARNING)
 
         async def opened() -> T:
             async with open_app(self.folder) as app:

@@ -1,6 +1,7 @@
 """`publisher run`: the service."""
 
 import asyncio
+import logging
 import signal
 
 import click
@@ -17,7 +18,7 @@ def run_command(ctx: Context) -> None:
     from publisher.owner import owning
     from publisher.service import Service
 
-    configure(verbose=ctx.verbose)
+    configure(logging.DEBUG if ctx.verbose else logging.INFO)
 
     def ready(app: App, address: str) -> None:
         click.echo(f"{app.catalogue.site.title} is at {address}")

@@ -37,9 +37,6 @@ def send_command(
     ctx: Context, newsletter: str, dry_run: bool, address: str | None, at: str | None, since: str | None, yes: bool
 ) -> int:
     """Plan and deliver an issue of NEWSLETTER now, or go on with an unfinished one."""
-    from publisher.logs import configure
-
-    configure(verbose=ctx.verbose)  # on stderr: stdout is for the result
     if dry_run and address:
         raise UsageError("--dry-run and --to are two different things: choose one")
     if dry_run:
@@ -214,9 +211,10 @@ async def _followed(app: "App", issue: int, progress: "Callable[[IssueCounts], N
 
     waiting = {DeliveryState.DEFERRED, DeliveryState.UNCERTAIN}
     while True:
+        settled = set(await app.deliveries.unsettled(issue)) <= waiting
         counts = await app.issues.counts(issue)
         progress(counts)
-        if set(await app.deliveries.unsettled(issue)) <= waiting:
+        if settled:
             return counts
         await _still_running(app)
 

@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from publisher.editorial.identity import PERMALINK, address
 from publisher.editorial.timing import publishable
@@ -13,6 +13,8 @@ _STORY_FIELDS = tuple(field.name for field in fields(Story))
 _TEXT_FIELDS = tuple(name for name in _STORY_FIELDS if name not in ("status", "corrections"))
 _ADVISED = frozenset({"correction", "clarification"})
 _QUIET = "refile"
+_UNDATED_AGE = timedelta(days=365)
+"""How old a story without a date counts that was there before us."""
 
 
 class ChangeKind(enum.StrEnum):
@@ -187,7 +189,12 @@ def released(article: Article, now: datetime, *, baseline: bool = False) -> Arti
     """Returns the article with its first publication noted if it is out at `now` and was not before."""
     if article.first_published_at is not None or not publishable(article, now):
         return article
-    return replace(article, first_published_at=article.published_at if baseline else now)
+    if not baseline:
+        return replace(article, first_published_at=now)
+    # Without a date nobody knows how old it is: old enough that no mail goes out for it.
+    dated = article.date or article.publish_at or article.embargo
+    age = timedelta(0) if dated else _UNDATED_AGE
+    return replace(article, first_published_at=article.published_at - age)
 
 
 def effective_status(typed: Status, previous: Article | None, *, withdraw: bool) -> Status:

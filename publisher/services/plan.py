@@ -236,7 +236,7 @@ class Planning:
         # Rows of readers who have left since they were planned: delivery will say so.
         expected += len(await self._issues.planned(issue.number, last + 1, _BEYOND))
         if not expected:
-            await self._issues.close_empty(slot.number)
+            await self._issues.close_empty(slot.number, issue.number)
             return None
         reasons = () if released else await self._hold_reasons(slot, issue, expected, now)
         state = await self._issues.finish_planning(issue.number, expected, reasons)

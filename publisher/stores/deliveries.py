@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Phase
 from publisher.model.issue import OPEN, DeliveryState, IssueCounts, IssueKind, IssueState, MailText
-from publisher.model.people import SubscriptionStatus
-from publisher.model.people import SuppressionReason
+from publisher.model.people import SubscriptionStatus, SuppressionReason
 from publisher.stores.database import Database, maybe_moment, micros, moment
 from publisher.stores.schema import boots, deliveries, issues, subscribers, subscriptions, suppressions, variants
 

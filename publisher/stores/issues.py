@@ -134,17 +134,12 @@ class Issues:
         async with self._database.read() as connection:
             return [_open_slot(row) for row in await connection.execute(query)]
 
-    async def close_empty(self, slot: int) -> bool:
-        """Ends a slot that brought nothing to anybody; an issue without a single recipient goes with it."""
+    async def close_empty(self, slot: int, issue: int | None = None) -> bool:
+        """Ends a slot that brought nothing to anybody; `issue`, begun for it in vain, goes if it has no recipient."""
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
-            unsent = sa.select(issues.c.id).where(issues.c.slot_id == slot, issues.c.state == _UNPLANNED)
-            number = (await connection.execute(unsent)).scalar()
-            if number is not None:
-                rows = sa.select(deliveries.c.id).where(deliveries.c.issue_id == number).limit(1)
-                if (await connection.execute(rows)).first() is not None:
-                    return False
-                await connection.execute(issues.delete().where(issues.c.id == number))
+            unsent = ~sa.exists().where(deliveries.c.issue_id == issues.c.id)
+            await connection.execute(issues.delete().where(issues.c.id == issue, issues.c.state == _UNPLANNED, unsent))
             done = await connection.execute(
                 slots.update()
                 .where(

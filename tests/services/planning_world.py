@@ -1,0 +1,314 @@
+"""A small publication in a real SQLite file, with time as a parameter: what tests of planning share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+
+from publisher.editorial.access import settled
+from publisher.model.article import Access, Article, Body
+from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter, Product, Section, Site
+from publisher.model.issue import DeliveryState, Edition, Issue, IssueState, MailText
+from publisher.model.publication import Revision
+from publisher.model.text import Localized
+from publisher.services.draft import Drafting
+from publisher.services.plan import Planning
+from publisher.services.preview import Previewing
+from publisher.stores.articles import Articles
+from publisher.stores.database import Database, micros
+from publisher.stores.issues import Issues
+from publisher.stores.readers import Readers
+from publisher.stores.schema import (
+    cohorts,
+    deliveries,
+    issues,
+    licences,
+    slots,
+    subscribers,
+    subscriptions,
+    suppressions,
+    variant_stories,
+    variants,
+)
+
+
+def at(text: str) -> datetime:
+    """Returns a UTC moment such as `2026-10-19 08:00`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class PlainRenderer:
+    """Lays a mail out as its titles, with the depth of each: enough to see who was told what."""
+
+    def __init__(self) -> None:
+        self.editions: list[Edition] = []
+
+    def mail(self, edition: Edition) -> MailText:
+        self.editions.append(edition)
+        lines = [f"{edition.newsletter_title} {edition.number} {edition.local_date:%Y-%m-%d %H:%M}"]
+        for group in edition.groups:
+            lines.append(f"== {group.label}")
+            lines += [f"{view.title} [{view.depth.value}]" for view in group.views]
+        lines += [f"already: {view.title}" for view in edition.already_sent]
+        subject = f"{'[TEST] ' if edition.test else ''}{edition.views[0].title}"
+        return MailText(
+            subject=subject, preheader="", html="<p>" + "</p><p>".join(lines) + "</p>", text="\n".join(lines)
+        )
+
+    def page(self, name: str, language: str, **context: object) -> str:
+        raise NotImplementedError
+
+    def message(self, kind: str, language: str, **context: object) -> MailText:
+        raise NotImplementedError
+
+    def fingerprint(self) -> str:
+        return "plain"
+
+
+def newsletter(name: str, schedule: str, **values: object) -> Newsletter:
+    """Returns a newsletter of the test publication."""
+    return Newsletter(
+        id=name,
+        title=Localized.of(name.title()),
+        schedule=schedule,
+        **{
+            "audience": Audience.SUBSCRIBERS,
+            "timezone": "Europe/Berlin",
+            "grace_seconds": 0.0 if schedule == "instant" else 900.0,
+            **values,
+        },  # type: ignore[arg-type]
+    )
+
+
+def publication(*newsletters: Newsletter) -> Catalogue:
+    """Returns a publication with two sections and a product for one of them."""
+    return Catalogue(
+        site=Site(title="Example", url="https://news.example.org", timezone="Europe/Berlin", languages=("en", "tr")),
+        sections={
+            name: Section(id=name, title=Localized.of({"en": name.title(), "tr": f"{name} (tr)"}))
+            for name in ("asia", "economy")
+        },
+        products={
+            "asia": Product(id="asia", title=Localized.of("Asia desk"), match=Filter(sections=("asia",))),
+        },
+        newsletters={one.id: one for one in newsletters},
+        default_access=Access.SUMMARY,
+    )
+
+
+@dataclass(slots=True)
+class World:
+    """The publication, its stores and its planner."""
+
+    database: Database
+    catalogue: Catalogue
+    sandbox: bool = True
+    page: int = 20_000
+    renderer: PlainRenderer = field(default_factory=PlainRenderer)
+    names: dict[str, int] = field(default_factory=dict)
+    people: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def articles(self) -> Articles:
+        return Articles(self.database, partial(settled, catalogue=self.catalogue))
+
+    @property
+    def issues(self) -> Issues:
+        return Issues(self.database)
+
+    @property
+    def readers(self) -> Readers:
+        return Readers(self.database)
+
+    @property
+    def drafting(self) -> Drafting:
+        return Drafting(catalogue=self.catalogue, articles=self.articles, issues=self.issues, renderer=self.renderer)
+
+    @property
+    def planning(self) -> Planning:
+        return Planning(
+            catalogue=self.catalogue,
+            issues=self.issues,
+            readers=self.readers,
+            articles=self.articles,
+            drafting=self.drafting,
+            sandbox=self.sandbox,
+            page=self.page,
+        )
+
+    @property
+    def previewing(self) -> Previewing:
+        return Previewing(
+            planning=self.planning,
+            drafting=self.drafting,
+            issues=self.issues,
+            readers=self.readers,
+            articles=self.articles,
+            sandbox=self.sandbox,
+        )
+
+    async def story(self, name: str, now: datetime, *, section: str = "asia", **values: object) -> Article:
+        """Publishes a story at `now`, by the store's time; `baseline` says it was there before us."""
+        published_at = values.pop("published_at", now)
+        assert isinstance(published_at, datetime)
+        article = Article(
+            id=f"tag:news.example.org,2026:{name}",
+            number=0,
+            version=1,
+            source=f"{name}.md",
+            path=f"/articles/{name}/",
+            slug=name.lower(),
+            title=name,
+            deck=f"Deck of {name}",
+            language=str(values.pop("language", "en")),
+            section=section,
+            first_seen_at=now,
+            first_published_at=published_at,
+            published_at=published_at,
+            updated_at=published_at,
+            revised_at=values.pop("revised_at", now),  # type: ignore[arg-type]
+            **values,  # type: ignore[arg-type]
+        )
+        (saved,) = await self.articles.save([Revision(article=article, body=_body(name), change="new")], [], [], now)
+        self.names[name] = saved.number
+        return saved
+
+    async def revise(self, name: str, change: str, now: datetime, **values: object) -> Article:
+        """Stores a new version of a story."""
+        before = (await self.articles.by_numbers([self.names[name]]))[self.names[name]]
+        after = replace(before, version=before.version + 1, revised_at=now, updated_at=now, **values)  # type: ignore[arg-type]
+        await self.articles.save([Revision(article=after, body=_body(name), change=change)], [], [], now)
+        return after
+
+    async def reader(
+        self,
+        name: str,
+        newsletters: Sequence[str],
+        confirmed_at: datetime,
+        *,
+        products: Sequence[str] = ("*",),
+        until: datetime | None = None,
+        language: str = "en",
+        timezone: str | None = None,
+        cadence: str | None = None,
+    ) -> int:
+        """Adds a confirmed reader with licences."""
+        then = micros(confirmed_at)
+        async with self.database.write() as connection:
+            added = await connection.execute(
+                subscribers.insert()
+                .values(
+                    address=f"{name}@example.org",
+                    address_key=f"{name}@example.org",
+                    language=language,
+                    timezone=timezone,
+                    created_at=then,
+                )
+                .returning(subscribers.c.id)
+            )
+            number = int(added.scalar_one())
+            for one in newsletters:
+                own = cadence if self.catalogue.newsletters[one].schedule != "instant" else None
+                await connection.execute(
+                    subscriptions.insert().values(
+                        subscriber_id=number,
+                        newsletter=one,
+                        status="confirmed",
+                        cadence=own,
+                        created_at=then,
+                        confirmed_at=then,
+                    )
+                )
+            for product in products:
+                await connection.execute(
+                    licences.insert().values(
+                        subscriber_id=number,
+                        product=product,
+                        valid_until=None if until is None else micros(until),
+                        origin="test",
+                        created_at=then,
+                    )
+                )
+        self.people[name] = number
+        return number
+
+    async def suppress(self, name: str, now: datetime) -> None:
+        """Puts an address on the list of those who are never mailed."""
+        values = {"address_hash": name, "address": f"{name}@example.org", "reason": "manual", "origin": "test"}
+        async with self.database.write() as connection:
+            await connection.execute(suppressions.insert().values(**values, at=micros(now)))
+
+    async def deliver(self, state: DeliveryState = DeliveryState.ACCEPTED) -> None:
+        """Ends every open delivery of the issues that may go, as the relay's answer would."""
+        sending = sa.select(issues.c.id).where(issues.c.state == IssueState.SENDING.value)
+        async with self.database.write() as connection:
+            await connection.execute(
+                deliveries.update()
+                .where(deliveries.c.issue_id.in_(sending), deliveries.c.state == DeliveryState.PENDING.value)
+                .values(state=state.value, ended_at=deliveries.c.next_at)
+            )
+            await connection.execute(
+                issues.update().where(issues.c.id.in_(sending)).values(state=IssueState.DONE.value)
+            )
+
+    async def due(self, now: datetime) -> list[Issue]:
+        """Plans what is due at `now` and delivers it."""
+        planned = await self.planning.due(now)
+        await self.deliver()
+        return planned
+
+    async def got(self) -> dict[str, list[str]]:
+        """Returns what each reader's mails were, in order: newsletter, period and stories."""
+        people = {number: name for name, number in self.people.items()}
+        stories = {number: name for name, number in self.names.items()}
+        query = (
+            sa.select(
+                deliveries.c.subscriber_id,
+                issues.c.newsletter,
+                slots.c.period,
+                variant_stories.c.article_id,
+                variant_stories.c.version,
+                variant_stories.c.mention,
+                issues.c.id,
+            )
+            .join(issues, issues.c.id == deliveries.c.issue_id)
+            .join(slots, slots.c.id == issues.c.slot_id)
+            .join(variants, variants.c.id == deliveries.c.variant_id)
+            .join(variant_stories, variant_stories.c.variant_id == variants.c.id)
+            .where(deliveries.c.state != DeliveryState.SUPPRESSED.value)
+            .order_by(issues.c.id, variant_stories.c.position)
+        )
+        mails: dict[tuple[int, int], str] = {}
+        async with self.database.read() as connection:
+            for row in await connection.execute(query):
+                key = (row.subscriber_id, row.id)
+                head = f"{row.newsletter} {row.period}:"
+                mark = {"story": "", "updated": " updated", "already_sent": " already"}[row.mention]
+                version = f" v{row.version}" if row.version > 1 else ""
+                mails[key] = f"{mails.get(key, head)} {stories[row.article_id]}{version}{mark},"
+        got: dict[str, list[str]] = {name: [] for name in self.people}
+        for (reader, _), text in mails.items():
+            got[people[reader]].append(text.removesuffix(","))
+        return got
+
+    async def slot_states(self) -> list[tuple[str, str, str, str]]:
+        """Returns every slot: newsletter, zone, period, state."""
+        query = (
+            sa.select(cohorts.c.newsletter, cohorts.c.timezone, slots.c.period, slots.c.state)
+            .join(cohorts, cohorts.c.id == slots.c.cohort_id)
+            .order_by(slots.c.due_at, slots.c.id)
+        )
+        async with self.database.read() as connection:
+            return [tuple(row) for row in await connection.execute(query)]
+
+
+def _body(name: str) -> Body:
+    return Body(html=f"<p>The whole of {name}.</p>", text=f"The whole of {name}.")
+
+
+def minutes(start: datetime, end: datetime, step: int = 30) -> list[datetime]:
+    """Returns the moments at which a service wakes between two instants, both included."""
+    count = (end - start) // timedelta(minutes=step)
+    return [start + i * timedelta(minutes=step) for i in range(count + 1)]
