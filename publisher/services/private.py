@@ -73,8 +73,10 @@ class PrivateFeeds:
         publishing = self._publishing
         product = publishing.catalogue.products.get(name)
         stories = [story for story in publishing.everything.newest() if covers(product, story)]
-        views = await publishing.views(stories, viewer, Channel.FEED, now, publishing.catalogue.site.feed_limit)
-        feed = publishing.feed(ALL, views, path="/", private=True)
+        views = await publishing.renditions.views(
+            stories, viewer, Channel.FEED, now, publishing.catalogue.site.feed_limit
+        )
+        feed = publishing.outline.feed(ALL, views, path="/", private=True)
         title = f"{feed.title} - {product.title.in_language(feed.language)}" if product else feed.title
         return fmt.render(_at(feed, name, title))
 
@@ -95,7 +97,7 @@ class PrivateFeeds:
 
     def _feeds(self, viewer: Viewer, now: datetime) -> list[Feed]:
         """Returns a reader's feeds without their entries: everything, and each product that a licence holds."""
-        feed = self._publishing.feed(ALL, (), path="/", private=True)
+        feed = self._publishing.outline.feed(ALL, (), path="/", private=True)
         held = {grant.product.id if grant.product else EVERYTHING for grant in viewer.grants if in_force(grant, now)}
         products = [p for p in self._publishing.catalogue.products.values() if not held.isdisjoint({p.id, EVERYTHING})]
         titles = {p.id: f"{feed.title} - {p.title.in_language(feed.language)}" for p in products}

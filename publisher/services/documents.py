@@ -1,0 +1,242 @@
+"""What public/ is made of: every file with a fingerprint of all that goes into it, and how it is made.
+
+Nothing is made here until somebody asks for the bytes: most fingerprints
+turn out to be those of the files that stand there already.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from publisher.editorial.rendition import absolute_url
+from publisher.editorial.shelves import Shelf, Shelves
+from publisher.feeds import FORMATS, Format
+from publisher.feeds.opml import opml
+from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, Location, news_sitemap, sitemaps
+from publisher.model.article import Article
+from publisher.model.catalogue import Catalogue
+from publisher.model.page import Page, PlainFile
+from publisher.model.view import Depth, Label, View
+from publisher.ports import Companions, Renderer
+from publisher.services.outline import Outline, feed_path, file_of
+from publisher.services.renditions import Renditions
+
+_ON_PAGE = 40
+"""Stories on a front or section page."""
+_PRIVATE_PATHS = ("/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/inbox/", "/admin/", "/api/")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file of public/ to be: what it is made from, and how."""
+
+    path: str
+    fingerprint: str
+    make: Callable[[], Awaitable[bytes]]
+
+
+class Documents:
+    """The files that show the public stories; `base` is a hash of all they have in common."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        outline: Outline,
+        renditions: Renditions,
+        renderer: Renderer,
+        companions: Companions,
+        public: Shelves,
+        depths: Mapping[int, Depth],
+    ) -> None:
+        self._catalogue = catalogue
+        self._site = catalogue.site
+        self._outline = outline
+        self._renditions = renditions
+        self._renderer = renderer
+        self._companions = companions
+        self._public = public
+        self._depths = depths
+        self._base = ""
+
+    def base(self, rules: str) -> str:
+        """Works out anew what all documents have in common: the rules, the templates, the names of the pages."""
+        self._base = fingerprint(rules, self._renderer.fingerprint(), self._companions.fingerprint())
+        return self._base
+
+    def all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
+        """Yields every output there should be."""
+        for shelf in sorted(self._outline.declared_shelves() | set(self._public.names())):
+            yield from self._of_shelf(shelf)
+        for number in self._public.numbers():
+            yield from self._of_story(number)
+        yield from self._of_assets(assets)
+        yield from self._of_site(now)
+        yield from self._of_companions()
+
+    def touched(
+        self, shelves: Iterable[Shelf], stories: Iterable[int], assets: Iterable[str], now: datetime
+    ) -> Iterable[Document]:
+        """Yields the outputs that hold what changed."""
+        shelves = sorted(shelves)
+        for shelf in shelves:
+            yield from self._of_shelf(shelf)
+        for number in sorted(stories):
+            yield from self._of_story(number)
+        yield from self._of_assets(assets)
+        if shelves:
+            yield from self._of_site(now)
+
+    def _of_shelf(self, shelf: Shelf) -> Iterable[Document]:
+        stories = self._public.newest(shelf, self._site.feed_limit)
+        if not self._outline.declares(shelf) or (shelf.tag and not stories):
+            return
+        mark = self._mark(stories)
+        path = feed_path(shelf)
+        for fmt in FORMATS.values():
+            make = partial(self._feed_bytes, shelf, stories, path, fmt)
+            yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(self._base, fmt.name, *mark), make)
+        home = self._outline.home_of(shelf)
+        if shelf.language and home is not None:
+            listed = self._listed(shelf)
+            make = partial(self._list_page, shelf, listed, home)
+            yield Document(file_of(home), fingerprint(self._base, "list", *self._mark(listed)), make)
+
+    def _listed(self, shelf: Shelf) -> list[Article]:
+        """Returns the stories of a list page: the main language's pages hold what has no front page of its own, too."""
+        site = self._site
+        if shelf.language != site.language:
+            return self._public.newest(shelf, _ON_PAGE)
+        own = set(site.languages) - {site.language}
+        wider = self._public.newest(shelf._replace(language=""))
+        return [a for a in wider if a.language not in own][:_ON_PAGE]
+
+    def _of_story(self, number: int) -> Iterable[Document]:
+        article = self._public.get(number)
+        if article is not None:
+            mark = fingerprint(self._base, "story", *self._mark([article]))
+            yield Document(file_of(article.path), mark, partial(self._story_page, article))
+
+    def _of_assets(self, sources: Iterable[str]) -> Iterable[Document]:
+        """Yields the local files that stories refer to: at addresses nobody can guess, as some are for few."""
+        for source in sources:
+            file = self._companions.asset(source)
+            if file is not None:
+                yield _copy(file)
+
+    def _of_site(self, now: datetime) -> Iterable[Document]:
+        site = self._site
+        listed = self._public.newest()
+        shelves = [repr(shelf) for shelf in self._outline.offered()]
+        yield Document("feeds.opml", fingerprint(self._base, "opml", *shelves), self._opml)
+        yield Document("feeds/index.html", fingerprint(self._base, "feeds", *shelves), self._feeds_page)
+        yield Document("404.html", fingerprint(self._base, "404"), self._not_found_page)
+        yield Document("robots.txt", fingerprint(self._base, "robots"), self._robots)
+        fresh = [a for a in listed[:NEWS_URLS] if now - NEWS_WINDOW <= a.published_at <= now]
+        make = partial(self._news_sitemap, fresh, now)
+        yield Document("news-sitemap.xml", fingerprint(self._base, "news", *self._mark(fresh)), make)
+        places = [Location(url=absolute_url(site, a.path), updated_at=a.updated_at) for a in listed]
+        for name, data in sitemaps(places, site.url).items():
+            yield Document(name, hashlib.sha256(data).hexdigest(), partial(_ready, data))
+
+    def _of_companions(self) -> Iterable[Document]:
+        for page in self._companions.pages():
+            mark = fingerprint(self._base, "page", page.content_hash)
+            yield Document(file_of(page.path), mark, partial(self._plain_page, page))
+        for file in self._companions.files():
+            yield _copy(file)
+
+    def _mark(self, articles: Sequence[Article]) -> list[str]:
+        return [f"{a.number}.{a.version}.{self._depths[a.number]}.{a.access}" for a in articles]
+
+    async def _feed_bytes(self, shelf: Shelf, stories: Sequence[Article], path: str, fmt: Format) -> bytes:
+        return fmt.render(self._outline.feed(shelf, await self._views(stories), path=path))
+
+    async def _list_page(self, shelf: Shelf, stories: Sequence[Article], home: str) -> bytes:
+        views = await self._views(stories)
+        if not shelf.section:
+            return self._page("front", shelf.language, home, views=views)
+        return self._page("section", shelf.language, home, views=views, section=self._outline.section_label(shelf))
+
+    async def _story_page(self, article: Article) -> bytes:
+        [one] = await self._views([article])
+        return self._page("article", article.language, article.path, view=one, switch=False)
+
+    async def _plain_page(self, page: Page) -> bytes:
+        return self._page(
+            "page",
+            page.language,
+            page.path,
+            switch=False,
+            title=page.title,
+            body_html=page.body_html,
+            summary=page.summary,
+        )
+
+    async def _feeds_page(self) -> bytes:
+        opml_url = self._site.absolute("/feeds.opml")
+        links = [link for shelf in self._outline.offered() for link in self._outline.feed_links(shelf)]
+        return self._page("feeds", self._site.language, "/feeds/", opml=opml_url, switch=False, feeds=links)
+
+    async def _not_found_page(self) -> bytes:
+        return self._page("not_found", self._site.language, None, switch=False, robots="noindex")
+
+    def _page(self, name: str, language: str, path: str | None, *, switch: bool = True, **context: object) -> bytes:
+        """Returns a page with what every page has: its address, its feeds, the navigation in its language."""
+        site = self._site
+        outline = self._outline
+        common: dict[str, object] = {
+            "here": site.absolute(path) if path else None,
+            "feeds": [
+                link for shelf in self._outline.autodiscovered(language) for link in self._outline.feed_links(shelf)
+            ],
+            "pages": [Label(id=p.path, title=p.title, url=site.absolute(p.path)) for p in self._companions.pages()],
+            "home": site.absolute(self._outline.home_of(Shelf(language=language)) or "/"),
+            "sections": [
+                self._outline.section_label(Shelf(language=language, section=s)) for s in self._catalogue.sections
+            ],
+        }
+        if switch and len(site.languages) > 1 and path is not None:
+            common["languages"] = self._outline.translations(path, language)
+        return self._renderer.page(name, language, **{**common, **context}).encode()
+
+    async def _opml(self) -> bytes:
+        feeds = [self._outline.feed(shelf, (), path=feed_path(shelf)) for shelf in self._outline.offered()]
+        return opml(self._site.title, feeds, FORMATS["atom"])
+
+    async def _news_sitemap(self, fresh: Sequence[Article], now: datetime) -> bytes:
+        return news_sitemap(await self._views(fresh), self._site.title, now)
+
+    async def _robots(self) -> bytes:
+        site = self._site
+        kept_out = "".join(f"Disallow: {path}\n" for path in _PRIVATE_PATHS)
+        maps = "".join(f"Sitemap: {site.absolute(path)}\n" for path in ("/sitemap.xml", "/news-sitemap.xml"))
+        return f"User-agent: *\n{kept_out}\n{maps}".encode()
+
+    async def _views(self, articles: Sequence[Article]) -> list[View]:
+        """Returns the public's Views at the depths that were decided when the stories were put on their shelves."""
+        return await self._renditions.at_depths(articles, self._depths)
+
+
+def _copy(file: PlainFile) -> Document:
+    return Document(file.path, fingerprint("file", file.mark), partial(_read, file))
+
+
+async def _read(file: PlainFile) -> bytes:
+    return await asyncio.to_thread(file.read)
+
+
+async def _ready(data: bytes) -> bytes:
+    return data
+
+
+def fingerprint(*parts: str) -> str:
+    """Returns a hash of texts."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,126 @@
+"""What the site consists of besides its stories: list pages and feeds, their addresses, names and links."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import quote, unquote
+
+from publisher.editorial.shelves import ALL, Shelf
+from publisher.feeds import FORMATS
+from publisher.languages import language_name
+from publisher.model.catalogue import Catalogue
+from publisher.model.feed import Feed, FeedLink
+from publisher.model.view import Label, View
+
+
+class Outline:
+    """The site's lists, as config declares them."""
+
+    def __init__(self, catalogue: Catalogue, authority: str, epoch: datetime) -> None:
+        """`authority` is `domain,date` of the feeds' tag URIs; `epoch` when the publication began."""
+        self._catalogue = catalogue
+        self._site = catalogue.site
+        self._authority = authority
+        self._epoch = epoch
+
+    def feed(self, shelf: Shelf, entries: Sequence[View], *, path: str, private: bool = False) -> Feed:
+        """Returns the feed of a shelf at a root-relative `path` without extension."""
+        site = self._site
+        return Feed(
+            id=f"tag:{self._authority}:feed{feed_path(shelf).removeprefix('/feeds')}",
+            title=self.title(shelf),
+            description=site.description or site.title,
+            url=site.absolute(path),
+            home_url=site.absolute(self.home_of(shelf) or "/"),
+            language=shelf.language or site.language,
+            updated_at=max((entry.updated_at for entry in entries), default=self._epoch),
+            entries=tuple(entries),
+            author=site.author or site.title,
+            private=private,
+        )
+
+    def declared_shelves(self) -> set[Shelf]:
+        """Returns the shelves that have feeds and pages even while they are empty."""
+        languages = self._site.languages
+        declared = {ALL, *(Shelf(language=lang) for lang in languages)}
+        for section in self._catalogue.sections:
+            declared |= {Shelf(section=section), *(Shelf(language=lang, section=section) for lang in languages)}
+        return declared
+
+    def declares(self, shelf: Shelf) -> bool:
+        """Returns whether a shelf has feeds: of sections and languages only those that config names, of tags all."""
+        languages, sections = self._site.languages, self._catalogue.sections
+        return (not shelf.language or shelf.language in languages) and (not shelf.section or shelf.section in sections)
+
+    def translations(self, path: str, language: str) -> list[Label]:
+        """Returns the same list page in each language."""
+        bare = path.removeprefix(self.prefix(language))
+        return [
+            Label(id=tag, title=language_name(tag), url=self._site.absolute(self.prefix(tag) + bare))
+            for tag in self._site.languages
+        ]
+
+    def prefix(self, language: str) -> str:
+        """Returns where a language's pages begin: the main one's at the root."""
+        site = self._site
+        own = language in site.languages and language != site.language
+        return f"/{language}" if own else ""
+
+    def home_of(self, shelf: Shelf) -> str | None:
+        """Returns the root-relative page of a shelf; None for one that has only feeds."""
+        if shelf.tag:
+            return None
+        prefix = self.prefix(shelf.language or self._site.language)
+        return f"{prefix}/sections/{shelf.section}/" if shelf.section else f"{prefix}/"
+
+    def section_label(self, shelf: Shelf) -> Label:
+        """Returns the name and page of a shelf's section in its language."""
+        title = self._catalogue.sections[shelf.section].title.in_language(shelf.language)
+        return Label(id=shelf.section, title=title, url=self._site.absolute(self.home_of(shelf) or "/"))
+
+    def title(self, shelf: Shelf) -> str:
+        """Returns the name of a shelf's feed."""
+        site = self._site
+        language = shelf.language or site.language
+        parts = [site.title]
+        if shelf.section:
+            parts.append(self._catalogue.sections[shelf.section].title.in_language(language))
+        if shelf.tag:
+            parts.append(shelf.tag)
+        if shelf.language and len(site.languages) > 1:
+            parts.append(language_name(shelf.language))
+        return " - ".join(parts)
+
+    def offered(self) -> list[Shelf]:
+        """Returns the shelves whose feeds are listed: everything, languages, sections; tags are too many."""
+        languages = self._site.languages if len(self._site.languages) > 1 else ()
+        offered = [ALL, *(Shelf(language=lang) for lang in languages)]
+        for section in self._catalogue.sections:
+            offered += [Shelf(section=section), *(Shelf(language=lang, section=section) for lang in languages)]
+        return offered
+
+    def autodiscovered(self, language: str) -> list[Shelf]:
+        """Returns the shelves whose feeds every page in a language names (HTML, 4.6.7.1)."""
+        multilingual = len(self._site.languages) > 1 and language in self._site.languages
+        return [Shelf(language=language), ALL] if multilingual else [ALL]
+
+    def feed_links(self, shelf: Shelf) -> list[FeedLink]:
+        """Returns a shelf's feed in every format, as pages link to it."""
+        url = self._site.absolute(feed_path(shelf))
+        return [
+            FeedLink(title=self.title(shelf), format=fmt.title, url=f"{url}.{fmt.extension}", media_type=fmt.media_type)
+            for fmt in FORMATS.values()
+        ]
+
+
+def feed_path(shelf: Shelf) -> str:
+    """Returns the root-relative address of a shelf's feeds, without extension (contract: Addresses)."""
+    if shelf.tag:
+        return f"/feeds/tags/{quote(shelf.tag.replace('/', '-'), safe='')}"
+    parts = [part for part in (shelf.language, shelf.section or "all") if part]
+    return "/feeds/" + "/".join(parts)
+
+
+def file_of(path: str) -> str:
+    """Returns the file below public/ that answers at a root-relative path."""
+    name = unquote(path).removeprefix("/")
+    return f"{name}index.html" if path.endswith("/") else name

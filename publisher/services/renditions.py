@@ -1,0 +1,58 @@
+"""Makes Views: decides what a viewer gets of each story and fetches the bodies of those that are shown in full."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from publisher.editorial.access import decide
+from publisher.editorial.rendition import view
+from publisher.model.article import Article, Body
+from publisher.model.catalogue import Catalogue
+from publisher.model.people import Viewer
+from publisher.model.view import Channel, Depth, View
+from publisher.ports import Articles
+
+FULL = frozenset({Depth.FULL, Depth.FULL_EMBARGOED})
+_BODIES = 256
+"""Bodies kept in memory: those that the feeds hold are asked for again and again."""
+
+
+class Renditions:
+    """Stories as their viewers get them."""
+
+    def __init__(self, articles: Articles, catalogue: Catalogue) -> None:
+        self._articles = articles
+        self._catalogue = catalogue
+        self._bodies: OrderedDict[tuple[int, int], Body] = OrderedDict()
+
+    async def views(
+        self, articles: Sequence[Article], viewer: Viewer, channel: Channel, now: datetime, limit: int | None = None
+    ) -> list[View]:
+        """Returns what a viewer gets of these stories on a channel, in their order, at most `limit`."""
+        depths: dict[int, Depth] = {}
+        for article in articles:
+            if limit is not None and len(depths) >= limit:
+                break
+            depth = decide(article, viewer, channel, now)
+            if depth is not Depth.HIDE:
+                depths[article.number] = depth
+        return await self.at_depths([a for a in articles if a.number in depths], depths)
+
+    async def at_depths(self, articles: Sequence[Article], depths: Mapping[int, Depth]) -> list[View]:
+        """Returns these stories at depths that were decided before, by article number."""
+        bodies = await self._bodies_of([(a.number, a.version) for a in articles if depths[a.number] in FULL])
+        made = (
+            view(a, depths[a.number], catalogue=self._catalogue, body=bodies.get((a.number, a.version)))
+            for a in articles
+        )
+        return [one for one in made if one is not None]
+
+    async def _bodies_of(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Body]:
+        missing = [key for key in wanted if key not in self._bodies]
+        self._bodies |= await self._articles.bodies(missing) if missing else {}
+        found = {key: self._bodies[key] for key in wanted if key in self._bodies}
+        for key in wanted:
+            self._bodies.move_to_end(key)
+        while len(self._bodies) > _BODIES:
+            self._bodies.popitem(last=False)
+        return found
