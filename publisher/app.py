@@ -35,6 +35,7 @@ from publisher.services.draft import Drafting
 from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
 from publisher.services.plan import Planning
+from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
 from publisher.services.subscribe import Subscribing
@@ -86,6 +87,7 @@ class App:
     subscribing: Subscribing
     drafting: Drafting
     planning: Planning
+    previewing: Previewing
     delivering: Delivering
     epoch: datetime
     """When the publication began."""
@@ -148,6 +150,14 @@ async def _compose(folder: Path, state: Path, settings: Settings, clock: Clock, 
     inbox = Inbox(state / "inbox")
     engine = LocalEngine()
     drafting = Drafting(catalogue=catalogue, articles=articles, issues=issues, renderer=templates)
+    planning = Planning(
+        catalogue=catalogue,
+        issues=issues,
+        readers=readers,
+        articles=articles,
+        drafting=drafting,
+        sandbox=settings.smtp.sandbox,
+    )
     publishing = Publishing(
         intake=Intake(source, stored, read, house),
         articles=articles,
@@ -188,12 +198,13 @@ async def _compose(folder: Path, state: Path, settings: Settings, clock: Clock, 
             catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
         ),
         drafting=drafting,
-        planning=Planning(
-            catalogue=catalogue,
+        planning=planning,
+        previewing=Previewing(
+            planning=planning,
+            drafting=drafting,
             issues=issues,
             readers=readers,
             articles=articles,
-            drafting=drafting,
             sandbox=settings.smtp.sandbox,
         ),
         delivering=Delivering(

@@ -14,21 +14,7 @@ from publisher.cli.moments import moment_option
 if TYPE_CHECKING:
     from publisher.app import App
     from publisher.model.people import Subscriber
-    from publisher.services.preview import Preview, Previewing
-
-
-def previewing(app: "App") -> "Previewing":
-    """Returns the service that looks ahead."""
-    from publisher.services.preview import Previewing
-
-    return Previewing(
-        planning=app.planning,
-        drafting=app.drafting,
-        issues=app.issues,
-        readers=app.readers,
-        articles=app.articles,
-        sandbox=app.settings.smtp.sandbox,
-    )
+    from publisher.services.preview import Preview
 
 
 @click.command("preview")
@@ -49,7 +35,7 @@ def preview_command(
         from publisher.mail.addresses import parse_address
 
         key = parse_address(address).key if address else None
-        found = await previewing(app).preview(newsletter, app.clock.now(), address_key=key, at=moment_option(app, at))
+        found = await app.previewing.preview(newsletter, app.clock.now(), address_key=key, at=moment_option(app, at))
         return None if found is None else (found, message(app, found, await recipient(app, found.reader.address)))
 
     made = ctx.run(work)

@@ -50,10 +50,9 @@ def send_command(
 
 
 def _rehearse(ctx: Context, newsletter: str, at: str | None, since: str | None) -> int:
-    from publisher.cli.preview import previewing
 
     async def work(app: "App") -> dict[str, Any]:
-        found = await previewing(app).rehearse(
+        found = await app.previewing.rehearse(
             newsletter, app.clock.now(), at=moment_option(app, at), since=moment_option(app, since)
         )
         return {
@@ -87,13 +86,13 @@ def _rehearse(ctx: Context, newsletter: str, at: str | None, since: str | None) 
 
 
 def _test(ctx: Context, newsletter: str, address: str, at: str | None, since: str | None) -> int:
-    from publisher.cli.preview import previewing, recipient
+    from publisher.cli.preview import recipient
 
     async def work(app: "App") -> dict[str, Any]:
         from publisher.mail.addresses import parse_address
 
         mailbox = parse_address(address)
-        found = await previewing(app).preview(
+        found = await app.previewing.preview(
             newsletter,
             app.clock.now(),
             address_key=mailbox.key,

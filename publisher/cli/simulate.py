@@ -20,10 +20,9 @@ def simulate_command(ctx: Context, days: int) -> None:
 
     Instant newsletters have no slots: each story goes out as it comes.
     """
-    from publisher.cli.preview import previewing
 
     async def work(app: "App") -> "list[Forecast]":
-        return await previewing(app).simulate(days, app.clock.now())
+        return await app.previewing.simulate(days, app.clock.now())
 
     forecast = ctx.run(work)
     ctx.emit(

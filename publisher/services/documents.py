@@ -190,14 +190,10 @@ class Documents:
         outline = self._outline
         common: dict[str, object] = {
             "here": site.absolute(path) if path else None,
-            "feeds": [
-                link for shelf in self._outline.autodiscovered(language) for link in self._outline.feed_links(shelf)
-            ],
+            "feeds": [link for shelf in outline.autodiscovered(language) for link in outline.feed_links(shelf)],
             "pages": [Label(id=p.path, title=p.title, url=site.absolute(p.path)) for p in self._companions.pages()],
-            "home": site.absolute(self._outline.home_of(Shelf(language=language)) or "/"),
-            "sections": [
-                self._outline.section_label(Shelf(language=language, section=s)) for s in self._catalogue.sections
-            ],
+            "home": site.absolute(outline.home_of(Shelf(language=language)) or "/"),
+            "sections": [outline.section_label(Shelf(language=language, section=s)) for s in self._catalogue.sections],
         }
         if switch and len(site.languages) > 1 and path is not None:
             common["languages"] = self._outline.translations(path, language)
