@@ -26,7 +26,16 @@ def configure(level: int = logging.WARNING) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[_Forwarder()], force=True)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # that a busy action is not begun twice is no news
+
+
+class _Forwarder(logging.Handler):
+    """Hands what libraries log to the same lines as ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Logs one record."""
+        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
 
 
 def _redacted(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,8 +1,10 @@
 """One process per publication: the owner lock, and the secret that belongs to the folder."""
 
 import fcntl
+import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,9 @@ from pathlib import Path
 from publisher.errors import OwnerError
 
 _KEY_BYTES = 32
+_LOCK = "owner.lock"
+_TRIES = 6
+_PAUSE_SECONDS = 0.05
 
 
 @contextmanager
@@ -18,14 +23,10 @@ def owning(state: Path) -> Iterator[None]:
 
     The lock dies with the process, so a killed one never has to be cleaned up after.
     """
-    path = state / "owner.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(state / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            raise OwnerError(f"this publication is already being run, by process {holder}") from error
+        if not _locked(descriptor):
+            raise OwnerError(f"this publication is already being run, by process {_holder(descriptor) or 'unknown'}")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
@@ -33,13 +34,41 @@ def owning(state: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _locked(descriptor: int) -> bool:
+    """Takes the lock; waits a moment for those who only look whether somebody has it."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return True
+    return False
+
+
+def _holder(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+    return int(text) if text.isdigit() else None
+
+
 def owned(state: Path) -> int | None:
-    """Returns the process that runs the publication now, or None."""
+    """Returns the process that runs the publication now, or None; makes nothing."""
     try:
-        with owning(state):
-            return None
-    except OwnerError:
-        return int((state / "owner.lock").read_text() or "0")
+        descriptor = os.open(state / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor) or 0
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def key_id(key: bytes) -> str:
+    """Returns what tells one secret from another without telling it."""
+    return hashlib.sha256(b"publisher key id" + key).hexdigest()[:16]
 
 
 def secret_key(state: Path) -> bytes:

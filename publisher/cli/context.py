@@ -25,27 +25,26 @@ class Context:
     json: bool = False
     verbose: bool = False
 
-    def run(self, work: "Callable[[App], Awaitable[T]]") -> T:
-        """Opens the publication, awaits `work` with it, and closes it again."""
+    def run(self, work: "Callable[[App], Awaitable[T]]", *, accept_key: bool = False) -> T:
+        """Opens the publication, awaits `work` with it, and closes it again; `accept_key` as `open_app` has it."""
         from publisher.app import open_app
         from publisher.logs import configure
 
         configure(logging.DEBUG if self.verbose else logging.WARNING)
 
         async def opened() -> T:
-            async with open_app(self.folder) as app:
+            async with open_app(self.folder, accept_key=accept_key) as app:
                 return await work(app)
 
         return asyncio.run(opened())
 
     def state(self) -> Path:
         """Returns the publication's `var/`, made if need be; ConfigError where there is no publication."""
+        from publisher.app import state_folder
         from publisher.config import load
 
         load(self.folder)
-        state = self.folder / "var"
-        state.mkdir(mode=0o700, exist_ok=True)
-        return state
+        return state_folder(self.folder)
 
     def problem(self, problem: "Problem") -> dict[str, Any]:
         """Returns a problem for `--json`."""

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -145,6 +145,10 @@ async def _reachable() -> AsyncIterator[None]:
         yield
     except OperationalError as error:
         raise UnreachableError(f"the database does not answer: {error.orig}") from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:
+            raise
+        raise StoreError(f"the database is damaged ({error.orig}); restore a backup") from error
 
 
 async def _foreign_keys(connection: AsyncConnection, switch: str) -> None:

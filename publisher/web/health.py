@@ -1,6 +1,7 @@
 """`/healthz`: alive. `/readyz`: able to work. Neither fails because a relay is down."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -22,6 +23,8 @@ class Vitals:
 def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
     """Returns the routes that a supervisor asks."""
 
+    begun_with = _identity(app.state)
+
     async def alive(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"}, headers=_FIELDS)
 
@@ -31,6 +34,17 @@ def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
             await app.facts.put("ready_at", app.clock.now().isoformat())
         except PublisherError as error:
             faults["database"] = str(error)
+        if _identity(app.state) != begun_with:
+            faults["state"] = "var/ is no longer the folder that this process began with; restart it"
         return JSONResponse({"ready": not faults, "faults": faults}, 503 if faults else 200, headers=_FIELDS)
 
     return [Route("/healthz", alive), Route("/readyz", ready)]
+
+
+def _identity(state: Path) -> tuple[int, int] | None:
+    """Returns what tells the state's folder from another of the same name."""
+    try:
+        status = state.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,172 @@
+"""What keeps one publication one: its owner, its secret, its folder, its configuration."""
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from publications import AGENCY, ManualClock, make_publication
+from publisher import config
+from publisher.app import open_app
+from publisher.errors import ConfigError, OwnerError, StoreError
+from publisher.logs import configure
+from publisher.owner import owned, owning, secret_key
+
+
+def test_one_owner_at_a_time(tmp_path: Path) -> None:
+    """A second one is told who has it; looking makes nothing and takes nothing."""
+    assert owned(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    with owning(tmp_path):
+        assert owned(tmp_path) is not None
+        with pytest.raises(OwnerError, match="already being run, by process"), owning(tmp_path):
+            pass
+    assert owned(tmp_path) is None
+    with owning(tmp_path):
+        pass
+
+
+def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+    """A killed owner leaves nothing to clean up."""
+    code = (
+        "import sys, time; from pathlib import Path; from publisher.owner import owning\n"
+        "with owning(Path(sys.argv[1])):\n    print('mine', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "mine\n"
+    assert owned(tmp_path) == process.pid
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    with owning(tmp_path):
+        pass
+
+
+async def test_another_secret_is_not_taken_silently(tmp_path: Path) -> None:
+    """With a key that the database was not used with nothing opens, until somebody says so."""
+    folder = make_publication(tmp_path / "wire")
+    async with open_app(folder, ManualClock()) as app:
+        before = app.links.preferences_url(1)
+    key = (folder / "var" / "secret.key").read_bytes()
+    (folder / "var" / "secret.key").unlink()
+    with pytest.raises(StoreError, match="restore it from your backup"):
+        async with open_app(folder, ManualClock()):
+            pass
+    async with open_app(folder, ManualClock(), accept_key=True) as app:
+        assert app.links.preferences_url(1) != before
+    (folder / "var" / "secret.key").write_bytes(key)
+    async with open_app(folder, ManualClock(), accept_key=True) as app:
+        assert app.links.preferences_url(1) == before
+
+
+def test_a_damaged_secret_is_named(tmp_path: Path) -> None:
+    """Half a key is no key."""
+    (tmp_path / "secret.key").write_bytes(b"short")
+    with pytest.raises(OwnerError, match="damaged"):
+        secret_key(tmp_path)
+
+
+async def test_a_state_folder_that_is_none_is_a_clear_error(tmp_path: Path) -> None:
+    """A file in its place stops the program with its name."""
+    folder = make_publication(tmp_path / "wire")
+    (folder / "var").write_text("not a folder")
+    with pytest.raises(ConfigError, match="var"):
+        async with open_app(folder):
+            pass
+
+
+async def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
+    """Neither a traceback nor a new database in its place."""
+    folder = make_publication(tmp_path / "wire")
+    (folder / "var").mkdir()
+    (folder / "var" / "publisher.db").write_bytes(b"this is no database, it is a text" * 200)
+    with pytest.raises(StoreError, match="damaged"):
+        async with open_app(folder):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ('[site]\ntitel = "x"', "site.titel: unknown key"),
+        ("[http]\nport = 99999", "http.port"),
+        ('[http]\nport = "many"', "http.port"),
+        ('[site]\nurl = "example.org"', "site.url"),
+        ('[site]\ntimezone = "Mars"', "site.timezone"),
+        ('[site]\nlanguage = "xx-nonsense"', "site.language"),
+        ('[[newsletters]]\nid = "a"\ntitle = "A"\nschedule = "hourly"', "newsletters.0.schedule"),
+        ('[[newsletters]]\nid = "a"\ntitle = "A"\ngrace = "soon"', "newsletters.0.grace"),
+        ('[[newsletters]]\nid = "a"\ntitle = "A"\nproducts = ["x"]', "newsletters.0.products: there is no product 'x'"),
+        ('[[newsletters]]\nid = "a"\ntitle = "A"\naudience = "subscribers"', "articles.access: say"),
+        (
+            '[[sections]]\nid = "a"\ntitle = "A"\n[[sections]]\nid = "a"\ntitle = "B"',
+            "sections.1.id: 'a' is given twice",
+        ),
+        ('[[sections]]\nid = "tr"\ntitle = "A"', "sections.0.id"),
+        ('[[sections]]\nid = "all"\ntitle = "A"', "sections.0.id"),
+        ('[smtp]\nsandbox = false\nhost = "mail.example"', "smtp"),
+        ('[smtp]\nsandbox = false\nusername = "me"', "smtp"),
+        ('[smtp]\npassword_file = "nowhere"', "smtp.password_file"),
+        ('[smtp]\nsender = "nobody"', "smtp.sender"),
+        ('[articles]\npermalink = "/x/"', "articles.permalink"),
+        ('[database]\nurl = "mysql://x"', "database.url"),
+        ("[site\n", "config.toml"),
+    ],
+)
+def test_what_is_wrong_with_the_configuration_is_named_by_its_key(tmp_path: Path, wrong: str, named: str) -> None:
+    """Every kind of mistake has its key and what to do."""
+    (tmp_path / "config.toml").write_text(wrong)
+    with pytest.raises(ConfigError) as error:
+        config.load(tmp_path)
+    assert named in "\n".join(error.value.problems)
+
+
+def test_all_problems_are_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's too."""
+    monkeypatch.setenv("PUBLISHER_HTTP__PORT", "nonsense")
+    (tmp_path / "config.toml").write_text('[site]\nurl = "x"\n[smtp]\ntypo = 1\n')
+    with pytest.raises(ConfigError) as error:
+        config.load(tmp_path)
+    assert len(error.value.problems) == 3
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And secrets may stand in files of their own."""
+    (tmp_path / "config.toml").write_text('[http]\nport = 1\n[smtp]\npassword_file = "secret"\n')
+    (tmp_path / "secret").write_text("hush\n")
+    monkeypatch.setenv("PUBLISHER_HTTP__PORT", "2")
+    settings = config.load(tmp_path)
+    assert settings.http.port == 2
+    assert settings.smtp.password.get_secret_value() == "hush"
+    assert "hush" not in repr(settings)
+
+
+def test_a_folder_without_configuration_is_no_publication(tmp_path: Path) -> None:
+    """The error says how to make one."""
+    with pytest.raises(ConfigError, match="publisher init"):
+        config.load(tmp_path)
+
+
+def test_the_starter_is_gated_and_a_blog_is_not(tmp_path: Path) -> None:
+    """Access must be said once anything may be withheld (decisions 9)."""
+    (tmp_path / "config.toml").write_text(AGENCY)
+    assert config.load(tmp_path).gated
+    (tmp_path / "config.toml").write_text('[site]\ntitle = "Blog"\n[[newsletters]]\nid = "w"\ntitle = "W"\n')
+    assert not config.load(tmp_path).gated
+
+
+def test_tokens_are_shortened_in_logs_and_every_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also in what libraries log."""
+    configure(logging.INFO)
+    logging.getLogger("some.library").warning("GET /u/%s/all.atom", "S3cretS3cretS3cretS3cret")
+    import structlog
+
+    structlog.get_logger().info("seen", path="/unsubscribe/v1.abc.SECRETSECRETSECRET")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert len(lines) == 2
+    assert "S3cretS3cret" not in str(lines)
+    assert "SECRETSECRET" not in str(lines)
