@@ -23,11 +23,12 @@ from publisher.clock import SystemClock
 from publisher.content import Rules, parse
 from publisher.editorial.access import settled
 from publisher.engines.local import LocalEngine
+from publisher.errors import ConfigError, StoreError
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Boot, Policy
 from publisher.output import Output
-from publisher.owner import secret_key
+from publisher.owner import key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
 from publisher.services.deliver import Delivering
@@ -39,6 +40,7 @@ from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
 from publisher.services.subscribe import Subscribing
+from publisher.services.wire import Wire
 from publisher.settings import DeliverySettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
@@ -94,31 +96,33 @@ class App:
 
 
 @asynccontextmanager
-async def open_app(folder: Path, clock: Clock | None = None) -> AsyncIterator[App]:
+async def open_app(folder: Path, clock: Clock | None = None, *, accept_key: bool = False) -> AsyncIterator[App]:
     """Opens the publication in `folder`, its database up to date, and closes it at the end.
 
-    Raises ConfigError for a folder that is none, or whose config cannot be used.
+    Raises ConfigError for a folder that is none, or whose config cannot be used. `accept_key`: go on with a
+    secret that is not the one the database was used with.
     """
     clock = clock or SystemClock()
     settings = config.load(folder)
-    state = folder / "var"
-    state.mkdir(mode=0o700, exist_ok=True)
+    state = state_folder(folder)
     database = Database.open(settings.database.url, folder)
     try:
         await upgrade(database)
-        yield await _compose(folder, state, settings, clock, database)
+        yield await _compose(folder, state, settings, clock, database, accept_key=accept_key)
     finally:
         await database.close()
 
 
-async def _compose(folder: Path, state: Path, settings: Settings, clock: Clock, database: Database) -> App:
+async def _compose(
+    folder: Path, state: Path, settings: Settings, clock: Clock, database: Database, *, accept_key: bool
+) -> App:
     catalogue = settings.catalogue()
     site = catalogue.site
     now = clock.now()
     facts = Facts(database)
     epoch = datetime.fromisoformat(await facts.settle("began_at", now.isoformat()))
     authority = await facts.settle("tag_authority", f"{urlsplit(site.url).hostname},{now:%Y-%m-%d}")
-    key = secret_key(state)
+    key = await _secret(facts, state, accept=accept_key)
     tokens = Tokens(key)
     own_templates = folder / "templates"
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
@@ -144,8 +148,8 @@ async def _compose(folder: Path, state: Path, settings: Settings, clock: Clock, 
     articles = Articles(database, as_configured)
     stored = Articles(database)
     read = partial(parse, rules=rules)
-    people, issues, readers = People(database), Issues(database), Readers(database)
-    deliveries = Deliveries(database, tokens.address_hash)
+    people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
+    deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
     links = Links(site.url, tokens)
     inbox = Inbox(state / "inbox")
     engine = LocalEngine()
@@ -193,7 +197,7 @@ async def _compose(folder: Path, state: Path, settings: Settings, clock: Clock, 
         companions=companions,
         publishing=publishing,
         rehearsal=Intake(source, Rehearsal(stored), read, house),
-        private_feeds=PrivateFeeds(publishing, people, links),
+        private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
         subscribing=Subscribing(
             catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
         ),
@@ -218,6 +222,32 @@ async def _compose(folder: Path, state: Path, settings: Settings, clock: Clock, 
         ),
         epoch=epoch,
     )
+
+
+def state_folder(folder: Path) -> Path:
+    """Returns the publication's `var/`, made if need be; ConfigError where it cannot be used."""
+    state = folder / "var"
+    try:
+        state.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"{state}: cannot be used as the folder of the state: {error.strerror}"]) from error
+    return state
+
+
+async def _secret(facts: Facts, state: Path, *, accept: bool) -> bytes:
+    """Returns the secret that every link is derived from, after a look whether it is the one that was."""
+    key = secret_key(state)
+    known = await facts.settle("key_id", key_id(key))
+    if known == key_id(key):
+        return key
+    if not accept:
+        raise StoreError(
+            f"{state / 'secret.key'} is not the key that this database was used with: restore it from your backup. "
+            "If it is lost, every link and feed address sent so far is void, and erased people are no longer known; "
+            "go on with: publisher migrate --accept-new-key"
+        )
+    await facts.put("key_id", key_id(key))
+    return key
 
 
 def _rules(settings: Settings, catalogue: Catalogue, asset_path: "partial[str]") -> Rules:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from publisher.content.permalink import is_reserved
 from publisher.errors import ConfigError
 from publisher.newsletters.schedule import parse
 from publisher.settings import Settings, problems_of
@@ -30,7 +31,7 @@ def load(folder: Path) -> Settings:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise ConfigError([*problems, *map(_line, error.errors(include_url=False))]) from error
-    problems += [*problems_of(settings), *_schedules(settings)]
+    problems += [*problems_of(settings), *_schedules(settings), *_addresses(settings)]
     if problems:
         raise ConfigError(problems)
     return settings
@@ -76,6 +77,13 @@ def _schedules(settings: Settings) -> list[str]:
         except ValueError as error:
             problems.append(f"newsletters.{i}.schedule: {error}")
     return problems
+
+
+def _addresses(settings: Settings) -> list[str]:
+    pattern = settings.articles.permalink
+    if is_reserved(pattern.removeprefix("/")):
+        return [f"articles.permalink: addresses below {pattern.split('{')[0]} are the program's own; choose others"]
+    return []
 
 
 def _line(error: Any) -> str:

@@ -24,7 +24,7 @@ class Output:
         temporary: dict[Path, Path] = {}
         try:
             for path, data in contents.items():
-                target = self.root / path
+                target = self._inside(path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 temporary[target] = _write_beside(target, data, sync=len(contents) < _MANY)
             if len(contents) >= _MANY:
@@ -41,7 +41,7 @@ class Output:
     def remove(self, paths: list[str]) -> None:
         """Deletes files and the folders that become empty."""
         for path in paths:
-            target = self.root / path
+            target = self._inside(path)
             target.unlink(missing_ok=True)
             for folder in target.parents:
                 if folder == self.root or not folder.is_relative_to(self.root):
@@ -50,6 +50,11 @@ class Output:
                     folder.rmdir()
                 except OSError:
                     break
+
+    def _inside(self, path: str) -> Path:
+        if path.startswith("/") or ".." in path.split("/"):
+            raise OSError(f"{path} leads out of the folder")
+        return self.root / path
 
     def sweep(self) -> None:
         """Deletes temporary files that a killed process left."""

@@ -13,20 +13,20 @@ from publisher.errors import OwnerError
 
 _KEY_BYTES = 32
 _LOCK = "owner.lock"
-_TRIES = 6
 _PAUSE_SECONDS = 0.05
 
 
 @contextmanager
-def owning(state: Path) -> Iterator[None]:
-    """Holds the owner lock of a state folder; OwnerError names the process that has it.
+def owning(state: Path, patience_seconds: float = 0.3) -> Iterator[None]:
+    """Holds the owner lock of a state folder; OwnerError names the process that has it and does not let go.
 
     The lock dies with the process, so a killed one never has to be cleaned up after.
     """
     descriptor = os.open(state / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if not _locked(descriptor):
-            raise OwnerError(f"this publication is already being run, by process {_holder(descriptor) or 'unknown'}")
+        if not _locked(descriptor, patience_seconds):
+            holder = _holder(descriptor) or "unknown"
+            raise OwnerError(f"this publication is already being run, by process {holder}")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
@@ -34,16 +34,18 @@ def owning(state: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
-    """Takes the lock; waits a moment for those who only look whether somebody has it."""
-    for _ in range(_TRIES):
+def _locked(descriptor: int, patience_seconds: float) -> bool:
+    """Takes the lock; waits at least for those who only look whether somebody has it."""
+    deadline = time.monotonic() + patience_seconds
+    while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
             time.sleep(_PAUSE_SECONDS)
         else:
             return True
-    return False
 
 
 def _holder(descriptor: int) -> int | None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from publisher.model.article import Article, Body
+from publisher.model.article import Article, Body, Problem
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter
 from publisher.model.files import FileStat, Scan
 from publisher.model.issue import (
@@ -81,6 +81,13 @@ class Articles(Protocol):
         """Returns bodies by (article number, version)."""
 
 
+class Versions(Protocol):
+    """What stories said before."""
+
+    async def versions(self, numbers: Iterable[int]) -> dict[int, list[Article]]:
+        """Returns all versions of these articles, oldest first."""
+
+
 class Outbox(Protocol):
     """Takes service mail (confirmation, welcome) into the delivery machine."""
 
@@ -151,6 +158,12 @@ class Outputs(Protocol):
     async def redirects(self) -> dict[str, int]:
         """Returns old addresses and the numbers of the articles they lead to."""
 
+    async def note_public(self, numbers: Sequence[int], now: datetime) -> None:
+        """Remembers that the public knows these articles from now on, if it did not before."""
+
+    async def lost_addresses(self, public: Sequence[int]) -> set[str]:
+        """Returns every address of articles that the public once knew, but of those that it knows now."""
+
 
 class Output(Protocol):
     """The folder that is public."""
@@ -176,6 +189,9 @@ class Companions(Protocol):
 
     def files(self) -> Sequence[PlainFile]:
         """Returns the files that are published as they are."""
+
+    def problems(self) -> Sequence[Problem]:
+        """Returns what is wrong with those that are not published."""
 
     def asset(self, source: str) -> PlainFile | None:
         """Returns a file beside a story, by its path below the articles folder; None when there is none."""
@@ -256,8 +272,8 @@ class PeopleStore(Protocol):
     ) -> None:
         """Grants licences; `renew`: also where one had ended."""
 
-    async def revoke(self, subscriber: int, products: Sequence[str]) -> None:
-        """Makes licences inactive."""
+    async def revoke(self, subscriber: int, products: Sequence[str], now: datetime) -> None:
+        """Ends licences now; one that ended before keeps its date."""
 
     async def rotate_feed_token(self, subscriber: int, generation: int, token_hash: str, old_until: datetime) -> bool:
         """Moves a feed token from `generation` to the next; False when it is another one by now."""
@@ -299,6 +315,12 @@ class Engine(Protocol):
 
 class DeliveryStore(Protocol):
     """The states of every delivery; all changes conditional, all durable when they return."""
+
+    async def barred(self, issue: int) -> str | None:
+        """Returns why an unfinished issue cannot be delivered at present (sandbox or not); None: it can."""
+
+    async def leave_sandbox(self, now: datetime) -> tuple[int, ...]:
+        """Cancels what the sandbox left unfinished, once mail goes to real people; returns the issues' numbers."""
 
     async def enlist(self, boot: Boot) -> None:
         """Records a process that is about to claim."""
@@ -384,8 +406,8 @@ class IssueStore(Protocol):
     async def of_slot(self, slot: int) -> Issue | None:
         """Returns a slot's issue."""
 
-    async def unfinished(self, cohort: int) -> Issue | None:
-        """Returns a cohort's oldest issue that has not come to its end."""
+    async def unfinished(self, cohort: int, *, sandbox: bool) -> Issue | None:
+        """Returns a cohort's oldest issue, planned with the sandbox on or off, that has not come to its end."""
 
     async def planned(self, issue: int, first: int, last: int) -> set[int]:
         """Returns which subscribers from `first` to `last` have their row in an issue."""

@@ -117,8 +117,8 @@ class Service:
         self._tell_problems([*map(str, report.refused), *report.faults])
         self._scheduler.at("again", report.taken.again_at, self._refresh)
         self._scheduler.at("release", self._app.publishing.next_change_at(self._app.clock.now()), self._refresh)
-        if changed:
-            await self._plan()
+        if changed:  # beside, not before: the next save must not wait for planning
+            self._scheduler.at("plan-next", self._app.clock.now(), self._plan)
 
     def _tell_problems(self, problems: list[str]) -> None:
         """Logs each problem once, not at every look."""

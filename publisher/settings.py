@@ -19,6 +19,7 @@ from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newslet
 from publisher.model.text import Localized
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
+_PATTERN = re.compile(r"(?:/(?:[A-Za-z0-9._~-]|\{(?:slug|section|year|month|day)\})+)+/")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -131,10 +132,16 @@ class ArticlesSettings(_Table):
     @field_validator("permalink")
     @classmethod
     def _names_one_place(cls, value: str) -> str:
-        fields = set(re.findall(r"\{([^}]*)\}", value))
-        unknown = fields - {"slug", "section", "year", "month", "day"}
-        if unknown or "slug" not in fields or not (value.startswith("/") and value.endswith("/")):
+        if not _PATTERN.fullmatch(value) or "{slug}" not in value or ".." in value.split("/"):
             raise ValueError("a pattern such as /{year}/{slug}/ is needed; it knows slug, section, year, month, day")
+        return value
+
+    @field_validator("path")
+    @classmethod
+    def _is_a_folder_of_its_own(cls, value: str) -> str:
+        first = value.strip("/").split("/")[0]
+        if value.startswith("/") or first in ("", ".", "..", "public", "var", "static", "pages", "templates"):
+            raise ValueError('a folder of its own in the publication is needed, such as "articles"')
         return value
 
 

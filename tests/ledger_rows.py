@@ -27,6 +27,7 @@ async def add_issue(
     html: str = HTML,
     text: str = TEXT,
     now: datetime = NOW,
+    sandbox: bool = False,
 ) -> int:
     """Adds an issue of one variant to these people, who are added where they are missing; returns its number."""
     numbers = list(people)
@@ -36,7 +37,7 @@ async def add_issue(
             sa.insert(issues)
             .values(
                 kind=kind, newsletter=newsletter, state=state, subject="News", planned_at=at, event=event,
-                expected=len(numbers),
+                expected=len(numbers), sandbox=sandbox,
             )
             .returning(issues.c.id)
         )  # fmt: skip

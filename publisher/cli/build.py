@@ -4,6 +4,9 @@ import click
 
 from publisher.cli.context import Context, pass_context
 
+_PATIENCE_SECONDS = 20.0
+"""For another build to end; a service does not, and publishes every change by itself."""
+
 
 @click.command("build")
 @click.option("--accept-loss", is_flag=True, help="Believe it when most of the folder is gone at once.")
@@ -11,13 +14,15 @@ from publisher.cli.context import Context, pass_context
 def build_command(ctx: Context, accept_loss: bool) -> int:
     """Make one pass from articles/ to public/; exit code 1 when a file was refused."""
     from publisher.app import App
+    from publisher.owner import owning
     from publisher.services.publish import Report
 
     async def work(app: App) -> Report:
         await app.publishing.open()
-        return await app.publishing.refresh(app.clock.now(), accept_loss=accept_loss)
+        return await app.publishing.refresh(app.clock.now(), accept_loss=accept_loss, at_once=True)
 
-    report = ctx.run(work)
+    with owning(ctx.state(), patience_seconds=_PATIENCE_SECONDS):
+        report = ctx.run(work)
     for problem in report.taken.problems:
         ctx.say(f"{'refused' if problem.fatal else 'warning'}: {problem}")
     for fault in report.faults:

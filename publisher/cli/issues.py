@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from publisher.model.issue import Issue, IssueCounts
 
 _SHOWN = 50
+_ENDED = ("done", "done_with_uncertain", "cancelled")
+_NUMBER = click.IntRange(1, 2**63 - 1)
+"""What the database can number."""
 
 
 @click.group("issues")
@@ -29,14 +32,14 @@ def list_issues(ctx: Context, newsletter: str | None, limit: int) -> None:
     async def work(app: "App") -> list[dict[str, Any]]:
         found = await app.issues.latest(newsletter=newsletter, limit=limit)
         counts = await app.issues.all_counts([issue.number for issue in found])
-        return [_told(issue, counts[issue.number]) for issue in found]
+        return [_told(app, issue, counts[issue.number]) for issue in found]
 
     issues = ctx.run(work)
     ctx.emit(issues, "\n".join(map(_line, issues)) or "no issue was made yet")
 
 
 @issues_command.command("show")
-@click.argument("number", type=int)
+@click.argument("number", type=_NUMBER)
 @pass_context
 def show_issue(ctx: Context, number: int) -> None:
     """Show one issue: its stories, its counts, and who has not got it."""
@@ -46,7 +49,7 @@ def show_issue(ctx: Context, number: int) -> None:
         refs = await app.issues.stories(number)
         articles = await app.articles.by_numbers(ref.article for ref in refs)
         return {
-            **_told(issue, await app.issues.counts(number)),
+            **_told(app, issue, await app.issues.counts(number)),
             "stories": [
                 {
                     "title": articles[ref.article].title,
@@ -67,13 +70,14 @@ def show_issue(ctx: Context, number: int) -> None:
     shown = ctx.run(work)
     lines = [_line(shown), f"  {shown['subject']}"]
     lines += [f"  held: {reason}" for reason in shown["held"]]
+    lines += [f"  stopped: {shown['stopped']}"] if shown["stopped"] else []
     lines += [f"  - {story['title']}{' (updated)' if story['updated'] else ''}" for story in shown["stories"]]
     lines += [f"  {one['state']}: {one['address']}  {one['reason']} {one['reply']}" for one in shown["unreached"]]
     ctx.emit(shown, "\n".join(lines))
 
 
 @issues_command.command("hold")
-@click.argument("number", type=int)
+@click.argument("number", type=_NUMBER)
 @pass_context
 def hold_issue(ctx: Context, number: int) -> None:
     """Stop an issue until it is released; what is on its way is not called back."""
@@ -86,12 +90,13 @@ def hold_issue(ctx: Context, number: int) -> None:
 
 
 @issues_command.command("release")
-@click.argument("number", type=int)
+@click.argument("number", type=_NUMBER)
 @pass_context
 def release_issue(ctx: Context, number: int) -> None:
     """Let a held or paused issue go; the running service delivers it, else the next `send` or `run`."""
 
     async def work(app: "App") -> dict[str, Any]:
+        await _require_deliverable(app, number)
         _require(await app.issues.release(number), await _found(app, number), "released")
         return await _after(app, number)
 
@@ -99,7 +104,7 @@ def release_issue(ctx: Context, number: int) -> None:
 
 
 @issues_command.command("cancel")
-@click.argument("number", type=int)
+@click.argument("number", type=_NUMBER)
 @pass_context
 def cancel_issue(ctx: Context, number: int) -> None:
     """End an issue: whoever has not got it will not; its stories become pending again for them."""
@@ -113,13 +118,13 @@ def cancel_issue(ctx: Context, number: int) -> None:
 
 
 @issues_command.command("retry")
-@click.argument("number", type=int)
+@click.argument("number", type=_NUMBER)
 @pass_context
 def retry_issue(ctx: Context, number: int) -> None:
     """Send once more to everybody whose mail was refused, expired or is uncertain."""
 
     async def work(app: "App") -> dict[str, Any]:
-        await _found(app, number)
+        await _require_deliverable(app, number)
         again = await app.issues.retry(number, app.clock.now())
         return {**await _after(app, number), "again": again}
 
@@ -135,7 +140,7 @@ async def _found(app: "App", number: int) -> "Issue":
 
 
 async def _after(app: "App", number: int) -> dict[str, Any]:
-    return _told(await _found(app, number), await app.issues.counts(number))
+    return _told(app, await _found(app, number), await app.issues.counts(number))
 
 
 def _require(done: bool, issue: "Issue", what: str) -> None:
@@ -143,7 +148,19 @@ def _require(done: bool, issue: "Issue", what: str) -> None:
         raise StoreError(f"issue {issue.number} is {issue.state.value}: it cannot be {what}")
 
 
-def _told(issue: "Issue", counts: "IssueCounts") -> dict[str, Any]:
+async def _require_deliverable(app: "App", number: int) -> None:
+    issue = await _found(app, number)
+    if barred := app.deliveries.bar(sandbox=issue.sandbox):
+        raise StoreError(f"issue {number} was {barred}")
+
+
+def _barred(app: "App", issue: "Issue") -> str:
+    """Returns why an unfinished issue does not go on at present, empty when it does."""
+    barred = app.deliveries.bar(sandbox=issue.sandbox)
+    return barred if barred and issue.state not in _ENDED else ""
+
+
+def _told(app: "App", issue: "Issue", counts: "IssueCounts") -> dict[str, Any]:
     return {
         "issue": issue.number,
         "kind": issue.kind.value,
@@ -157,7 +174,7 @@ def _told(issue: "Issue", counts: "IssueCounts") -> dict[str, Any]:
         "subject": issue.subject,
         "sandbox": issue.sandbox,
         "held": issue.hold_reasons,
-        "stopped": issue.stop_reason,
+        "stopped": issue.stop_reason or _barred(app, issue),
         "planned": counts.planned,
         "accepted": counts.accepted,
         "deferred": counts.deferred,
@@ -173,4 +190,5 @@ def _line(told: dict[str, Any]) -> str:
     )
     where = f"{told['newsletter'] or told['kind']} {told['edition'] or ''}".strip()
     done = f"{told['planned']} planned: {counts or 'none yet'}"
-    return f"{told['issue']:>5}  {where}  {told['slot']}  {told['state']}  {done}"
+    stopped = f"  ({told['stopped']})" if told["stopped"] else ""
+    return f"{told['issue']:>5}  {where}  {told['slot']}  {told['state']}  {done}{stopped}"

@@ -14,6 +14,7 @@ from publisher.errors import OwnerError, PublisherError, UsageError
 
 if TYPE_CHECKING:
     from publisher.app import App
+    from publisher.model.delivery import Ending
     from publisher.model.issue import IssueCounts
     from publisher.services.plan import Sending
 
@@ -88,7 +89,7 @@ def _rehearse(ctx: Context, newsletter: str, at: str | None, since: str | None) 
 def _test(ctx: Context, newsletter: str, address: str, at: str | None, since: str | None) -> int:
     from publisher.cli.preview import recipient
 
-    async def work(app: "App") -> dict[str, Any]:
+    async def work(app: "App") -> tuple[dict[str, Any], int]:
         from publisher.mail.addresses import parse_address
 
         mailbox = parse_address(address)
@@ -104,11 +105,22 @@ def _test(ctx: Context, newsletter: str, address: str, at: str | None, since: st
             raise UsageError("there is no story yet that a test could show")
         ending = await app.delivering.deliver_test(found.mail, await recipient(app, mailbox.mailbox), newsletter)
         reply = f"{ending.code or ''} {ending.text}".strip() or str(ending.fault or "")
-        return {"to": mailbox.mailbox, "subject": found.mail.subject, "accepted": ending.accepted, "reply": reply}
+        told = {"to": mailbox.mailbox, "subject": found.mail.subject, "accepted": ending.accepted, "reply": reply}
+        return told, _failure(ending)
 
-    told = ctx.run(work)
+    told, code = ctx.run(work)
     ctx.emit(told, f"{'accepted' if told['accepted'] else 'not accepted'}: {told['to']}: {told['reply']}")
-    return 0 if told["accepted"] else 1
+    return code
+
+
+def _failure(ending: "Ending") -> int:
+    """Returns the exit code: 3 where the relay could not be spoken to, 1 where it said no."""
+    from publisher.model.delivery import SETUP, Fault, Phase
+
+    if ending.accepted:
+        return 0
+    silent = ending.phase in SETUP and ending.fault in (Fault.DISCONNECTED, Fault.TIMEOUT)
+    return 3 if silent or ending.phase is Phase.CONNECT else 1
 
 
 # Sending --------------------------------------------------------------------------------------------------------------
@@ -167,7 +179,7 @@ async def _send_alone(
         return {"issue": None, **_NOTHING}
     drained = await app.delivering.drain(sending.issue.number, progress)
     if drained.trouble:
-        ctx.say(f"the relay: {drained.trouble}")
+        ctx.say(f"not all could be delivered: {drained.trouble}")
     return {"issue": sending.issue.number, **asdict(drained.counts)}
 
 

@@ -8,6 +8,7 @@ from publisher.cli.context import Context, pass_context
 
 if TYPE_CHECKING:
     from publisher.app import App
+    from publisher.model.issue import Issue
 
 _SHOWN = 10
 
@@ -46,6 +47,7 @@ async def _status(app: "App") -> dict[str, Any]:
                 "edition": issue.edition,
                 "state": issue.state,
                 "held": issue.hold_reasons,
+                "stopped": issue.stop_reason or _barred(app, issue),
                 "planned_at": issue.planned_at,
                 "counts": counts[issue.number],
             }
@@ -53,6 +55,12 @@ async def _status(app: "App") -> dict[str, Any]:
         ],
         "queue": {state.value: count for state, count in (await app.deliveries.unsettled(None)).items()},
     }
+
+
+def _barred(app: "App", issue: "Issue") -> str | None:
+    """Returns why an unfinished issue waits for the sandbox to be turned on or off again."""
+    unfinished = {"planning", "held", "sending", "paused"}
+    return app.deliveries.bar(sandbox=issue.sandbox) if issue.state.value in unfinished else None
 
 
 def _text(found: dict[str, Any]) -> str:
@@ -66,7 +74,8 @@ def _text(found: dict[str, Any]) -> str:
     lines.append(f"queue      {queue or 'empty'}")
     for issue in found["issues"]:
         counts = issue["counts"]
-        held = f" ({'; '.join(issue['held'])})" if issue["held"] else ""
+        reasons = [*issue["held"], *([issue["stopped"]] if issue["stopped"] else [])]
+        held = f" ({'; '.join(reasons)})" if reasons else ""
         lines.append(
             f"issue {issue['issue']:<4} {issue['newsletter']} no. {issue['edition']}: {issue['state'].value}{held}, "
             f"{counts.accepted} of {counts.planned} accepted"

@@ -35,6 +35,17 @@ def _person_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--timezone", metavar="ZONE", help="Such as Europe/Istanbul."),
         click.option("--valid-from", metavar="DAY", help="First day of the licences."),
         click.option("--valid-until", metavar="DAY", help="Last day of the licences."),
+        click.option(
+            "--archive-days",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="How far back the licences reach; 0 for all there is.",
+        ),
+        click.option(
+            "--embargo-cleared/--no-embargo-cleared",
+            default=None,
+            help="Whether stories under embargo come early, by mail and wire.json.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -110,9 +121,15 @@ def show(ctx: Context, address: str) -> None:
 @subscribers_command.command("edit")
 @click.argument("address")
 @_person_options
+@click.option("--renew", metavar="IDS", help="Grant these products, or renew them, and leave the other licences.")
+@click.option("--end", metavar="IDS", help="End the licences for these products now, and leave the others.")
 @pass_context
 def edit(ctx: Context, /, address: str, **given: Any) -> None:
-    """Change what is given; the lists replace what the person had, also what they unsubscribed from."""
+    """Change what is given; the lists replace what the person had, also what they unsubscribed from.
+
+    Dates, --archive-days and clearance are for the licences that --products or --renew name, else for all that
+    are active.
+    """
     if all(value is None for value in given.values()):
         raise UsageError("say what to change; see: publisher subscribers edit --help")
 
@@ -215,7 +232,8 @@ def _judged(app: "App", given: dict[str, Any]) -> dict[str, Any]:
     from publisher.services.roster import parse_list, parse_moment
 
     zone = app.catalogue.site.timezone
-    lists = {key: None if given[key] is None else parse_list(given[key]) for key in ("newsletters", "products")}
+    names = [key for key in ("newsletters", "products", "renew", "end") if key in given]
+    lists: dict[str, Any] = {key: None if given[key] is None else parse_list(given[key]) for key in names}
     return {
         **given,
         **lists,
@@ -256,6 +274,8 @@ def _dossier(dossier: "Dossier") -> dict[str, Any]:
                 "active": licence.active,
                 "valid_from": _iso(licence.valid_from),
                 "valid_until": _iso(licence.valid_until),
+                "archive_days": licence.archive_days,
+                "embargo_cleared": licence.embargo_cleared,
             }
             for licence in dossier.person.licences
         ],
@@ -283,7 +303,10 @@ def _described(known: dict[str, Any]) -> str:
     ]
     for licence in known["licences"]:
         dates = f"from {licence['valid_from'] or 'the start'} until {licence['valid_until'] or 'further notice'}"
-        lines.append(f"  licence      {licence['product']} {dates}{'' if licence['active'] else ' (inactive)'}")
+        archive = f", {licence['archive_days']} days of archive" if licence["archive_days"] else ""
+        cleared = ", embargo cleared" if licence["embargo_cleared"] else ""
+        ended = "" if licence["active"] else " (inactive)"
+        lines.append(f"  licence      {licence['product']} {dates}{archive}{cleared}{ended}")
     for consent in known["consents"]:
         words = f"{consent['event']} {consent['newsletter']} ({consent['origin']}) {consent['evidence']}"
         lines.append(f"  {consent['at']}  {words.rstrip()}")

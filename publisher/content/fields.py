@@ -76,6 +76,12 @@ _GATE_NAMES = frozenset(map(normal, _GATES))
 _FOREIGN_GATES = frozenset(
     {"visibility", "private", "protected", "password", "paywall", "premium", "membersonly", "unlisted"}
 )
+_FOREIGN_HOURS = frozenset(
+    {
+        "embargountil", "embargoeduntil", "embargodate", "releasedate", "releaseat", "publishon", "publishafter",
+        "expiry", "expireson", "expiresat", "expirationdate", "unpublishdate", "unpublishat",
+    }
+)  # fmt: skip
 _NAMES = {normal(name): canonical for canonical, aliases in ALIASES.items() for name in (canonical, *aliases)}
 _LOOKUPS = {name: tuple(map(normal, (name, *aliases))) for name, aliases in ALIASES.items()}
 _MAX_KEYS = 200
@@ -167,6 +173,8 @@ class Fields:
                     f"{entry.key} is not a key here; say who may read the story with access, or write status: draft",
                     entry.line,
                 )
+            if entry.name in _FOREIGN_HOURS:
+                raise RefusedError(f"{entry.key} is not a key here; write publish_at, embargo or expires", entry.line)
             if gate := get_close_matches(entry.name, _GATE_NAMES, 1, _GATE_LIKENESS):
                 raise RefusedError(f"unknown key {entry.key}; did you mean {_NAMES[gate[0]]}?", entry.line)
             like = get_close_matches(entry.name, list(_NAMES), 1, _NAME_LIKENESS)

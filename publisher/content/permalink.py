@@ -22,6 +22,9 @@ _STYLES = {
 _DATE_PARTS = {"year": "%Y", "month": "%m", "i_month": "%-m", "day": "%d", "i_day": "%-d", "short_year": "%y"}
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\?#<>\"`{}|^]")
 _LONGEST = 300
+_LONGEST_NAME = 200
+"""Octets of one segment: it becomes the name of a file or folder, which file systems end at 255."""
+_OVERRIDABLE = frozenset({"robots.txt"})
 
 
 class PatternError(ValueError):
@@ -66,11 +69,17 @@ def address(path: str) -> str | None:
     segments = plain.split("/")[1:]
     if segments[0] in RESERVED or any(segment in {".", ".."} for segment in segments) or "" in segments[:-1]:
         return None
-    if segments == [""]:
+    if segments == [""] or any(len(segment.encode()) > _LONGEST_NAME for segment in segments):
         return None
     if segments[-1] and "." not in segments[-1]:
         plain += "/"
     return quote(plain, safe="/!$&'()*+,;=:@~-._")
+
+
+def is_reserved(path: str) -> bool:
+    """Returns whether a file below the site's root would stand where the program itself answers."""
+    first = path.partition("/")[0]
+    return first in RESERVED - _OVERRIDABLE
 
 
 def _date_part(date: datetime, name: str) -> str:

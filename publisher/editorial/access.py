@@ -71,8 +71,16 @@ def lapsed_at(viewer: Viewer, now: datetime) -> datetime | None:
     """Returns when the last licence of a former subscriber ended; None while one is in force or none had an end."""
     if any(in_force(grant, now) for grant in viewer.grants):
         return None
-    ends = [grant.valid_until for grant in viewer.grants if grant.valid_until is not None and grant.valid_until <= now]
+    ends = [
+        grant.valid_until
+        for grant in viewer.grants
+        if grant.valid_until is not None and grant.valid_until <= now and _began(grant, grant.valid_until)
+    ]
     return max(ends, default=None)
+
+
+def _began(grant: Grant, before: datetime) -> bool:
+    return grant.valid_from is None or grant.valid_from < before
 
 
 def _covering(article: Article, viewer: Viewer, now: datetime) -> list[Grant]:

@@ -6,7 +6,7 @@ and labels are in the story's language.
 
 import re
 from dataclasses import fields, replace
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from functools import partial
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ _TAG = re.compile(r"<[a-zA-Z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _ROOTED = re.compile(r"""(\s(?:href|src|poster|cite)\s*=\s*["'])(/(?!/))""", re.IGNORECASE)
 _SRCSET = re.compile(r"""(\ssrcset\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
 _ROOTED_CANDIDATE = re.compile(r"(^[\"']\s*|,\s*)(/(?!/))")
+_INSTANT = timedelta(microseconds=1)
 _URL_SAFE = "/%:?#[]@!$&'()*+,;=~-._"
 
 
@@ -127,7 +128,7 @@ def _advice(article: Article, depth: Depth, catalogue: Catalogue) -> View:
 def lapse(*, id: str, ended_at: datetime, language: str, catalogue: Catalogue) -> View:  # noqa: A002
     """Returns the one entry that tells a former subscriber why the full text is gone, and whom to ask."""
     site = catalogue.site
-    when = date_text(ended_at, language, site.timezone)
+    when = date_text(ended_at - _INSTANT, language, site.timezone)  # what ends at midnight had the day before as last
     return View(
         id=id,
         number=0,

@@ -43,7 +43,8 @@ def parse_address(text: str) -> Address:
         raise AddressError(
             f"{_printable(text)} has letters outside of a-z before the @, which many mail servers refuse"
         )
-    if local.startswith("-") or "=?" in local:
+    # With a percent sign some relays take the part before the @ for an address of its own, and pass the mail on.
+    if local.startswith("-") or "=?" in local or "%" in local:
         raise AddressError(f"{_printable(text)} is not an email address that can be mailed safely")
     mailbox = f"{local}@{valid.ascii_domain}"
     if len(mailbox) > _LONGEST:

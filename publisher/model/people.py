@@ -107,6 +107,10 @@ class Terms:
     product: str
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    archive_days: int | None = None
+    """None: as it was, else without end; 0: without end."""
+    embargo_cleared: bool | None = None
+    """None: as it was, else not cleared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,9 @@ class Delivering:
 
     async def drain(self, issue: int, progress: Progress | None = None) -> Drained:
         """Delivers one issue as far as possible now; what is deferred or uncertain is left for later."""
+        barred = await self._deliveries.barred(issue)
+        if barred is not None:
+            return Drained(counts=await self._deliveries.counts(issue), trouble=barred)
         async with self._shift(issue) as shift:
             shown = 0.0
             while True:
@@ -132,6 +135,7 @@ class Delivering:
         self._at_work = True
         try:
             await shift.housekeep()
+            await shift.leave_sandbox()
             shift.start()
             yield shift
         finally:
@@ -219,6 +223,12 @@ class _Shift:
             _log.warning("deliver.housekeeping", recovered=recovered, expired=expired)
             self._touched = True
         await self._resend()
+
+    async def leave_sandbox(self) -> None:
+        """Gives up what was planned in the sandbox and not finished there: it is not for real people."""
+        left = await self._deliveries.leave_sandbox(self._now())
+        if left:
+            _log.warning("deliver.sandbox_left", cancelled=left)
 
     async def fill(self) -> None:
         """Claims as much as the connections need."""

@@ -61,26 +61,51 @@ class Documents:
         self._public = public
         self._depths = depths
         self._base = ""
+        self._held: frozenset[str] = frozenset()
 
     def base(self, rules: str) -> str:
         """Works out anew what all documents have in common: the rules, the templates, the names of the pages."""
         self._base = fingerprint(rules, self._renderer.fingerprint(), self._companions.fingerprint())
         return self._base
 
+    def addresses(self) -> dict[str, str]:
+        """Returns the root-relative addresses that no story may have, and what stands there."""
+        own = {"/404.html": "the page for what is not there", "/": "the front page"}
+        for shelf in self._outline.declared_shelves():
+            home = self._outline.home_of(shelf)
+            if home is not None:
+                own[home] = "a list page"
+        own |= {page.path: f"the page {page.title!r}" for page in self._companions.pages()}
+        return own | {f"/{file.path}": "a file in static/" for file in self._companions.files()}
+
     def all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         """Yields every output there should be."""
+        companions = {document.path: document for document in self._of_companions()}
+        self._held = frozenset(companions)
+        yield from companions.values()
+        yield from self._free(self._all(assets, now))
+
+    def _all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         for shelf in sorted(self._outline.declared_shelves() | set(self._public.names())):
             yield from self._of_shelf(shelf)
         for number in self._public.numbers():
             yield from self._of_story(number)
         yield from self._of_assets(assets)
         yield from self._of_site(now)
-        yield from self._of_companions()
+
+    def _free(self, documents: Iterable[Document]) -> Iterable[Document]:
+        """Yields what an editor's own page or file does not stand in the place of."""
+        return (document for document in documents if document.path not in self._held)
 
     def touched(
         self, shelves: Iterable[Shelf], stories: Iterable[int], assets: Iterable[str], now: datetime
     ) -> Iterable[Document]:
         """Yields the outputs that hold what changed."""
+        return self._free(self._touched(shelves, stories, assets, now))
+
+    def _touched(
+        self, shelves: Iterable[Shelf], stories: Iterable[int], assets: Iterable[str], now: datetime
+    ) -> Iterable[Document]:
         shelves = sorted(shelves)
         for shelf in shelves:
             yield from self._of_shelf(shelf)

@@ -7,7 +7,7 @@ that names its id are the same story.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -110,6 +110,8 @@ class Intake:
         self._waiting: set[int] = set()
         self._gone: dict[str, int] = {}
         self._missing: dict[str, datetime] = {}
+        self._claims: dict[int, str] = {}
+        self._reserved: Mapping[str, str] = {}
         self._unusable: tuple[Problem, ...] = ()
 
     @property
@@ -127,9 +129,9 @@ class Intake:
         """The stories that time alone may change."""
         return [self._articles[number] for number in self._waiting]
 
-    def holds(self, address: str) -> bool:
-        """Returns whether a story stands at a root-relative address."""
-        return address in self._addresses
+    def holder(self, address: str) -> int | None:
+        """Returns the number of the story at a root-relative address."""
+        return self._addresses.get(address)
 
     def assets(self, numbers: set[int] | None) -> list[str]:
         """Returns the files below the articles folder that these stories refer to; None: that any does."""
@@ -160,16 +162,24 @@ class Intake:
         baseline: bool = False,
         accept_loss: bool = False,
         everything: bool = False,
+        at_once: bool = False,
     ) -> Taken:
         """Takes in every changed file, or of `paths` those that changed.
 
         `baseline`: a first run; what is there counts as published at its date (decisions 3). `accept_loss`: believe
         it when most of the folder is gone at once. `everything`: read unchanged files as well, the rules changed.
+        `at_once`: a file that is missing is deleted, there is no later look that could tell.
         """
         taken = Taken()
         look = self._look(paths)
-        vanished = self._vanished(look, paths, now, taken, accept_loss=accept_loss)
-        changed = {path: stat for path, stat in look.found.items() if everything or self._changed(path, stat)}
+        grace = timedelta(0) if at_once else self._house.missing_grace
+        vanished = self._vanished(look, paths, now, taken, grace, accept_loss=accept_loss)
+        everywhere = paths is None
+        changed = {
+            path: stat
+            for path, stat in look.found.items()
+            if everything or self._changed(path, stat) or (everywhere and self._files[path].refused)
+        }
         whole = await self._whole(changed, now, taken)
         for start in range(0, len(whole), _BATCH):
             await self._take_files(whole[start : start + _BATCH], now, baseline, taken)
@@ -210,7 +220,14 @@ class Intake:
         return after is not None and settled(before, after)
 
     def _vanished(
-        self, look: "_Look", paths: Iterable[str] | None, now: datetime, taken: Taken, *, accept_loss: bool
+        self,
+        look: "_Look",
+        paths: Iterable[str] | None,
+        now: datetime,
+        taken: Taken,
+        grace: timedelta,
+        *,
+        accept_loss: bool,
     ) -> list[str]:
         """Returns the files that count as deleted now; a folder that lost most of its files is not believed."""
         known = self._files if paths is None else [path for path in paths if path in self._files]
@@ -225,9 +242,9 @@ class Intake:
             )
             self._unusable = (*self._unusable, Problem(path=".", line=1, message=message))
             return []
-        due = [path for path, at in since.items() if now - at >= self._house.missing_grace]
+        due = [path for path, at in since.items() if now - at >= grace]
         if len(due) < len(missing):
-            self._look_again(taken, now + self._house.missing_grace)
+            self._look_again(taken, now + grace)
         return due
 
     def _look_again(self, taken: Taken, at: datetime) -> None:
@@ -236,7 +253,10 @@ class Intake:
     async def _take_files(self, whole: list[tuple[str, FileStat]], now: datetime, baseline: bool, taken: Taken) -> None:
         read = [one for path, stat in whole if (one := self._read(path, stat, now, taken)) is not None]
         taken.read += len(read)
-        before = await self._bodies_before(read)
+        manuscripts = [one.manuscript for one in read if isinstance(one.manuscript, Manuscript)]
+        moved = {self._moved_from(manuscript): manuscript.source for manuscript in manuscripts}
+        self._claims = {number: source for number, source in moved.items() if number is not None}
+        before = await self._bodies_before(manuscripts)
         revisions: list[Revision] = []
         records: list[FileRecord] = []
         kinds: list[Change] = []
@@ -268,31 +288,43 @@ class Intake:
         except RefusedError as error:
             return _Read(path, stat, content_hash, error)
 
-    async def _bodies_before(self, read: "list[_Read]") -> dict[tuple[int, int], Body]:
-        known = [self._recognised(one.manuscript) for one in read if isinstance(one.manuscript, Manuscript)]
-        return await self._store.bodies((a.number, a.version) for a in known if a is not None)
+    async def _bodies_before(self, manuscripts: list[Manuscript]) -> dict[tuple[int, int], Body]:
+        known = [article for one in manuscripts if (article := self._recognised(one)) is not None]
+        return await self._store.bodies((article.number, article.version) for article in known)
 
     def _recognised(self, manuscript: Manuscript) -> Article | None:
-        """Returns the article this file is about: the one it names, its own, one that was moved, one restored."""
-        own = self._files.get(manuscript.source)
-        numbers = (
-            self._ids.get(manuscript.id) if manuscript.id else None,
-            own.article if own and not manuscript.id else None,
-            self._moved_from(manuscript),
-            self._gone.get(manuscript.source),
-        )
-        number = next((number for number in numbers if number), None)
+        """Returns the article this file is about: the one it names, one that was moved here, its own, one restored.
+
+        Text goes before name: of two files that were swapped each keeps its story, and a new text under the name of
+        a story that has moved on is a new story.
+        """
+        number = self._ids.get(manuscript.id) if manuscript.id else None
+        if not number:
+            number = self._moved_from(manuscript)
+        if not number and not manuscript.id:
+            number = self._own(manuscript)
+        if not number:
+            number = self._gone.get(manuscript.source)
         return self._articles.get(number) if number else None
 
+    def _own(self, manuscript: Manuscript) -> int | None:
+        record = self._files.get(manuscript.source)
+        if record is None or record.article is None:
+            return None
+        taken_by = self._claims.get(record.article, manuscript.source)
+        return record.article if taken_by == manuscript.source else None
+
     def _moved_from(self, manuscript: Manuscript) -> int | None:
-        """Returns the article of a file with the same bytes that is no longer where it was."""
+        """Returns the article of another file that had these bytes and has them no more."""
         path = self._hashes.get(manuscript.content_hash)
         if path is None or path == manuscript.source or self._stands(path):
             return None
         return self._files[path].article
 
     def _stands(self, path: str) -> bool:
-        return path in self._files and path not in self._missing and self._source.stat(path) is not None
+        """Whether a file is still where and what it was when it was last read."""
+        record = self._files.get(path)
+        return record is not None and path not in self._missing and self._source.stat(path) == record.stat
 
     def _revised(
         self,
@@ -323,8 +355,11 @@ class Intake:
             baseline=baseline,
         )
         self._check_address(article)
-        if previous is not None and previous.number not in self._present:
-            change = replace(change, kind=ChangeKind.RELEASED) if not change.to_store else change
+        if previous is not None and not change.to_store:
+            if previous.number not in self._present:
+                change = replace(change, kind=ChangeKind.RELEASED)
+            elif previous.path != article.path:  # the site's pattern of addresses changed
+                change = replace(change, kind=ChangeKind.MOVED)
         former = [*manuscript.aliases]
         if previous is not None and previous.path != article.path and given_out(previous):
             former.append(previous.path)
@@ -338,7 +373,14 @@ class Intake:
         if self._stands(previous.source):
             raise RefusedError(f"the id {previous.id} belongs to {previous.source}; give this story an id of its own")
 
+    def reserve(self, addresses: Mapping[str, str]) -> None:
+        """Takes note of the addresses that no story may have, and of what stands there."""
+        self._reserved = addresses
+
     def _check_address(self, article: Article) -> None:
+        if article.path in self._reserved:
+            stands = self._reserved[article.path]
+            raise RefusedError(f"the address {article.path} is taken by {stands}; write another `slug` or `permalink`")
         holder = self._addresses.get(article.path)
         if holder is None or holder == article.number:
             return

@@ -1,5 +1,6 @@
 """What the site consists of besides its stories: list pages and feeds, their addresses, names and links."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote, unquote
@@ -10,6 +11,9 @@ from publisher.languages import language_name
 from publisher.model.catalogue import Catalogue
 from publisher.model.feed import Feed, FeedLink
 from publisher.model.view import Label, View
+
+_LONGEST_NAME = 200
+"""Octets of a file's name without its ending; file systems end at 255."""
 
 
 class Outline:
@@ -115,9 +119,17 @@ class Outline:
 def feed_path(shelf: Shelf) -> str:
     """Returns the root-relative address of a shelf's feeds, without extension (contract: Addresses)."""
     if shelf.tag:
-        return f"/feeds/tags/{quote(shelf.tag.replace('/', '-'), safe='')}"
+        return f"/feeds/tags/{quote(_file_name(shelf.tag), safe='')}"
     parts = [part for part in (shelf.language, shelf.section or "all") if part]
     return "/feeds/" + "/".join(parts)
+
+
+def _file_name(tag: str) -> str:
+    """Returns a tag as the name of a file: as it is, unless it is too long or would be hidden or a folder."""
+    plain = tag.replace("/", "-").lstrip(".")
+    if plain == tag and len(tag.encode()) <= _LONGEST_NAME:
+        return tag
+    return f"{plain[:40]}-{hashlib.sha256(tag.encode()).hexdigest()[:10]}"
 
 
 def file_of(path: str) -> str:

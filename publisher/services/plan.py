@@ -223,6 +223,8 @@ class Planning:
 
     async def _plan(self, slot: OpenSlot, occasion: Occasion, now: datetime, *, released: bool = False) -> Issue | None:
         """Brings a slot's planning to its end; returns its issue, None when there is nothing to send or to do."""
+        if not await self._is_ours(slot):
+            return None
         pool = await self._drafting.pool(occasion, now)
         if pool.unsettled and (occasion.article is not None or now - slot.due_at < _UNSETTLED_WAIT):
             return None
@@ -251,6 +253,11 @@ class Planning:
             state=state.value,
         )
         return await self._issues.issue(issue.number)
+
+    async def _is_ours(self, slot: OpenSlot) -> bool:
+        """Returns whether a slot's issue, if it was begun, was begun in the present mode: sandbox, or real people."""
+        begun = await self._issues.of_slot(slot.number)
+        return begun is None or begun.sandbox is self._sandbox
 
     async def _as_others_left_it(self, issue: Issue) -> Issue | None:
         """Returns an issue that another planner brought to its end meanwhile; None when there is more to do."""
@@ -358,7 +365,7 @@ class Planning:
         """
         newsletter = self.newsletter(newsletter_id)
         cohort = await self._issues.cohort(newsletter.id, MANUAL, newsletter.timezone, now)
-        issue = await self._issues.unfinished(cohort.number)
+        issue = await self._issues.unfinished(cohort.number, sandbox=self._sandbox)
         if issue is None or issue.state is IssueState.PLANNING:
             issue = await self._plan_by_hand(cohort, self.by_hand(newsletter, now, at, since), now, released=release)
         if issue is None or issue.state is not IssueState.HELD:
@@ -403,7 +410,7 @@ class Planning:
         """Returns the cohort's open slot, granted now if there is none."""
         for _ in range(2):
             for slot in await self._issues.open_slots():
-                if slot.cohort == cohort.number:
+                if slot.cohort == cohort.number and await self._is_ours(slot):
                     return slot
             await self._issues.grant_manual_slot(cohort.number, now)
         raise AssertionError("a slot that was just granted is open")

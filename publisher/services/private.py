@@ -1,29 +1,35 @@
 """One subscriber's feeds, in full: what their licences open at this moment, and nothing kept from one to another.
 
 Bodies are shared between readers who may read the same; the one thing that
-differs, the feed's own address, is filled in last.
+differs, the feed's own address, is filled in last. Whose licences have all
+ended gets what the public gets, and one entry that says so: a feed that
+fails is invisible to people.
 """
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from publisher.editorial.access import covers, in_force
+from publisher.editorial.access import covers, in_force, lapsed_at
+from publisher.editorial.rendition import lapse
 from publisher.editorial.shelves import ALL
-from publisher.feeds import FORMATS, Format
+from publisher.feeds import FORMATS, Format, ninjs
 from publisher.feeds.opml import opml
 from publisher.mail.tokens import Links, hash_of
 from publisher.model.feed import Feed, FeedLink
 from publisher.model.people import EVERYTHING, FeedReader, Grant, Subscriber, Viewer, viewer_of
 from publisher.model.personal import marker
-from publisher.model.view import Channel
+from publisher.model.view import Channel, View
 from publisher.ports import FeedReaders
 from publisher.services.publish import Publishing
+from publisher.services.wire import Wire
 
 _KEPT = 64
 """Bodies in memory: sets of licences times feeds times formats that are asked for."""
 _ADDRESS = marker("feed_url")
 _FORMAT_OF_LIST = "atom"
+_WIRE = "wire.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +40,22 @@ class PrivateFeed:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """When the last licence of a reader ended, and the language in which they are told."""
+
+    at: datetime
+    language: str
+
+
 class PrivateFeeds:
     """The feeds behind `/u/TOKEN/`."""
 
-    def __init__(self, publishing: Publishing, people: FeedReaders, links: Links) -> None:
+    def __init__(self, publishing: Publishing, people: FeedReaders, links: Links, wire: Wire) -> None:
         self._publishing = publishing
         self._people = people
         self._links = links
+        self._wire = wire
         self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
     async def reader(self, token: str, now: datetime) -> FeedReader | None:
@@ -48,43 +63,82 @@ class PrivateFeeds:
         return await self._people.by_feed_token_hash(hash_of(token), now)
 
     async def feed(
-        self, reader: Subscriber, token: str, name: str, extension: str, now: datetime
+        self, reader: Subscriber, token: str, name: str, extension: str, now: datetime, cursor: str = ""
     ) -> PrivateFeed | None:
-        """Returns `NAME.EXTENSION` of a reader: `all` or one product of theirs; None when there is no such feed."""
-        viewer = viewer_of(await self._people.licences(reader.number), self._publishing.catalogue.products)
+        """Returns `NAME.EXTENSION` of a reader: `all` or one product of theirs; None when there is no such feed.
+
+        `cursor` is for `wire.json` alone; UsageError when it is none of ours.
+        """
+        viewer = await self._viewer(reader)
         if (name, extension) == ("feeds", "opml"):
             return PrivateFeed("text/x-opml; charset=utf-8", self._filled(self._list(viewer, now), token))
+        if f"{name}.{extension}" == _WIRE:
+            return PrivateFeed(ninjs.MEDIA_TYPE, self._filled(await self._wired(viewer, reader, cursor, now), token))
         fmt = next((one for one in FORMATS.values() if one.extension == extension), None)
         if fmt is None or (name != "all" and name not in self._publishing.catalogue.products):
             return None
-        body = await self._body(viewer, name, fmt, now)
+        ended = _ended(viewer, reader, now)
+        key = (_rights(viewer, now), ended, name, fmt.name, self._publishing.generation)
+        body = await self._body(key, lambda: self._rendered(viewer, ended, name, fmt, now))
         return PrivateFeed(fmt.content_type, self._filled(body, token))
 
-    async def _body(self, viewer: Viewer, name: str, fmt: Format, now: datetime) -> bytes:
-        key = (_rights(viewer, now), name, fmt.name, self._publishing.generation)
-        if key not in self._bodies:
-            self._bodies[key] = await self._rendered(viewer, name, fmt, now)
+    async def _viewer(self, reader: Subscriber) -> Viewer:
+        return viewer_of(await self._people.licences(reader.number), self._publishing.catalogue.products)
+
+    async def _body(self, key: tuple[object, ...], render: Callable[[], Awaitable[bytes]]) -> bytes:
+        """Returns a body that was made before for everybody with this key, or makes it."""
+        body = self._bodies.get(key)
+        if body is None:
+            body = self._bodies[key] = await render()
             while len(self._bodies) > _KEPT:
                 self._bodies.popitem(last=False)
-        self._bodies.move_to_end(key)
-        return self._bodies[key]
+        if key in self._bodies:  # another one may have taken its place meanwhile
+            self._bodies.move_to_end(key)
+        return body
 
-    async def _rendered(self, viewer: Viewer, name: str, fmt: Format, now: datetime) -> bytes:
+    async def _wired(self, viewer: Viewer, reader: Subscriber, cursor: str, now: datetime) -> bytes:
+        publishing = self._publishing
+        ended = _ended(viewer, reader, now)
+        lapse = None if ended is None else self._lapse(ended)
+        held = _held(viewer, now)
+        key = (_rights(viewer, now), ended, _WIRE, cursor, publishing.generation, publishing.as_of)
+        address = f"{_ADDRESS}{_WIRE}"
+        return await self._body(key, lambda: self._wire.page(viewer, held, lapse, cursor, address, now))
+
+    async def _rendered(self, viewer: Viewer, ended: Ended | None, name: str, fmt: Format, now: datetime) -> bytes:
         publishing = self._publishing
         product = publishing.catalogue.products.get(name)
         stories = [story for story in publishing.everything.newest() if covers(product, story)]
         views = await publishing.renditions.views(
             stories, viewer, Channel.FEED, now, publishing.catalogue.site.feed_limit
         )
+        if ended is not None:
+            views = [self._lapse(ended), *views]
         feed = publishing.outline.feed(ALL, views, path="/", private=True)
         title = f"{feed.title} - {product.title.in_language(feed.language)}" if product else feed.title
         return fmt.render(_at(feed, name, title))
 
+    def _lapse(self, ended: Ended) -> View:
+        """Returns the entry that tells of the end; another end is another entry."""
+        feed = self._publishing.outline.feed(ALL, (), path="/", private=True)
+        return lapse(
+            id=f"{feed.id}/private/licence-ended/{ended.at:%Y%m%dT%H%M%SZ}",
+            ended_at=ended.at,
+            language=ended.language,
+            catalogue=self._publishing.catalogue,
+        )
+
     async def links(self, reader: Subscriber, token: str, now: datetime) -> list[FeedLink]:
-        """Returns the reader's feeds in all formats, as a page shows them."""
-        viewer = viewer_of(await self._people.licences(reader.number), self._publishing.catalogue.products)
+        """Returns the reader's feeds in all formats and the wire, as a page shows them."""
+        viewer = await self._viewer(reader)
         folder = self._links.feed_folder(token)
-        return [
+        wire = FeedLink(
+            title=self._publishing.catalogue.site.title,
+            format=ninjs.TITLE,
+            url=f"{folder}{_WIRE}",
+            media_type=ninjs.MEDIA_TYPE,
+        )
+        feeds = [
             FeedLink(
                 title=feed.title,
                 format=fmt.title,
@@ -94,6 +148,7 @@ class PrivateFeeds:
             for feed in self._feeds(viewer, now)
             for fmt in FORMATS.values()
         ]
+        return [*feeds, wire]
 
     def _feeds(self, viewer: Viewer, now: datetime) -> list[Feed]:
         """Returns a reader's feeds without their entries: everything, and each product that a licence holds."""
@@ -116,11 +171,19 @@ def _at(feed: Feed, name: str, title: str) -> Feed:
     return replace(feed, id=f"{feed.id}/private/{name}", url=f"{_ADDRESS}{name}", title=title)
 
 
+def _ended(viewer: Viewer, reader: Subscriber, now: datetime) -> Ended | None:
+    at = lapsed_at(viewer, now)
+    return None if at is None else Ended(at, reader.language)
+
+
 def _rights(viewer: Viewer, now: datetime) -> tuple[object, ...]:
     """Returns what two viewers must have alike to get the same bytes; a day counts where an archive has an end."""
-    rights = sorted(_right(grant) for grant in viewer.grants if in_force(grant, now))
     passing = any(grant.archive_days is not None for grant in viewer.grants)
-    return (*rights, now.date() if passing else None)
+    return (*_held(viewer, now), now.date() if passing else None)
+
+
+def _held(viewer: Viewer, now: datetime) -> list[tuple[str, int, bool]]:
+    return sorted(_right(grant) for grant in viewer.grants if in_force(grant, now))
 
 
 def _right(grant: Grant) -> tuple[str, int, bool]:

@@ -17,7 +17,7 @@ from publisher.editorial.shelves import Shelf, Shelves
 from publisher.editorial.timing import publishable
 from publisher.errors import PublisherError
 from publisher.feeds import FORMATS
-from publisher.model.article import Access, Article, Problem
+from publisher.model.article import Article, Problem
 from publisher.model.catalogue import Catalogue
 from publisher.model.people import PUBLIC
 from publisher.model.publication import OutputRecord
@@ -80,7 +80,12 @@ class Publishing:
         """What the public may know of."""
         self.generation = 0
         """Moves with every change of what is out: caches of private renditions hang on it."""
+        self.known: tuple[Article, ...] = ()
+        """Every story as stored, its file there or gone, as of the end of the last pass."""
+        self.as_of: datetime | None = None
+        """Of which moment the last pass was."""
         self._facts = facts
+        self._companions = companions
         self._outputs = outputs
         self._output = output
         self._rules = fingerprint(__version__, setting)
@@ -127,13 +132,21 @@ class Publishing:
         await self.intake.load()
         return self.intake.problems()
 
-    async def refresh(self, now: datetime, paths: Iterable[str] | None = None, *, accept_loss: bool = False) -> Report:
+    async def refresh(
+        self,
+        now: datetime,
+        paths: Iterable[str] | None = None,
+        *,
+        accept_loss: bool = False,
+        at_once: bool = False,
+    ) -> Report:
         """Takes in what changed (of `paths`, or anywhere) and brings public/ up to date.
 
-        Passes never overlap; each is idempotent, so a killed one is simply done again.
+        Passes never overlap; each is idempotent, so a killed one is simply done again. `accept_loss` and `at_once`
+        as `Intake.take` has them.
         """
         async with self._busy:
-            taken = await self._take(now, paths, accept_loss=accept_loss)
+            taken = await self._take(now, paths, accept_loss=accept_loss, at_once=at_once)
             report = Report(taken)
             whole = paths is None
             base = self._documents.base(self._rules) if whole or not self._base else self._base
@@ -141,7 +154,11 @@ class Publishing:
             self._base = base
             touched, changed = self._shelve(taken, now, everything=everything)
             if touched or changed or whole:
+                self.known = (*self.intake.articles, *self.intake.gone)
+            self.as_of = now
+            if touched or changed or whole:
                 self.generation += bool(touched or changed)
+                await self._outputs.note_public([n for n in changed if n in self.public], now)
                 await self._note_addresses()
                 if whole:
                     documents = self._documents.all(self.intake.assets(None), now)
@@ -150,13 +167,19 @@ class Publishing:
                 await self._bring_up(documents, report, prune=whole)
             return report
 
-    async def _take(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool) -> Taken:
+    async def _take(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
         if paths is not None:
             return await self.intake.take(now, paths)
         known_rules = await self._facts.get(RULES)
+        self.intake.reserve(self._documents.addresses())
         taken = await self.intake.take(
-            now, baseline=known_rules is None, accept_loss=accept_loss, everything=known_rules != self._rules
+            now,
+            baseline=known_rules is None,
+            accept_loss=accept_loss,
+            everything=known_rules != self._rules,
+            at_once=at_once,
         )
+        taken.problems += self._companions.problems()
         if known_rules != self._rules:
             await self._facts.put(RULES, self._rules)
         return taken
@@ -181,9 +204,7 @@ class Publishing:
         return touched, changed
 
     def _place(self, article: Article, now: datetime) -> set[Shelf]:
-        before = self.public.get(article.number)
-        if before is not None:
-            self._left.add(file_of(before.path))
+        self._leave(article.number)
         if not publishable(article, now):
             return self._remove(article.number)
         self.everything.put(article)
@@ -192,15 +213,18 @@ class Publishing:
         return self.public.put(article) if depth in SHOWN else self.public.take(article.number)
 
     def _remove(self, number: int) -> set[Shelf]:
-        before = self.public.get(number)
-        if before is not None:
-            self._left.add(file_of(before.path))
-            self._left |= {
-                file_of(f"{feed_path(Shelf(tag=t))}.{f.extension}") for t in before.tags for f in FORMATS.values()
-            }
+        self._leave(number)
         self.everything.take(number)
         self._depths.pop(number, None)
         return self.public.take(number)
+
+    def _leave(self, number: int) -> None:
+        """Notes the files that a story is in and that may lose their reason: its page, and its tags' feeds."""
+        before = self.public.get(number)
+        if before is None:
+            return
+        feeds = (f"{feed_path(Shelf(tag=tag))}.{fmt.extension}" for tag in before.tags for fmt in FORMATS.values())
+        self._left |= {file_of(path) for path in (before.path, *feeds)}
 
     def _expired(self, now: datetime) -> set[int]:
         return {a.number for a in self.intake.dated if a.number in self.everything and not publishable(a, now)}
@@ -209,9 +233,8 @@ class Publishing:
         """Works out which old addresses lead where, and which are gone; nothing about what was never public."""
         leads = {path: self.public.get(n) for path, n in (await self._outputs.redirects()).items()}
         self._moved = {path: a.path for path, a in leads.items() if a is not None and a.path != path}
-        was_out = (settled(a, self.catalogue) for a in self.intake.gone if a.first_published_at is not None)
-        lost = {a.path for a in was_out if a.access is not Access.SUBSCRIBER}
-        self._gone = {path for path in lost if path not in self._moved and not self.intake.holds(path)}
+        lost = await self._outputs.lost_addresses(self.public.numbers())
+        self._gone = {path for path in lost if path not in self._moved and self.intake.holder(path) not in self.public}
 
     async def _bring_up(self, documents: Iterable[Document], report: Report, *, prune: bool) -> None:
         """Makes and writes what is not as it should be; on a whole pass takes away what should not be."""
@@ -245,10 +268,26 @@ class Publishing:
         made = [document for document in due if document.path in contents]
         records = [OutputRecord(d.path, d.fingerprint, hashlib.sha256(contents[d.path]).hexdigest()) for d in made]
         differing = {r.path: contents[r.path] for r in records if not self._same_bytes(r)}
-        await asyncio.to_thread(self._output.write, differing)
+        failed = await asyncio.to_thread(self._written, differing)
+        report.faults |= {f"public/{path}: {reason}": path for path, reason in failed.items()}
+        records = [record for record in records if record.path not in failed]
         self._standing |= {record.path: record for record in records}
         await self._outputs.save_outputs(records, [])
-        report.written += sorted(differing)
+        report.written += sorted(set(differing) - set(failed))
+
+    def _written(self, contents: dict[str, bytes]) -> dict[str, str]:
+        """Writes files, together if that can be; returns why some could not be: the last good ones stay."""
+        try:
+            self._output.write(contents)
+        except OSError:
+            failed: dict[str, str] = {}
+            for path, data in contents.items():
+                try:
+                    self._output.write({path: data})
+                except OSError as error:
+                    failed[path] = error.strerror or str(error)
+            return failed
+        return {}
 
     def _same_bytes(self, record: OutputRecord) -> bool:
         known = self._standing.get(record.path)

@@ -32,6 +32,8 @@ class Row:
 
     line: int
     email: str
+    fault: str = ""
+    """Why nothing in it can be used; empty when it can be read."""
     name: str = ""
     status: str = ""
     language: str = ""
@@ -44,19 +46,29 @@ class Row:
 
 
 def read_roster(lines: Iterable[str]) -> Iterator[Row]:
-    """Yields the rows of a CSV with a header; UsageError when it has no `email` column or one that we do not know."""
+    """Yields the rows of a CSV with a header; UsageError when it has no `email` column, or one twice or unknown.
+
+    What cannot be read, or goes over several lines, is one row with a `fault`: no cell needs a line break, and an
+    open quote would make one cell of everybody up to the next.
+    """
     lines = iter(lines)
     header = next(lines, "").removeprefix("\ufeff")
     delimiter = max(",;\t", key=header.count)
-    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
-    unknown = [name for name in names if name not in COLUMNS]
-    if "email" not in names or unknown:
-        wrong = f"; it has {', '.join(map(repr, unknown))}" if unknown else ""
-        raise UsageError(f"line 1: the columns are {', '.join(COLUMNS)}; email is needed{wrong}")
-    reader = csv.reader(lines, delimiter=delimiter)
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield _row(reader.line_num + 1, dict(zip(names, map(_unguarded, cells), strict=False)))
+    names = _names(header, delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        first = reader.line_num + 2
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Row(line=first, email="", fault=_fault(first, reader.line_num + 1, str(error)))
+            continue
+        if reader.line_num + 1 > first:
+            yield Row(line=first, email="", fault=_fault(first, reader.line_num + 1, "a cell has a line break"))
+        elif any(cell.strip() for cell in cells):
+            yield _row(first, dict(zip(names, map(_unguarded, cells), strict=False)))
 
 
 def roster_rows(person: Person) -> Iterator[dict[str, str]]:
@@ -101,6 +113,28 @@ def parse_list(text: str) -> tuple[str, ...]:
     """Returns the parts of a list written with semicolons or commas, each once."""
     parts = (part.strip() for part in text.replace(",", _LIST).split(_LIST))
     return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def _names(header: str, delimiter: str) -> list[str]:
+    try:
+        cells = next(csv.reader([header], delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise UsageError(f"line 1: the header cannot be read: {error}; check its quotes") from error
+    names = [name.strip().lower() for name in cells]
+    unknown = [name for name in names if name not in COLUMNS]
+    if "email" not in names or unknown:
+        wrong = f"; it has {', '.join(map(repr, unknown))}" if unknown else ""
+        raise UsageError(f"line 1: the columns are {', '.join(COLUMNS)}; email is needed{wrong}")
+    twice = [name for name in COLUMNS if names.count(name) > 1]
+    if twice:
+        raise UsageError(f"line 1: there is more than one column {', '.join(twice)}; leave one of them")
+    return names
+
+
+def _fault(first: int, last: int, reason: str) -> str:
+    if last <= first:
+        return f"the line cannot be read: {reason}; check its quotes"
+    return f"lines {first} to {last} were left out: a quote opens in line {first} ({reason}); check its quotes"
 
 
 def _row(line: int, cells: dict[str, str]) -> Row:

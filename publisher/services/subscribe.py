@@ -1,7 +1,7 @@
 """How people come, choose and go: on the web by signed links, and by the operator's word."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from zoneinfo import available_timezones
@@ -19,6 +19,7 @@ from publisher.model.people import (
     Enrolled,
     Enrolment,
     EnrolmentResult,
+    Licence,
     Person,
     Proof,
     SignUp,
@@ -45,6 +46,7 @@ WEB_LIMITS = SignUpLimits(
     overall=(Allowance(window=timedelta(hours=1), most=600),),
 )
 OPERATOR_LIMITS = SignUpLimits(per_address=_PER_ADDRESS)
+_ABOUT_LICENCES = "dates, days of archive and clearance are about licences"
 _BATCH = 200
 _LONGEST_NAME = 200
 _LONGEST_AGENT = 200
@@ -149,6 +151,36 @@ class FeedAddress:
     old_until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What licences are granted with; None says nothing."""
+
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    archive_days: int | None = None
+    """0: without end."""
+    embargo_cleared: bool | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether anything is said."""
+        return any(value is not None for value in astuple(self))
+
+    def terms(self, product: str) -> Terms:
+        """Returns them for one product; UsageError for a licence that would end before it begins."""
+        if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
+            raise UsageError(
+                f"a licence cannot end before it begins: valid_until ({self.valid_until:%Y-%m-%d %H:%M} UTC) "
+                f"is not later than valid_from ({self.valid_from:%Y-%m-%d %H:%M} UTC)"
+            )
+        return Terms(product=product, **asdict(self))
+
+    def over(self, licence: Licence) -> Terms:
+        """Returns them for a licence, whose dates hold where none is given."""
+        begins, ends = self.valid_from or licence.valid_from, self.valid_until or licence.valid_until
+        return replace(self, valid_from=begins, valid_until=ends).terms(licence.product)
+
+
 class Subscribing:
     """The verbs of people; `now` is always given."""
 
@@ -208,7 +240,10 @@ class Subscribing:
         )
 
     async def confirm(self, token: str, visit: Visit, now: datetime) -> Welcome | None:
-        """Confirms exactly what was signed up for; None when the link is not ours. Twice is as good as once."""
+        """Confirms exactly what was signed up for; None when the link is not ours. Twice is as good as once.
+
+        Used before, the link changes nothing, and the answer names what the person gets now.
+        """
         signup = await self._signup(token)
         if signup is None:
             return None
@@ -225,6 +260,10 @@ class Subscribing:
             return None
         subscriber = confirmation.subscriber
         first = confirmation.state is ConfirmationState.CONFIRMED
+        if confirmation.state is ConfirmationState.ALREADY:
+            person = await self._people.person(subscriber.number)
+            subscriptions = person.subscriptions if person else ()
+            newsletters = self._newsletters(s.newsletter for s in subscriptions if s.status in _CURRENT)
         private = any(newsletter.audience is Audience.SUBSCRIBERS for newsletter in newsletters)
         if first:
             await self._welcome(signup, subscriber, newsletters, private, now)
@@ -293,6 +332,8 @@ class Subscribing:
             await self._people.unsubscribe(number, ended, proof, now)
         if added:
             await self._people.subscribe(number, [newsletter.id for newsletter in added], proof, now)
+            if before.paused:
+                await self._people.pause(number)
             terms = [Terms(product=product) for product in self._products_of(added)]
             await self._people.grant(number, terms, proof.origin, now, renew=False)
         if language:
@@ -330,6 +371,8 @@ class Subscribing:
         timezone: str | None = None,
         valid_from: datetime | None = None,
         valid_until: datetime | None = None,
+        archive_days: int | None = None,
+        embargo_cleared: bool | None = None,
     ) -> Enrolled:
         """Adds one person, or to what one has; without `confirmed` a confirmation mail goes out.
 
@@ -342,7 +385,7 @@ class Subscribing:
             event=ConsentEvent.ADDED,
             newsletters=newsletters,
             products=products,
-            dates=(valid_from, valid_until),
+            conditions=Conditions(valid_from, valid_until, archive_days, embargo_cleared),
             about=(name, language, timezone),
             proof=Proof(origin="command"),
         )
@@ -366,31 +409,36 @@ class Subscribing:
         timezone: str | None = None,
         valid_from: datetime | None = None,
         valid_until: datetime | None = None,
+        archive_days: int | None = None,
+        embargo_cleared: bool | None = None,
+        renew: Sequence[str] | None = None,
+        end: Sequence[str] | None = None,
     ) -> Person:
-        """Changes what is given and leaves the rest; the lists replace what the person had. Returns the person."""
+        """Changes what is given and leaves the rest; the lists replace what the person had. Returns the person.
+
+        `renew` grants these products, or renews their licences, and `end` ends theirs now; both leave the other
+        licences alone. With neither list of products, the conditions are for the licences that are active.
+        """
         person = await self._required(address)
         number, proof = person.subscriber.number, Proof(origin="command")
-        self._judge(newsletters or (), products or (), language, timezone)
+        self._judge(newsletters or (), [*(products or ()), *(renew or ())], language, timezone)
+        conditions = Conditions(valid_from, valid_until, archive_days, embargo_cleared)
+        ended, terms = _licences_after(person.licences, products, renew, end, conditions)
         await self._people.describe(
             number, name=None if name is None else _name(name), language=language, timezone=timezone
         )
         if newsletters is not None:
             current = {s.newsletter for s in person.subscriptions if s.status in _CURRENT}
-            ended = [s.newsletter for s in person.subscriptions if s.newsletter not in newsletters]
+            left = [s.newsletter for s in person.subscriptions if s.newsletter not in newsletters]
             added = [newsletter for newsletter in newsletters if newsletter not in current]
-            if ended:
-                await self._people.unsubscribe(number, ended, proof, now)
+            if left:
+                await self._people.unsubscribe(number, left, proof, now)
             if added:
                 await self._people.subscribe(number, added, proof, now)
-        if products is not None:
-            await self._people.revoke(number, [x.product for x in person.licences if x.product not in products])
-            terms = _terms(products, valid_from, valid_until)
+        if ended:
+            await self._people.revoke(number, ended, now)
+        if terms:
             await self._people.grant(number, terms, proof.origin, now)
-        elif valid_from or valid_until:
-            active = [licence.product for licence in person.licences if licence.active]
-            if not active:
-                raise UsageError("there is no licence to date: name its products as well")
-            await self._people.grant(number, _terms(active, valid_from, valid_until), proof.origin, now)
         return await self._required(address)
 
     async def show(self, address: str) -> Dossier:
@@ -518,6 +566,8 @@ class Subscribing:
                 report.skipped.append(Skipped(line=row.line, email=row.email, reason=str(error)))
 
     def _from_row(self, row: Row, source: str, confirmed: bool) -> Enrolment:
+        if row.fault:
+            raise UsageError(row.fault)
         status = _status(row, confirmed)
         zone = self._catalogue.site.timezone
         dates = (parse_moment(row.valid_from, zone, end=False), parse_moment(row.valid_until, zone, end=True))
@@ -528,7 +578,7 @@ class Subscribing:
             event=ConsentEvent.UNSUBSCRIBED if unsubscribed else ConsentEvent.IMPORTED,
             newsletters=() if unsubscribed and row.newsletters is None else row.newsletters,
             products=() if unsubscribed and row.products is None else row.products,
-            dates=dates,
+            conditions=Conditions(*dates),
             about=(row.name, row.language, row.timezone),
             proof=Proof(origin=f"import {source}", evidence=row.consent),
         )
@@ -541,7 +591,7 @@ class Subscribing:
         event: ConsentEvent,
         newsletters: Sequence[str] | None,
         products: Sequence[str] | None,
-        dates: tuple[datetime | None, datetime | None],
+        conditions: Conditions,
         about: tuple[str | None, str | None, str | None],
         proof: Proof,
     ) -> Enrolment:
@@ -549,10 +599,10 @@ class Subscribing:
         self._judge(newsletters or (), products or (), language, timezone)
         chosen = self._scheduled() if newsletters is None else self._newsletters(newsletters)
         implied = self._products_of(chosen) if products is None else ()
-        dated = any(dates)
+        dated = conditions.given
         named = implied if products is None and dated else products or ()
         if dated and not named:
-            raise UsageError("valid_from and valid_until are about licences: name their products as well")
+            raise UsageError(f"{_ABOUT_LICENCES}: name their products as well")
         waits = status is SubscriptionStatus.UNCONFIRMED
         return Enrolment(
             address=address.mailbox,
@@ -565,7 +615,7 @@ class Subscribing:
             newsletters=tuple(newsletter.id for newsletter in chosen),
             status=status,
             event=ConsentEvent.REQUESTED if waits else event,
-            licences=_terms(named, *dates),
+            licences=tuple(conditions.terms(product) for product in named),
             implied=() if waits or dated else tuple(implied),
             proof=proof,
             trusted=True,
@@ -636,10 +686,29 @@ def _count(report: ImportReport, row: Row, answer: Enrolled) -> None:
         report.confirmations += 1
 
 
-def _terms(products: Iterable[str], valid_from: datetime | None, valid_until: datetime | None) -> tuple[Terms, ...]:
-    if valid_from and valid_until and valid_until <= valid_from:
-        raise UsageError("valid_until is not later than valid_from")
-    return tuple(Terms(product=product, valid_from=valid_from, valid_until=valid_until) for product in products)
+def _licences_after(
+    had: Sequence[Licence],
+    products: Sequence[str] | None,
+    renew: Sequence[str] | None,
+    end: Sequence[str] | None,
+    conditions: Conditions,
+) -> tuple[list[str], list[Terms]]:
+    """Returns the licences to end and the terms to grant, so that a mistake is found before anything is changed."""
+    active = [licence for licence in had if licence.active]
+    if products is not None:
+        if renew is not None or end is not None:
+            raise UsageError("products are all that somebody has; to renew or end some of them, leave them out")
+        ended = [licence.product for licence in active if licence.product not in products]
+        return ended, [conditions.terms(product) for product in products]
+    _known("licence", end or (), [licence.product for licence in active])
+    if renew is not None:
+        return list(end or ()), [conditions.terms(product) for product in renew if product not in (end or ())]
+    if not conditions.given:
+        return list(end or ()), []
+    terms = [conditions.over(licence) for licence in active if licence.product not in (end or ())]
+    if not terms:
+        raise UsageError(f"{_ABOUT_LICENCES}, and none is active: name its products as well")
+    return list(end or ()), terms
 
 
 def _known(kind: str, names: Iterable[str], there_are: Iterable[str]) -> None:

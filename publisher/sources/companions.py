@@ -6,9 +6,11 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
+from publisher.content.permalink import address, is_reserved
 from publisher.errors import RefusedError
-from publisher.model.article import Manuscript, Problem, Status
+from publisher.model.article import Access, Manuscript, Problem, Status
 from publisher.model.page import Page, PlainFile
 
 _PAGE_SUFFIXES = frozenset({".md", ".markdown", ".html", ".htm"})
@@ -43,14 +45,21 @@ class FolderCompanions:
 
     def problems(self) -> list[Problem]:
         """Returns what is wrong with the pages that cannot be used."""
-        return [outcome for _, outcome in self._read_pages().values() if isinstance(outcome, Problem)]
+        faulty = [outcome for _, outcome in self._read_pages().values() if isinstance(outcome, Problem)]
+        for root in self._static_roots:
+            for name, _ in _walk(root):
+                if is_reserved(name):
+                    message = "this address is the program's own; the file is not published: rename it"
+                    faulty.append(Problem(path=f"{root.name}/{name}", line=1, message=message))
+        return faulty
 
     def files(self) -> list[PlainFile]:
         """Returns the files of static/, by their name below it."""
         found: dict[str, PlainFile] = {}
         for root in self._static_roots:
             for name, status in _walk(root):
-                found[name] = _plain(root / name, name, status)
+                if not is_reserved(name):
+                    found[name] = _plain(root / name, name, status)
         return [found[name] for name in sorted(found)]
 
     def asset(self, source: str) -> PlainFile | None:
@@ -65,7 +74,7 @@ class FolderCompanions:
             return None
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
             return None
-        return _plain(path, self._asset_path(source).removeprefix("/"), status)
+        return _plain(path, unquote(self._asset_path(source)).removeprefix("/"), status)
 
     def fingerprint(self) -> str:
         """Returns a hash of the pages' names, which every page shows."""
@@ -84,22 +93,36 @@ class FolderCompanions:
         self._pages = seen
         return {name: seen[name] for name in sorted(seen) if not _is_draft(seen[name][1])}
 
+    def _problem(self, name: str, message: str, line: int = 1) -> Problem:
+        return Problem(path=f"{self._pages_root.name}/{name}", line=line, message=message)
+
     def _page(self, name: str) -> Page | Problem:
         try:
             manuscript = self._parse(name, (self._pages_root / name).read_bytes())
         except RefusedError as error:
-            return Problem(path=f"{self._pages_root.name}/{name}", line=error.line, message=error.message)
+            return self._problem(name, error.message, error.line)
         except OSError as error:
-            return Problem(path=f"{self._pages_root.name}/{name}", line=1, message=f"cannot be read: {error.strerror}")
+            return self._problem(name, f"cannot be read: {error.strerror}")
         draft = manuscript.status is not Status.PUBLISHED
+        path = address(manuscript.permalink or f"/{manuscript.slug}/")
+        if _gated(manuscript):
+            return self._problem(name, "a page is for everybody at once: take out access, publish_at, embargo, expires")
+        if path is None:
+            return self._problem(name, f"the address /{manuscript.slug}/ is the program's own; write another slug")
         return Page(
-            path="" if draft else manuscript.permalink or f"/{manuscript.slug}/",
+            path="" if draft else path,
             title=manuscript.title,
             summary=manuscript.summary,
             language=manuscript.language,
             body_html=manuscript.body.html,
             content_hash=manuscript.content_hash,
         )
+
+
+def _gated(manuscript: Manuscript) -> bool:
+    """Returns whether a page asks to be kept from somebody, which pages cannot be: doubt never publishes."""
+    dates = (manuscript.publish_at, manuscript.embargo, manuscript.expires)
+    return manuscript.access not in (None, Access.PUBLIC) or any(dates)
 
 
 def _is_draft(outcome: Page | Problem) -> bool:
@@ -112,7 +135,7 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
         return
     bound = root.resolve()
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") or name == ".well-known")
         for name in sorted(names):
             path = Path(folder) / name
             if name.startswith(".") or name.endswith(("~", ".swp", ".tmp", ".part")):

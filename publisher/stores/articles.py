@@ -62,6 +62,16 @@ class Articles:
             found |= {article.number: article for article in rows}
         return found
 
+    async def versions(self, numbers: Iterable[int]) -> dict[int, list[Article]]:
+        """Returns all versions of these articles, oldest first, gone ones too."""
+        table = article_versions.c
+        found: dict[int, list[Article]] = {}
+        for some in _chunks(sorted(set(numbers))):
+            query = sa.select(table.story).where(table.article_id.in_(some)).order_by(table.article_id, table.version)
+            for article in await self._articles(query):
+                found.setdefault(article.number, []).append(article)
+        return found
+
     async def bodies(self, versions: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Body]:
         """Returns bodies by (article number, version)."""
         table = article_versions.c
@@ -85,6 +95,22 @@ class Articles:
         async with self._database.read() as connection:
             rows = await connection.execute(sa.select(redirects.c.path, redirects.c.article_id))
             return {row.path: row.article_id for row in rows}
+
+    async def note_public(self, numbers: Sequence[int], now: datetime) -> None:
+        """Remembers that the public knows these articles from now on, if it did not before."""
+        for some in _chunks(numbers):
+            unknown = articles.update().where(articles.c.id.in_(some), articles.c.public_at.is_(None))
+            async with self._database.write() as connection:
+                await connection.execute(unknown.values(public_at=micros(now)))
+
+    async def lost_addresses(self, public: Sequence[int]) -> set[str]:
+        """Returns every address of articles that the public once knew, but of those that it knows now."""
+        known = set(public)
+        own = sa.select(articles.c.path, articles.c.id).where(articles.c.public_at.is_not(None))
+        former = own.with_only_columns(redirects.c.path, articles.c.id).select_from(redirects.join(articles))
+        async with self._database.read() as connection:
+            rows = await connection.execute(sa.union_all(own, former))
+            return {path for path, number in rows if number not in known}
 
     async def save(
         self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -145,6 +146,8 @@ async def _reachable() -> AsyncIterator[None]:
         yield
     except OperationalError as error:
         raise UnreachableError(f"the database does not answer: {error.orig}") from error
+    except PoolTimeoutError as error:
+        raise UnreachableError("the database is too busy: no connection became free") from error
     except DatabaseError as error:
         if type(error) is not DatabaseError:
             raise

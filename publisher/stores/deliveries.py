@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Phase
-from publisher.model.issue import OPEN, DeliveryState, IssueCounts, IssueKind, IssueState, MailText
+from publisher.model.issue import OPEN, DeliveryState, IssueCounts, IssueKind, IssueState, MailText, SlotState
 from publisher.model.people import SubscriptionStatus, SuppressionReason
 from publisher.stores.database import Database, maybe_moment, micros, moment
-from publisher.stores.schema import boots, deliveries, issues, subscribers, subscriptions, suppressions, variants
+from publisher.stores.readers import lock_planning
+from publisher.stores.schema import boots, deliveries, issues, slots, subscribers, subscriptions, suppressions, variants
 
 FRUITLESS_CLAIMS = 3
 """Claims without any outcome after which a delivery is taken to be what kills the process."""
@@ -22,6 +23,8 @@ _DUE = (DeliveryState.PENDING, DeliveryState.DEFERRED)
 _CLAIMABLE = sa.and_(deliveries.c.state.in_(_DUE), sa.not_(variants.c.stale))
 _SUSPECT = sa.and_(deliveries.c.attempts >= FRUITLESS_CLAIMS - 1, deliveries.c.reply_phase.is_(None))
 _PLAIN_MESSAGE = issues.c.kind == IssueKind.MESSAGE
+_UNFINISHED = (IssueState.PLANNING, IssueState.HELD, IssueState.SENDING, IssueState.PAUSED)
+_SANDBOXED = "sandbox"
 
 
 def _wanted() -> sa.ColumnElement[bool]:
@@ -100,6 +103,7 @@ _BEGUN = (
             issues.c.id == deliveries.c.issue_id,
             variants.c.id == deliveries.c.variant_id,
             issues.c.state == IssueState.SENDING,
+            issues.c.sandbox == sa.bindparam("b_sandbox"),
             sa.not_(variants.c.stale),
             _wanted(),
         ),
@@ -115,12 +119,55 @@ _NEVER_MAILED = sa.select(suppressions.c.address_hash).where(
 
 
 class Deliveries:
-    """The rows of every issue: claimed, marked, recorded, recovered."""
+    """The rows of every issue: claimed, marked, recorded, recovered.
 
-    def __init__(self, database: Database, address_hash: Callable[[str], str]) -> None:
-        """`address_hash` is what suppressions keep of an address key (`Tokens.address_hash`)."""
+    Issues planned in the sandbox go to its inbox only, the others to real people only: what is of the other mode
+    is never sent.
+    """
+
+    def __init__(self, database: Database, address_hash: Callable[[str], str], *, sandbox: bool) -> None:
+        """`address_hash` is what suppressions keep of an address key (`Tokens.address_hash`).
+
+        `sandbox`: whether mail goes to the sandbox's inbox at present.
+        """
         self._database = database
         self._address_hash = address_hash
+        self._sandbox = sandbox
+        self._being_sent = sa.and_(issues.c.state == IssueState.SENDING, issues.c.sandbox.is_(sandbox))
+
+    # The sandbox -----------------------------------------------------------------------------------------------------
+
+    def bar(self, *, sandbox: bool) -> str | None:
+        """Returns why an issue planned with the sandbox on or off cannot be delivered at present; None: it can."""
+        if sandbox is self._sandbox:
+            return None
+        if sandbox:
+            return "planned in the sandbox: real people do not get it"
+        return "planned for real people: it waits until the sandbox is off"
+
+    async def barred(self, issue: int) -> str | None:
+        """Returns why an unfinished issue cannot be delivered at present; None: it can, or has come to its end."""
+        query = sa.select(issues.c.sandbox).where(issues.c.id == issue, issues.c.state.in_(_UNFINISHED))
+        async with self._database.read() as connection:
+            sandbox = await connection.scalar(query)
+        return None if sandbox is None else self.bar(sandbox=sandbox)
+
+    async def leave_sandbox(self, now: datetime) -> tuple[int, ...]:
+        """Cancels what the sandbox left unfinished, once mail goes to real people; returns the issues' numbers."""
+        if self._sandbox:
+            return ()
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            left = await connection.scalars(
+                sa.update(issues)
+                .where(issues.c.sandbox.is_(True), issues.c.state.in_(_UNFINISHED))
+                .values(state=IssueState.CANCELLED, finished_at=micros(now), stop_reason=_SANDBOXED)
+                .returning(issues.c.id)
+            )
+            numbers = tuple(sorted(left))
+            if numbers:
+                await _cancel(connection, numbers, now)
+        return numbers
 
     # Owning ----------------------------------------------------------------------------------------------------------
 
@@ -244,7 +291,7 @@ class Deliveries:
             hashes = [row.address_hash for row in begun]
             unwanted = set(await connection.scalars(_NEVER_MAILED, {"b_hashes": hashes}))
             numbers = [row.number for row in begun if row.address_hash not in unwanted]
-            return await _begin(connection, boot, now, numbers, margin) if numbers else set()
+            return await self._begin(connection, boot, now, numbers, margin) if numbers else set()
 
     # Time ------------------------------------------------------------------------------------------------------------
 
@@ -260,7 +307,7 @@ class Deliveries:
                     deliveries.c.state == DeliveryState.UNCERTAIN,
                     deliveries.c.resends == 0,
                     deliveries.c.ended_at <= micros(now - after),
-                    deliveries.c.issue_id.in_(_sending(all_kinds=all_kinds)),
+                    deliveries.c.issue_id.in_(self._sending(all_kinds=all_kinds)),
                 )
                 .values(state=DeliveryState.PENDING, resends=1, next_at=micros(now), ended_at=None)
             )
@@ -268,9 +315,7 @@ class Deliveries:
 
     async def expire(self, now: datetime, max_age: timedelta) -> int:
         """Gives up what is still waiting so long after its issue began to be sent; returns how many."""
-        old = sa.select(issues.c.id).where(
-            issues.c.state == IssueState.SENDING, issues.c.sending_at <= micros(now - max_age)
-        )
+        old = sa.select(issues.c.id).where(self._being_sent, issues.c.sending_at <= micros(now - max_age))
         async with self._database.write() as connection:
             result = await connection.execute(
                 sa.update(deliveries)
@@ -314,7 +359,7 @@ class Deliveries:
                 .correlate(issues)
                 .scalar_subquery()
             )
-            return sa.select(sa.func.min(first_of_issue)).where(issues.c.state == IssueState.SENDING)
+            return sa.select(sa.func.min(first_of_issue)).where(self._being_sent)
 
         doubtful = (deliveries.c.state == DeliveryState.UNCERTAIN, deliveries.c.resends == 0)
         resent = first(deliveries.c.ended_at, *doubtful)
@@ -356,7 +401,7 @@ class Deliveries:
             sa.select(deliveries.c.state, sa.func.count())
             .join(issues, issues.c.id == deliveries.c.issue_id)
             .where(
-                issues.c.state == IssueState.SENDING,
+                self._being_sent,
                 deliveries.c.state.in_([*OPEN, DeliveryState.UNCERTAIN]),
                 *([] if issue is None else [issues.c.id == issue]),
             )
@@ -367,12 +412,28 @@ class Deliveries:
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
+    def _sending(self, *, all_kinds: bool) -> sa.Select[tuple[int]]:
+        query = sa.select(issues.c.id).where(self._being_sent)
+        return query if all_kinds else query.where(_PLAIN_MESSAGE)
+
+    async def _begin(
+        self, connection: AsyncConnection, boot: Boot, now: datetime, numbers: list[int], margin: timedelta
+    ) -> set[int]:
+        values = {
+            "b_ids": numbers,
+            "b_boot": boot.id,
+            "b_until": micros(now + margin),
+            "b_now": micros(now),
+            "b_sandbox": self._sandbox,
+        }
+        return set(await connection.scalars(_BEGUN, values))
+
     async def _candidates(
         self, connection: AsyncConnection, now: datetime, limit: int, issue: int | None, *, alone: bool
     ) -> list[sa.Row[Any]]:
         """Service mail first, then by issue: always from the index, however many rows wait."""
         due = _ROW.where(deliveries.c.next_at <= micros(now))
-        sending = sa.select(issues.c.id).where(issues.c.state == IssueState.SENDING)
+        sending = self._sending(all_kinds=True)
         if issue is not None:
             due = due.where(deliveries.c.issue_id == issue)
         rows: list[sa.Row[Any]] = []
@@ -419,6 +480,21 @@ class Deliveries:
             resends=row.resends,
             sending_at=maybe_moment(row.sending_at) or now,
         )
+
+
+async def _cancel(connection: AsyncConnection, numbers: Sequence[int], now: datetime) -> None:
+    """Ends what waits in cancelled issues, and their slots, of which some were still being planned."""
+    await connection.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.issue_id.in_(numbers), deliveries.c.state.in_(_DUE))
+        .values(state=DeliveryState.CANCELLED, reason=_SANDBOXED, ended_at=micros(now))
+    )
+    planned = sa.select(issues.c.slot_id).where(issues.c.id.in_(numbers))
+    await connection.execute(
+        sa.update(slots)
+        .where(slots.c.id.in_(planned), slots.c.state == SlotState.GRANTED)
+        .values(state=SlotState.ISSUED)
+    )
 
 
 async def _take_back(connection: AsyncConnection, gone: sa.ColumnElement[bool], now: datetime) -> int:
@@ -491,18 +567,6 @@ def _answer(end: Ended, ending: Ending) -> dict[str, object]:
         "b_text": ending.text,
         "b_reason": end.outcome.reason,
     }
-
-
-async def _begin(
-    connection: AsyncConnection, boot: Boot, now: datetime, numbers: list[int], margin: timedelta
-) -> set[int]:
-    values = {"b_ids": numbers, "b_boot": boot.id, "b_until": micros(now + margin), "b_now": micros(now)}
-    return set(await connection.scalars(_BEGUN, values))
-
-
-def _sending(*, all_kinds: bool) -> sa.Select[tuple[int]]:
-    query = sa.select(issues.c.id).where(issues.c.state == IssueState.SENDING)
-    return query if all_kinds else query.where(_PLAIN_MESSAGE)
 
 
 def _counts(by_state: dict[DeliveryState, int]) -> IssueCounts:

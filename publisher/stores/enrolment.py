@@ -268,7 +268,12 @@ def _unchanged(person: Person, enrolment: Enrolment) -> Enrolled | None:
 
 def _is_granted(terms: Terms, licence: Licence | None) -> bool:
     dates = (terms.valid_from, terms.valid_until)
-    return licence is not None and (licence.valid_from, licence.valid_until) == dates
+    return (
+        licence is not None
+        and (licence.valid_from, licence.valid_until) == dates
+        and terms.archive_days in (None, licence.archive_days or 0)
+        and terms.embargo_cleared in (None, licence.embargo_cleared)
+    )
 
 
 def _may_move(had: SubscriptionStatus, wanted: SubscriptionStatus) -> bool:

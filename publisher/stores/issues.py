@@ -62,8 +62,10 @@ _COUNTED = {
 class Issues:
     """The ledger up to the point where delivery takes over."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, sandbox: bool) -> None:
+        """`sandbox`: whether mail goes to the sandbox's inbox at present."""
         self._database = database
+        self._sandbox = sandbox
 
     # Cohorts and slots ----------------------------------------------------------------------------------------------
 
@@ -175,9 +177,14 @@ class Issues:
             row = (await connection.execute(_issues().where(issues.c.slot_id == slot))).first()
         return _issue(row) if row else None
 
-    async def unfinished(self, cohort: int) -> Issue | None:
-        """Returns a cohort's oldest issue that has not come to its end."""
-        query = _issues().where(cohorts.c.id == cohort, issues.c.state.in_(_UNFINISHED)).order_by(issues.c.id).limit(1)
+    async def unfinished(self, cohort: int, *, sandbox: bool) -> Issue | None:
+        """Returns a cohort's oldest issue, planned with the sandbox on or off, that has not come to its end."""
+        query = (
+            _issues()
+            .where(cohorts.c.id == cohort, issues.c.sandbox.is_(sandbox), issues.c.state.in_(_UNFINISHED))
+            .order_by(issues.c.id)
+            .limit(1)
+        )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         return _issue(row) if row else None
@@ -458,6 +465,7 @@ class Issues:
             "subject": mail.subject,
             "planned_at": micros(now),
             "expected": 1,
+            "sandbox": self._sandbox,
         }
         statement = self._database.insert(issues).values(values).on_conflict_do_nothing().returning(issues.c.id)
         async with self._database.write() as connection:

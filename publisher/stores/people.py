@@ -265,13 +265,15 @@ class People:
         async with self._database.write() as connection:
             await grant(self._database, connection, subscriber, terms, renew, origin, now)
 
-    async def revoke(self, subscriber: int, products: Sequence[str]) -> None:
-        """Makes licences inactive: that person is the public again."""
+    async def revoke(self, subscriber: int, products: Sequence[str], now: datetime) -> None:
+        """Ends licences now: that person is the public again; one that ended before keeps its date."""
+        table, at = licences.c, micros(now)
+        later = sa.or_(table.valid_until.is_(None), table.valid_until > at)
         async with self._database.write() as connection:
             await connection.execute(
                 sa.update(licences)
-                .where(licences.c.subscriber_id == subscriber, licences.c.product.in_(products))
-                .values(active=False)
+                .where(table.subscriber_id == subscriber, table.product.in_(products), table.active)
+                .values(active=False, valid_until=sa.case((later, at), else_=table.valid_until))
             )
 
     async def rotate_feed_token(self, subscriber: int, generation: int, token_hash: str, old_until: datetime) -> bool:

@@ -96,7 +96,7 @@ async def grant(
     insert = database.insert(licences)
     for term in terms:
         values = new_licence(subscriber, term, origin, now)
-        terms_given = {name: values[name] for name in ("active", "valid_from", "valid_until")}
+        terms_given = {name: values[name] for name in ("active", "valid_from", "valid_until", *_more(term))}
         differs = sa.or_(*(licences.c[name].is_distinct_from(value) for name, value in terms_given.items()))
         keys = ["subscriber_id", "product"]
         conflict = (
@@ -107,6 +107,11 @@ async def grant(
         statement = conflict.values(values).returning(licences.c.id)
         changed |= (await connection.execute(statement)).first() is not None
     return changed
+
+
+def _more(terms: Terms) -> list[str]:
+    """Returns what else these terms say; what they are silent about stays as it was."""
+    return [name for name in ("archive_days", "embargo_cleared") if getattr(terms, name) is not None]
 
 
 def new_subscriber(enrolment: Enrolment, now: datetime) -> dict[str, Any]:
@@ -129,6 +134,8 @@ def new_licence(subscriber: int, terms: Terms, origin: str, now: datetime) -> di
         "active": True,
         "valid_from": maybe_micros(terms.valid_from),
         "valid_until": maybe_micros(terms.valid_until),
+        "archive_days": terms.archive_days or None,
+        "embargo_cleared": bool(terms.embargo_cleared),
         "origin": origin,
         "created_at": micros(now),
     }

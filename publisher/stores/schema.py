@@ -64,6 +64,7 @@ articles = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("first_seen_at", Moment, nullable=False),
     sa.Column("first_published_at", Moment),
+    sa.Column("public_at", Moment),  # when the public first knew of it: what never was public leaves no trace
     sa.Column("gone_at", Moment),
     sa.Index("ix_articles_first_published_at", "first_published_at"),
 )

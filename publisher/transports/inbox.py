@@ -135,5 +135,9 @@ def _part(message: EmailMessage, subtype: str) -> str:
     part = message.get_body((subtype,))
     if part is None:
         return ""
-    content = part.get_content()
+    try:
+        content = part.get_content()
+    except (LookupError, ValueError, TypeError):  # a charset that Python does not know, or that is none
+        payload = part.get_payload(decode=True)
+        content = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
     return content.replace("\r\n", "\n") if isinstance(content, str) else ""

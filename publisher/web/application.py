@@ -1,7 +1,8 @@
 """The web side as one ASGI application: what is published first, then what answers to people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,12 +11,22 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from publisher.app import App
+from publisher.errors import UnreachableError
 from publisher.web import health, inbox, private, subscriptions
+from publisher.web.headers import PAGE_POLICY
 from publisher.web.health import Vitals
 from publisher.web.public import PublicFiles
 
 _PAGES = {404: "not_found", 410: "gone"}
-_FIELDS = {"cache-control": "no-store", "x-robots-tag": "noindex", "x-content-type-options": "nosniff"}
+_FIELDS = {
+    "cache-control": "no-store",
+    "x-robots-tag": "noindex",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": PAGE_POLICY,
+}
+_RETRY_SECONDS = "30"
+_log = structlog.get_logger(__name__)
 
 
 def application(app: App, vitals: Vitals) -> ASGIApp:
@@ -32,16 +43,27 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         status = error.status_code
         if status == 404 and request.url.path in app.publishing.gone:
             status = 410
-        headers = {**_FIELDS, **(error.headers or {})}
-        if not _wants_page(request):
-            return JSONResponse({"error": error.detail}, status, headers=headers)
-        return HTMLResponse(_page(app, _PAGES.get(status, "error"), status), status, headers=headers)
+        return _answer(app, request, status, error.detail, {**_FIELDS, **(error.headers or {})})
+
+    async def unreachable(request: Request, error: Exception) -> Response:
+        _log.error("web.unreachable", error=str(error))
+        return _answer(app, request, 503, "not available for the moment", {**_FIELDS, "retry-after": _RETRY_SECONDS})
 
     async def failure(_request: Request, _error: Exception) -> Response:
         return HTMLResponse(_page(app, "error", 500), 500, headers=_FIELDS)
 
-    behind = Starlette(routes=routes, exception_handlers={HTTPException: http_error, 500: failure})
+    behind = Starlette(
+        routes=routes, exception_handlers={HTTPException: http_error, UnreachableError: unreachable, 500: failure}
+    )
+    # Starlette would send to the host that the request names, with the token in the address.
+    behind.router.redirect_slashes = False
     return PublicFiles(app.folder / "public", behind, lambda: app.publishing.moved)
+
+
+def _answer(app: App, request: Request, status: int, detail: str, headers: Mapping[str, str]) -> Response:
+    if not _wants_page(request):
+        return JSONResponse({"error": detail}, status, headers=headers)
+    return HTMLResponse(_page(app, _PAGES.get(status, "error"), status), status, headers=headers)
 
 
 def _wants_page(request: Request) -> bool:

@@ -10,7 +10,15 @@ from email.utils import format_datetime, parsedate_to_datetime
 from starlette.datastructures import Headers
 from starlette.types import Scope, Send
 
-_COMPRESSIBLE = ("text/", "application/rss", "application/atom", "application/feed", "application/xml", "image/svg")
+_COMPRESSIBLE = (
+    "text/",
+    "application/rss",
+    "application/atom",
+    "application/feed",
+    "application/json",
+    "application/xml",
+    "image/svg",
+)
 _SMALL = 256
 """Bytes under which compressing is not worth it."""
 

@@ -11,10 +11,16 @@ from starlette.routing import BaseRoute, Route
 
 from publisher.app import App
 from publisher.transports.inbox import Arrival, ReceivedMail
+from publisher.web.headers import PAGE_POLICY
 
 _SHOWN = 200
-_FIELDS = {"cache-control": "no-store", "x-robots-tag": "noindex", "referrer-policy": "no-referrer"}
-_PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'"
+_FIELDS = {
+    "cache-control": "no-store",
+    "x-robots-tag": "noindex",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": f"{PAGE_POLICY}; frame-src 'self'",
+}
 # A mail's HTML is hostile until shown otherwise: no script, no form, no request but for pictures.
 _MAIL_POLICY = (
     "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; "
@@ -53,7 +59,9 @@ def routes(app: App) -> list[BaseRoute]:
         return Response(mail.source, media_type="text/plain; charset=utf-8", headers=_FIELDS)
 
     return [
+        Route("/inbox", inbox),
         Route("/inbox/", inbox),
+        Route("/inbox/{id}", message),
         Route("/inbox/{id}/", message),
         Route("/inbox/{id}/html", html),
         Route("/inbox/{id}/source", source),
@@ -83,4 +91,4 @@ def _url(app: App, arrival: Arrival) -> str:
 
 def _page(app: App, name: str, **context: object) -> Response:
     html = app.templates.page(name, app.catalogue.site.language, **context)
-    return HTMLResponse(html, headers={**_FIELDS, "content-security-policy": _PAGE_POLICY})
+    return HTMLResponse(html, headers=_FIELDS)

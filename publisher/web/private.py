@@ -6,15 +6,23 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from publisher.app import App
+from publisher.errors import UsageError
 from publisher.model.people import FeedReader, TokenState
 from publisher.web.conditional import Representation, answer, represent
+from publisher.web.headers import PAGE_POLICY
 
 _FIELDS = (
     (b"cache-control", b"private, no-cache"),
     (b"x-robots-tag", b"noindex, nofollow"),
     (b"referrer-policy", b"no-referrer"),
 )
-_PLAIN = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow", "referrer-policy": "no-referrer"}
+_PLAIN = {
+    "cache-control": "no-store",
+    "x-robots-tag": "noindex, nofollow",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": PAGE_POLICY,
+}
 
 
 class _Conditional(Response):
@@ -57,9 +65,13 @@ def routes(app: App) -> list[BaseRoute]:
         reader = await reader_of(token)
         if isinstance(reader, Response):
             return reader
-        found = await app.private_feeds.feed(reader.subscriber, token, stem, extension, app.clock.now())
+        cursor = request.query_params.get("cursor", "")
+        try:
+            found = await app.private_feeds.feed(reader.subscriber, token, stem, extension, app.clock.now(), cursor)
+        except UsageError as error:
+            return PlainTextResponse(f"{error}\n", 400, headers=_PLAIN)
         if found is None:
             return PlainTextResponse("There is no such feed.\n", 404, headers=_PLAIN)
         return _Conditional(represent(found.body, found.content_type, None))
 
-    return [Route("/u/{token}/", overview), Route("/u/{token}/{name}", feed)]
+    return [Route("/u/{token}", overview), Route("/u/{token}/", overview), Route("/u/{token}/{name}", feed)]

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,6 +31,9 @@ _PAGE_POLICY = (
     "default-src 'none'; img-src 'self' https: data:; style-src 'self' 'unsafe-inline'; media-src https: 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+_LOCATION_SAFE = "/%:?#[]@!$&'()*+,;=~-._"
 
 
 class PublicFiles:
@@ -70,7 +74,8 @@ class PublicFiles:
     def find(self, path: str) -> Representation | None:
         """Returns the file that stands at a URL path, or None."""
         name = (path.removeprefix("/") + "index.html") if path.endswith("/") else path.removeprefix("/")
-        if "\0" in name or any(part.startswith(".") for part in name.split("/")):
+        hidden = (part for part in name.split("/") if part.startswith(".") and part != ".well-known")
+        if "\0" in name or any(hidden):
             return None
         file = self._root / name
         try:
@@ -83,20 +88,22 @@ class PublicFiles:
         signature = (status.st_ino, status.st_size, status.st_mtime_ns)
         known = self._known.get(name)
         if known is None or known.signature != signature:
-            known = _load(file, signature)
+            known = _load(file, name, signature)
             self._known[name] = known
         return known
 
 
 def media_type(name: str) -> str:
-    """Returns the media type of a published file, with charset where it applies."""
+    """Returns the media type of a published file by its path, with charset where it applies."""
     suffix = Path(name).suffix.lower()
+    if suffix == ".json" and not name.startswith("feeds/"):
+        return "application/json"
     return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def _load(file: Path, signature: tuple[int, int, int]) -> Representation:
+def _load(file: Path, name: str, signature: tuple[int, int, int]) -> Representation:
     modified = datetime.fromtimestamp(signature[2] // 1_000_000_000, UTC)
-    return represent(file.read_bytes(), media_type(file.name), modified, signature)
+    return represent(file.read_bytes(), media_type(name), modified, signature)
 
 
 def _fields(kind: str) -> list[tuple[bytes, bytes]]:
@@ -113,5 +120,5 @@ def _fields(kind: str) -> list[tuple[bytes, bytes]]:
 
 
 async def _redirect(location: str, send: Send) -> None:
-    fields = [(b"location", location.encode("ascii", "xmlcharrefreplace")), (b"content-length", b"0")]
+    fields = [(b"location", quote(location, safe=_LOCATION_SAFE).encode()), (b"content-length", b"0")]
     await respond(send, 301, fields, b"")

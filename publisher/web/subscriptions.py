@@ -5,30 +5,37 @@ proof than not being posted to by another site. The sign-up form, which anybody 
 fill in for anybody, carries a signed token of its own and a trap.
 """
 
+import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message
 
 from publisher.app import App
+from publisher.errors import UnreachableError
 from publisher.languages import label, language_name
-from publisher.mail.addresses import AddressError, parse_address
+from publisher.mail.addresses import Address, AddressError, parse_address
 from publisher.model.people import ConfirmationState
 from publisher.model.view import Label
 from publisher.services.subscribe import LOCAL_NETWORK, Leaving, Preferences, Visit
+from publisher.web.headers import PAGE_POLICY
 
 _MAX_BODY = 16 * 1024
+_BODY_SECONDS = 15.0
+_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0)
+"""Pauses between the attempts to keep a sign-up that was answered already: four minutes in all."""
 _FORM_LASTS = 24 * 3600
 _UNDO_LASTS = 3600
 _FIELDS = {
@@ -36,11 +43,9 @@ _FIELDS = {
     "referrer-policy": "no-referrer",
     "x-robots-tag": "noindex, nofollow",
     "x-content-type-options": "nosniff",
-    "content-security-policy": (
-        "default-src 'none'; img-src 'self' data:; style-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "content-security-policy": PAGE_POLICY,
 }
+_log = structlog.get_logger(__name__)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -85,8 +90,7 @@ class _Pages:
         task = None
         if not _text(form, "website"):
             # After the answer: how long it takes must not tell whether somebody is known.
-            visit, now = _visit(request), self._now()
-            task = BackgroundTask(self._subscribing.sign_up, parsed, chosen, language, visit, now)
+            task = BackgroundTask(self._sign_up, parsed, chosen, language, _visit(request), self._now())
         inbox = self._site.absolute("/inbox/") if self._app.settings.smtp.sandbox else None
         return self._page("subscribe_done", language, 202, task, inbox_url=inbox)
 
@@ -110,6 +114,8 @@ class _Pages:
             raise HTTPException(404, headers=_FIELDS)
         if done.state is ConfirmationState.EXPIRED:
             return self._form(request, language, ids, problem="problem_expired", status=410)
+        if not done.newsletters:
+            return self._form(request, language, ids, problem="problem_left")
         titles = [newsletter.title.in_language(language) for newsletter in done.newsletters]
         return self._page(
             "confirmed", language, titles=titles, feed_url=done.feed_url, preferences_url=done.preferences_url
@@ -164,6 +170,9 @@ class _Pages:
         if saved:
             form = await _form(request)
             _refuse_foreign(request, self._site.url)
+            if _text(form, "form") != "preferences":
+                # No box ticked is a choice; a form that was cut off, or none at all, is not.
+                raise HTTPException(422, "this is not the whole form", headers=_FIELDS)
             found = await self._changed(token, form, _visit(request)) or found
         language = self._language(request, found.subscriber.language)
         return self._page(
@@ -189,6 +198,28 @@ class _Pages:
             case _:
                 language = self._known(_text(form, "language")) or ""
                 return await self._subscribing.choose(token, _texts(form, "newsletter"), language, visit, now)
+
+    async def _sign_up(
+        self, address: Address, newsletters: Sequence[str], language: str, visit: Visit, now: datetime
+    ) -> None:
+        """Keeps what was promised with the answer, also when the database is away for a while."""
+        for pause in (*_RETRY_SECONDS, None):
+            try:
+                await self._subscribing.sign_up(address, newsletters, language, visit, now)
+            except UnreachableError as error:
+                if pause is None:
+                    _log.error("subscribe.lost", newsletters=newsletters, at=now.isoformat(), error=str(error))
+                    return
+                await self._pause(pause, newsletters, now, error)
+            else:
+                return
+
+    async def _pause(self, seconds: float, newsletters: Sequence[str], now: datetime, error: UnreachableError) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:  # the service ends before the database is back
+            _log.error("subscribe.lost", newsletters=newsletters, at=now.isoformat(), error=str(error))
+            raise
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -271,9 +302,7 @@ class _Pages:
 
 async def _form(request: Request) -> FormData:
     """Returns the fields of a posted form, urlencoded or multipart; nothing is kept on disk."""
-    body = b""
-    async for chunk in _limited(request):
-        body += chunk
+    body = await _body(request)
 
     async def replay() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -284,13 +313,19 @@ async def _form(request: Request) -> FormData:
         raise HTTPException(400, "the form cannot be read", headers=_FIELDS) from error
 
 
-async def _limited(request: Request) -> AsyncIterator[bytes]:
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > _MAX_BODY:
-            raise HTTPException(413, headers=_FIELDS)
-        yield chunk
+async def _body(request: Request) -> bytes:
+    body = b""
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _MAX_BODY:
+                    raise HTTPException(413, headers=_FIELDS)
+    except TimeoutError as error:
+        raise HTTPException(408, headers={**_FIELDS, "connection": "close"}) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the form did not come whole", headers=_FIELDS) from error
+    return body
 
 
 def _text(form: Mapping[str, object], name: str) -> str:
@@ -312,9 +347,17 @@ def _refuse_foreign(request: Request, site_url: str) -> None:
     if fetched_from is not None:
         ours = fetched_from in ("same-origin", "none")
     else:
-        ours = origin == "null" or urlsplit(origin).netloc in (request.headers.get("host"), urlsplit(site_url).netloc)
+        host = _host(origin)
+        ours = origin == "null" or (host != "" and host in (request.headers.get("host"), urlsplit(site_url).netloc))
     if not ours:
         raise HTTPException(403, "forms of other sites are not taken", headers=_FIELDS)
+
+
+def _host(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _visit(request: Request) -> Visit:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -229,3 +230,90 @@ def test_send_beside_a_service_follows_its_work(publication: Publication) -> Non
         assert publication.json("send", "daily")[1]["issue"] is None
         assert publication("send", "nope")[0] == 1
     assert len(mails(publication)) == 2
+
+
+@pytest.mark.parametrize("command", ["show", "hold", "release", "cancel", "retry"])
+def test_numbers_no_issue_can_have_are_refused(publication: Publication, command: str) -> None:
+    """Too large for the database is misuse; what could be there and is not is a problem."""
+    assert publication("issues", command, "99999999999999999999")[0] == 2
+    assert publication("issues", command, "0")[0] == 2
+    assert publication("issues", command, str(2**63 - 1))[0] == 1
+
+
+def configure(publication: Publication, old: str, new: str) -> None:
+    """Changes config.toml."""
+    config = publication.folder / "config.toml"
+    assert old in config.read_text()
+    config.write_text(config.read_text().replace(old, new))
+
+
+def test_test_mail_tells_an_unreachable_relay_from_one_that_refuses(publication: Publication) -> None:
+    """Nobody there is exit code 3, a no is 1."""
+    publication.story("Harbour")
+    publication("build")
+    configure(publication, "sandbox = true", 'sandbox = false\nsecurity = "none"\nhost = "127.0.0.1"\nport = 1')
+    code, told = publication.json("send", "daily", "--to", "boss@example.org")
+    assert (code, told["accepted"]) == (3, False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            session, _ = server.accept()
+            with session:
+                session.sendall(b"554 5.3.2 go away\r\n")
+                session.recv(100)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        configure(publication, "port = 1\n", f"port = {server.getsockname()[1]}\n")
+        code, told = publication.json("send", "daily", "--to", "boss@example.org")
+        thread.join()
+    assert (code, told["accepted"]) == (1, False)
+    assert "go away" in told["reply"]
+
+
+def planned_only(publication: Publication) -> None:
+    """Plans an issue as a process does that is killed before it delivers."""
+
+    async def plan() -> None:
+        async with open_app(publication.folder) as app:
+            assert (await app.planning.send("daily", app.clock.now(), release=True)).issue
+
+    asyncio.run(plan())
+
+
+def test_what_the_sandbox_left_unfinished_is_not_sent_to_real_people(publication: Publication) -> None:
+    """It says so while it is there, cannot be let go, and is cancelled by the first run for real people."""
+    publication.story("Harbour")
+    publication("build")
+    planned_only(publication)
+    configure(publication, "sandbox = true", "sandbox = false\nport = 1")
+    (issue,) = publication.json("issues", "list")[1]
+    assert (issue["state"], issue["stopped"]) == ("sending", "planned in the sandbox: real people do not get it")
+    assert "planned in the sandbox" in publication("issues", "list")[1]
+    assert "planned in the sandbox" in publication("issues", "show", "1")[1]
+    assert publication.json("issues", "hold", "1")[1]["state"] == "held"
+    assert publication("issues", "release", "1")[0] == 1
+    assert publication("issues", "retry", "1")[0] == 1
+    code, told = publication.json("send", "daily")
+    assert (code, [reason.split(":")[0] for reason in told["held"]]) == (1, ["first-issue"])
+    code, told = publication.json("send", "daily", "--yes")
+    assert (code, told["issue"], told["deferred"]) == (1, 2, 2)
+    cancelled = publication.json("issues", "show", "1")[1]
+    assert (cancelled["state"], cancelled["stopped"], cancelled["rejected"]) == ("cancelled", "sandbox", 2)
+
+
+def test_a_real_issue_waits_while_the_sandbox_is_on(publication: Publication) -> None:
+    """The sandbox does not swallow it; it is as it was once the sandbox is off again."""
+    publication.story("Harbour")
+    configure(publication, "sandbox = true", "sandbox = false\nport = 1")
+    assert publication.json("send", "daily", "--yes")[1]["deferred"] == 2
+    configure(publication, "sandbox = false", "sandbox = true")
+    publication.story("Quay")
+    publication("build")
+    code, told = publication.json("send", "daily")
+    assert (code, told["issue"], told["accepted"]) == (0, 2, 2)
+    waiting = publication.json("issues", "show", "1")[1]
+    assert (waiting["state"], waiting["deferred"]) == ("sending", 2)
+    assert waiting["stopped"] == "planned for real people: it waits until the sandbox is off"
+    configure(publication, "sandbox = true", "sandbox = false")
+    assert publication.json("issues", "show", "1")[1]["stopped"] == ""

@@ -217,3 +217,65 @@ def test_words_for_people(terminal: Terminal) -> None:
     ]:
         result = CliRunner().invoke(subscribers_command, arguments, obj=context, catch_exceptions=False)
         assert words in result.stdout
+
+
+def licences(terminal: Terminal) -> dict[str, Any]:
+    shown = terminal.subscribers("show", "ada@example.org")["licences"]
+    return {licence.pop("product"): licence for licence in shown}
+
+
+def test_licences_are_dated_cleared_ended_and_renewed_one_by_one(terminal: Terminal) -> None:
+    """What is not said stays as it was, for this licence and for the others."""
+    dates = ("--valid-from", "2026-01-01", "--valid-until", "2026-12-31")
+    terms = ("--archive-days", "30", "--embargo-cleared")
+    terminal.subscribers("add", "ada@example.org", "--confirmed", "--products", "asia", *dates, *terms)
+    first = licences(terminal)["asia"]
+    assert (first["archive_days"], first["embargo_cleared"]) == (30, True)
+
+    terminal.subscribers("edit", "ada@example.org", "--renew", "*", "--valid-until", "2026-06-30")
+    terminal.subscribers("edit", "ada@example.org", "--end", "asia")
+    had = licences(terminal)
+    assert had["asia"] == {**first, "active": False, "valid_until": NOW.isoformat()}
+    assert (had["*"]["active"], had["*"]["valid_until"]) == (True, "2026-07-01T00:00:00+00:00")
+
+    terminal.subscribers("edit", "ada@example.org", "--renew", "asia", "--valid-until", "2027-12-31")
+    terminal.subscribers("edit", "ada@example.org", "--no-embargo-cleared", "--archive-days", "0")
+    assert licences(terminal) == {
+        "asia": {
+            "active": True,
+            "valid_from": None,
+            "valid_until": "2028-01-01T00:00:00+00:00",
+            "archive_days": None,
+            "embargo_cleared": False,
+        },
+        "*": {**had["*"], "archive_days": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--valid-from", "2026-06-01", "--valid-until", "2026-05-01"], "before it begins"),
+        (["--valid-until", "2026-01-01"], "before it begins"),
+        (["--products", "*", "--valid-from", "2026-06-01", "--valid-until", "2026-05-31"], "before it begins"),
+        (["--renew", "asia", "--valid-from", "2026-06-01", "--valid-until", "2026-05-01"], "before it begins"),
+        (["--renew", "sport"], "no product 'sport'"),
+        (["--end", "*"], r"no licence '\*'; there are: asia"),
+        (["--products", "asia", "--end", "asia"], "leave them out"),
+    ],
+)
+def test_a_wrong_licence_changes_nothing(terminal: Terminal, arguments: list[str], words: str) -> None:
+    """Also not what else was asked for in the same breath."""
+    added = ("add", "ada@example.org", "--confirmed", "--products", "asia", "--valid-from", "2026-02-01")
+    terminal.subscribers(*added)
+    before = terminal.subscribers("show", "ada@example.org")
+    with pytest.raises(UsageError, match=words):
+        terminal.subscribers("edit", "ada@example.org", "--name", "Ada", "--newsletters", "alerts", *arguments)
+    assert terminal.subscribers("show", "ada@example.org") == before
+
+
+def test_nobody_is_added_with_a_licence_that_ends_before_it_begins(terminal: Terminal) -> None:
+    dates = ("--valid-from", "2026-06-02", "--valid-until", "2026-06-01")
+    with pytest.raises(UsageError, match="before it begins"):
+        terminal.subscribers("add", "ada@example.org", "--confirmed", "--products", "asia", *dates)
+    assert terminal.subscribers("list") == []

@@ -174,13 +174,15 @@ def test_section_access_keeps_the_summary_empty():
     ("paragraph", "summary"),
     [
         ("Short.", "Short."),
+        ("One. Two. Three.", "One."),
+        ("No full stop", "No full stop"),
         ("One. " + "Two " * 100, "One."),
         ("He met Dr. Ada. " + "Then " * 100, "He met Dr. Ada."),
         ("He met Dr. " + "Then " * 100, "He met Dr. " + "Then " * 56 + "Then…"),
         ("x" * 400, "x" * 299 + "…"),
     ],
 )
-def test_summary_is_whole_sentences_or_words(paragraph, summary):
+def test_summary_is_the_first_sentence_or_its_beginning(paragraph, summary):
     """At most 300 characters."""
     assert generate(paragraph) == summary
     assert len(summary) <= 300

@@ -46,7 +46,7 @@ class MovedClock:
 class Desk:
     """A delivery service with its clock, store and relay."""
 
-    def __init__(self, database: Database, relay: ScriptedRelay, policy: Policy) -> None:
+    def __init__(self, database: Database, relay: ScriptedRelay, policy: Policy, *, sandbox: bool) -> None:
         daily = Newsletter(id="daily", title=Localized.of("Daily digest"), sender="Daily <daily@example.org>")
         site = Site(title="Example", url="https://news.example.org")
         catalogue = Catalogue(
@@ -54,7 +54,7 @@ class Desk:
         )
         self.clock = MovedClock()
         self.engine = LocalEngine()
-        self.store = Deliveries(database, TOKENS.address_hash)
+        self.store = Deliveries(database, TOKENS.address_hash, sandbox=sandbox)
         self.transport = SmtpTransport(
             Relay(host="127.0.0.1", port=relay.port, security="none", hostname="localhost"), policy.connections, SHORT
         )
@@ -82,11 +82,15 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    database: Database, script: dict[str, list[str | bytes]] | None = None, policy: Policy | None = None
+    database: Database,
+    script: dict[str, list[str | bytes]] | None = None,
+    policy: Policy | None = None,
+    *,
+    sandbox: bool = False,
 ) -> AsyncIterator[tuple[Desk, ScriptedRelay]]:
     """Gives a service and its relay."""
     async with ScriptedRelay(script or {}).running() as relay:
-        yield Desk(database, relay, policy or Policy(connections=2)), relay
+        yield Desk(database, relay, policy or Policy(connections=2), sandbox=sandbox), relay
 
 
 async def until(condition: Callable[[], object], seconds: float = 8.0) -> None:
@@ -385,3 +389,48 @@ class _Failing:
         if self.down:
             raise UnreachableError("the database does not answer")
         return await self._store.mark(*arguments, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+async def test_draining_an_issue_of_the_other_mode_ends_at_once_and_says_why(
+    sqlite_database: Database, sandbox: bool
+) -> None:
+    """It neither spins nor sends."""
+    issue = await add_issue(sqlite_database, [1, 2], sandbox=not sandbox)
+    async with desk(sqlite_database, sandbox=sandbox) as (service, relay), asyncio.timeout(3):
+        drained = await service.delivering.drain(issue)
+    assert "sandbox" in str(drained.trouble)
+    assert drained.counts == IssueCounts(planned=2, deferred=2)
+    assert relay.received == []
+
+
+async def test_a_run_for_real_people_begins_by_cancelling_what_the_sandbox_left(sqlite_database: Database) -> None:
+    """A confirmation mail and a digest, both planned for the sandbox's inbox, reach nobody."""
+    digest = await add_issue(sqlite_database, [1, 2], sandbox=True)
+    message = await add_issue(
+        sqlite_database, [3], sandbox=True, kind=IssueKind.MESSAGE, newsletter=None, event="signup:3"
+    )
+    real = await add_issue(sqlite_database, [4])
+
+    async def is_done() -> bool:
+        return await issue_state(sqlite_database, real) == "done"
+
+    async with desk(sqlite_database) as (service, relay), service.running():
+        await until(is_done)
+    assert [r.recipient for r in relay.received] == ["reader4@example.com"]
+    assert await states(sqlite_database, digest) == {"cancelled": 2}
+    assert await states(sqlite_database, message) == {"cancelled": 1}
+
+
+async def test_in_the_sandbox_an_open_real_issue_waits(sqlite_database: Database) -> None:
+    """It is neither delivered to the inbox and booked as accepted nor given up for its age."""
+    real = await add_issue(sqlite_database, [1])
+    own = await add_issue(sqlite_database, [2], sandbox=True)
+
+    async def is_done() -> bool:
+        return await issue_state(sqlite_database, own) == "done"
+
+    async with desk(sqlite_database, sandbox=True) as (service, relay), service.running():
+        await until(is_done)
+    assert [r.recipient for r in relay.received] == ["reader2@example.com"]
+    assert await states(sqlite_database, real) == {"pending": 1}

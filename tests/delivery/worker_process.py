@@ -95,7 +95,7 @@ def delivering(database: Database, port: int, connections: int, resend_after: fl
     catalogue = Catalogue(
         site=site, sections={}, products={}, newsletters={"daily": daily}, default_access=Access.PUBLIC
     )
-    deliveries = KilledDeliveries(database, tokens.address_hash)
+    deliveries = KilledDeliveries(database, tokens.address_hash, sandbox=False)
     relay = Relay(host="127.0.0.1", port=port, security="none", hostname="localhost")
     transport = KilledTransport(relay, connections, Patience.scaled(5))
     deliveries.killer = transport.killer = killer

@@ -302,6 +302,8 @@ def test_settling_writes_the_access_that_holds_into_the_article(section: str | N
         (Viewer(grants=(Grant(product=ASIA, valid_until=PAST), Grant(product=SPORT))), None),
         (holding(ASIA, valid_from=SOON, valid_until=SOON + DAY), None),
         (holding(ASIA, active=False), None),
+        (holding(ASIA, active=False, valid_from=PAST - DAY, valid_until=PAST), PAST),
+        (holding(ASIA, active=False, valid_from=SOON, valid_until=PAST), None),  # taken back before it began
     ],
 )
 def test_a_former_subscriber_is_one_whose_last_licence_ended(viewer: Viewer, moment: Any):

@@ -250,10 +250,12 @@ def test_of_a_killed_story_not_even_the_headline_is_left():
     assert "erry line" not in repr(asdict(stone))
 
 
-def test_a_former_subscriber_is_told_when_and_whom_to_ask():
-    ended = datetime(2026, 1, 31, 21, 0, tzinfo=UTC)
+@pytest.mark.parametrize(("minute", "day"), [(0, "31 Ocak 2026"), (1, "1 Şubat 2026")])
+def test_a_former_subscriber_is_told_when_and_whom_to_ask(minute: int, day: str):
+    """The day in the site's zone; a licence that ended at midnight had the day before as its last."""
+    ended = datetime(2026, 1, 31, 21, minute, tzinfo=UTC)
     entry = lapse(id="tag:example.org,2026:lapse", ended_at=ended, language="tr", catalogue=catalogue())
-    assert entry.title == "Aboneliğiniz 1 Şubat 2026 tarihinde sona erdi"
+    assert entry.title == f"Aboneliğiniz {day} tarihinde sona erdi"
     assert entry.published_at == ended
     assert entry.notice is not None
     assert entry.notice.contact.startswith("mailto:subscriptions@example.org?subject=")

@@ -42,6 +42,8 @@ def test_address_is_taken(text: str, mailbox: str, key: str) -> None:
         ("ada..x@example.org", "periods"),
         ("-oQ/tmp@example.org", "safely"),
         ("=?utf-8?q?ada?=@example.org", "safely"),
+        ("%00@example.org", "safely"),
+        ("ada%victim.example@example.org", "safely"),
         ("jörg@example.org", "outside of a-z"),
         ("ada@example.org\r\nRCPT TO:<x@example.org>", "not an email address"),
         ("ada\n@example.org", "not an email address"),

@@ -116,7 +116,7 @@ class World:
 
     @property
     def issues(self) -> Issues:
-        return Issues(self.database)
+        return Issues(self.database, sandbox=self.sandbox)
 
     @property
     def readers(self) -> Readers:

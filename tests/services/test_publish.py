@@ -383,3 +383,174 @@ async def test_a_faulty_template_keeps_only_its_own_pages_back(folder: Path, clo
     report = await first_build(folder, clock)
     assert not report.faults
     assert "articles/a/index.html" in public(folder)
+
+
+async def test_a_story_that_is_withheld_leaves_its_tags_feed_at_once(folder: Path, clock: ManualClock) -> None:
+    """Becoming subscribers-only, or losing a tag, empties the tag's feeds in the same pass."""
+    write(folder, "a.md", story("One", tags="[zebra]"))
+    write(folder, "b.md", story("Two", tags="[yak, cow]"))
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        assert "feeds/tags/zebra.rss" in public(folder)
+        write(folder, "a.md", story("One", tags="[zebra]", access="subscriber"))
+        write(folder, "b.md", story("Two", tags="[cow]"))
+        await app.publishing.refresh(clock.move(seconds=1), ["a.md", "b.md"])
+        left = [name for name in public(folder) if name.startswith("feeds/tags/")]
+    assert sorted(left) == ["feeds/tags/cow.atom", "feeds/tags/cow.json", "feeds/tags/cow.rss"]
+
+
+async def test_a_build_takes_deleted_stories_down_at_once(folder: Path, clock: ManualClock) -> None:
+    """One pass has no later look that could tell a deletion from a move."""
+    path = write(folder, "a.md", story("One"))
+    await first_build(folder, clock)
+    path.unlink()
+    async with opened(folder, clock) as app:
+        report = await app.publishing.refresh(clock.now(), at_once=True)
+    assert "articles/a/index.html" in report.removed
+    assert feed(folder).entries == []
+
+
+async def test_swapped_files_keep_their_stories(folder: Path, clock: ManualClock) -> None:
+    """Each text keeps its id and address, and none gets what the other's name is known for."""
+    one, two = story("Open", section="economy"), story("Secret", access="subscriber")
+    write(folder, "open.md", one)
+    write(folder, "zebra-merger.md", two)
+    await first_build(folder, clock)
+    [before] = feed(folder).entries
+    write(folder, "open.md", two)
+    write(folder, "zebra-merger.md", one)
+    await build(folder, clock)
+    [after] = feed(folder).entries
+    assert (after.id, after.link) == (before.id, before.link)
+    assert "zebra" not in str(sorted(public(folder)))
+
+
+async def test_a_chain_of_renames_keeps_every_story(folder: Path, clock: ManualClock) -> None:
+    """f becomes g, g becomes h, h becomes i, in one pass; a new text under an old name does not take its story over."""
+    for name in "fgh":
+        write(folder, f"{name}.md", story(f"Story {name}"))
+    await first_build(folder, clock)
+    before = {entry.title: entry.id for entry in feed(folder).entries}
+    for old, new in (("h", "i"), ("g", "h"), ("f", "g")):
+        (folder / "articles" / f"{old}.md").rename(folder / "articles" / f"{new}.md")
+    write(folder, "f.md", story("Something else"))
+    report = await build(folder, clock)
+    assert {entry.title: entry.id for entry in feed(folder).entries} == before
+    assert [problem.path for problem in report.refused] == ["articles/f.md"]
+
+
+async def test_a_refusal_ends_when_its_reason_does(folder: Path, clock: ManualClock) -> None:
+    """A file whose address was taken is published once the other one gives it up."""
+    write(folder, "a.md", story("One", slug="same"))
+    write(folder, "b.md", story("Two", slug="same"))
+    report = await first_build(folder, clock)
+    assert [problem.path for problem in report.refused] == ["articles/b.md"]
+    write(folder, "a.md", story("One", slug="other"))
+    await build(folder, clock)
+    report = await build(folder, clock)
+    assert not report.refused
+    assert len(feed(folder).entries) == 2
+
+
+async def test_hostile_tags_end_nothing(folder: Path, clock: ManualClock) -> None:
+    """Tags longer than any file's name, with slashes or leading dots, have feeds of their own."""
+    tags = json.dumps(["ü" * 120, "a/b", "a-b", ".NET"])
+    write(folder, "a.md", story("One", tags=tags))
+    report = await first_build(folder, clock)
+    assert not report.faults
+    assert len([name for name in public(folder) if name.startswith("feeds/tags/")]) == 4 * 3
+    assert not [name for name in public(folder) if "/." in name]
+
+
+async def test_a_full_disk_ends_nothing(folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written is a fault with its reason; it is written when there is room again."""
+    import errno
+
+    from publisher.output import Output
+
+    write(folder, "a.md", story("One"))
+    await first_build(folder, clock)
+    before = public(folder)
+    real = Output.write
+
+    def full(self: Output, contents: dict[str, bytes]) -> None:
+        if any(name.startswith("feeds/") for name in contents):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, contents)
+
+    write(folder, "a.md", story("Two"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Output, "write", full)
+        report = await build(folder, clock)
+    assert any("No space left" in fault for fault in report.faults)
+    assert public(folder)["feeds/all.rss"] == before["feeds/all.rss"]
+    await build(folder, clock)
+    assert [entry.title for entry in feed(folder).entries] == ["Two"]
+
+
+async def test_assets_with_any_name_are_served_under_it(folder: Path, clock: ManualClock) -> None:
+    """The file stands where the decoded address of the page points."""
+    from urllib.parse import unquote, urlsplit
+
+    write(folder, "a b#ü.png", b"\x89PNG picture")
+    write(folder, "a.md", story("One", access="public", body="Lead.\n\n![x](a%20b%23%C3%BC.png)\n"))
+    await first_build(folder, clock)
+    [content] = feed(folder).entries[0].content
+    address = content.value.split('src="')[1].split('"')[0]
+    assert unquote(urlsplit(address).path).removeprefix("/") in public(folder)
+
+
+async def test_pages_cannot_be_kept_from_anybody(folder: Path, clock: ManualClock) -> None:
+    """A page with a gate, or at an address of the program's own, is refused and said so."""
+    (folder / "pages").mkdir()
+    (folder / "static").mkdir()
+    (folder / "pages" / "g.md").write_text("---\ntitle: Gate\naccess: subscriber\n---\n\nGATED\n")
+    (folder / "pages" / "subscribe.md").write_text("---\ntitle: Mine\n---\n\nx\n")
+    (folder / "static" / "healthz").write_text("fine")
+    (folder / "static" / "robots.txt").write_text("mine\n")
+    report = await first_build(folder, clock)
+    assert {problem.path for problem in report.refused} == {"pages/g.md", "pages/subscribe.md", "static/healthz"}
+    assert b"GATED" not in b"".join(public(folder).values())
+    assert "healthz" not in public(folder)
+    assert public(folder)["robots.txt"] == b"mine\n"
+
+
+async def test_a_story_cannot_stand_in_the_place_of_something_else(folder: Path, clock: ManualClock) -> None:
+    """List pages, pages and static files keep their addresses."""
+    (folder / "pages").mkdir()
+    (folder / "pages" / "about.md").write_text("---\ntitle: About\n---\n\nWho we are.\n")
+    for number, path in enumerate(("/tr/", "/404.html", "/style.css", "/about/", "/tr/sections/economy/")):
+        write(folder, f"{number}.md", story(f"Story {number}", permalink=path))
+    report = await first_build(folder, clock)
+    assert len(report.refused) == 5
+    assert all("taken by" in problem.message for problem in report.refused)
+
+
+async def test_what_never_was_public_is_never_gone(folder: Path, clock: ManualClock) -> None:
+    """A deleted subscribers' story answers like a name that never was, whatever config says later; a draft is gone."""
+    secret = write(folder, "secret.md", story("Secret", aliases="[/old-secret/]"))
+    write(folder, "plain.md", story("Plain", access="public"))
+    (folder / "config.toml").write_text(AGENCY.replace('access = "summary"', 'access = "subscriber"'))
+    await first_build(folder, clock)
+    secret.unlink()
+    await build(folder, clock)
+    (folder / "config.toml").write_text(AGENCY)
+    write(folder, "plain.md", story("Plain", access="public", status="draft"))
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        assert app.publishing.gone == {"/articles/plain/"}
+
+
+async def test_a_new_pattern_of_addresses_moves_every_story(folder: Path, clock: ManualClock) -> None:
+    """Ids stay, old addresses redirect."""
+    write(folder, "a.md", story("One", section="economy"))
+    await first_build(folder, clock)
+    [before] = feed(folder).entries
+    pattern = AGENCY.replace('on_delete = "withdraw"', 'on_delete = "withdraw"\npermalink = "/{section}/{slug}/"')
+    (folder / "config.toml").write_text(pattern)
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        assert app.publishing.moved == {"/articles/a/": "/economy/a/"}
+    [after] = feed(folder).entries
+    assert after.id == before.id
+    assert after.link.endswith("/economy/a/")

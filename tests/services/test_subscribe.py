@@ -167,6 +167,16 @@ async def test_confirming_again_is_friendly_but_shows_no_feed_address(house: Hou
     assert await house.dump() == before
 
 
+async def test_confirming_again_names_what_the_person_gets_now(house: House) -> None:
+    await house.sign_up("ada@example.org", "daily", "weekly")
+    token, number = house.confirm_token(), await house.number("ada@example.org")
+    await house.subscribing.confirm(token, VISIT, NOW)
+    await house.subscribing.unsubscribe(house.tokens.unsubscribe(number, "daily"), "web", VISIT, NOW)
+    again = await house.subscribing.confirm(token, VISIT, NOW)
+    assert again is not None
+    assert [newsletter.id for newsletter in again.newsletters] == ["weekly"]
+
+
 async def test_public_newsletter_brings_no_licence_and_no_private_feed(house: House) -> None:
     await house.sign_up("ada@example.org", "weekly")
     done = await house.subscribing.confirm(house.confirm_token(), VISIT, NOW)
@@ -522,6 +532,39 @@ async def test_import_names_every_line_it_cannot_use(house: House) -> None:
 async def test_wrong_header_is_refused(house: House, header: str) -> None:
     with pytest.raises(UsageError, match="the columns are email, name"):
         await house.subscribing.import_csv([header, "x\n"], "x.csv", NOW)
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [("email,name,email\n", "more than one column email"), ('email,"name\n', "header cannot be read")],
+)
+async def test_ambiguous_header_is_refused(house: House, header: str, why: str) -> None:
+    with pytest.raises(UsageError, match=f"line 1: .*{why}"):
+        await house.subscribing.import_csv([header, "ada@example.org,Ada,x@example.org\n"], "x.csv", NOW)
+    assert "ada@example.org" not in await house.dump()
+
+
+@pytest.mark.parametrize(
+    ("broken", "line", "words", "added"),
+    [
+        ('b@example.org,"Bob\nc@example.org,Carol\nd@example.org,"Dan"\n', 3, "lines 3 to 5", 2),
+        ('b@example.org,"Bob\nc@example.org,Carol\nd@example.org,Dan\n', 3, "lines 3 to 6", 1),
+        ('b@example.org,"Bob\nBuilder"\n', 3, "line break", 2),
+        ('"b@example.org\n",Bob\n', 3, "line break", 2),
+        ('b@example.org,"Bob"x\n', 3, "check its quotes", 2),
+        (f"b@example.org,{'x' * 140_000}\n", 3, "field larger", 2),
+    ],
+)
+async def test_a_quote_left_open_swallows_nobody_silently(
+    house: House, broken: str, line: int, words: str, added: int
+) -> None:
+    text = f"email,name\nada@example.org,Ada\n{broken}z@example.org,Zoe\n"
+    report = await house.subscribing.import_csv(text.splitlines(True), "x.csv", NOW, confirmed=True)
+    assert report.added == added
+    (skipped,) = report.skipped
+    assert skipped.line == line
+    assert words in skipped.reason
+    assert report.read == report.added + 1
 
 
 async def test_header_may_have_a_byte_order_mark_and_capitals(house: House) -> None:

@@ -155,7 +155,7 @@ async def test_confirming_keeps_a_licence_that_was_ended(database: Database) -> 
     """Signing up is not buying: the form does not bring back what the operator took."""
     people = People(database)
     subscriber = await added(people, newsletters=(), licences=(Terms(product="*"),))
-    await people.revoke(subscriber, ["*"])
+    await people.revoke(subscriber, ["*"], NOW)
     answer = await enrol(people, enrolment())
     assert answer.signup is not None
     await confirm(people, answer.signup.number)
@@ -300,8 +300,11 @@ async def test_licences_come_and_go(database: Database) -> None:
     people = People(database)
     ada, bob = await added(people), await added(people, "bob@example.org")
     await people.grant(ada, [Terms(product="asia", valid_from=NOW, valid_until=NOW + DAY)], "command", NOW)
-    await people.revoke(ada, ["asia"])
-    assert [licence.active for licence in await people.licences(ada)] == [False]
+    await people.revoke(ada, ["asia"], NOW)
+    (ended,) = await people.licences(ada)
+    assert (ended.active, ended.valid_until) == (False, NOW)
+    await people.revoke(ada, ["asia"], NOW + DAY)  # it has ended already
+    assert await people.licences(ada) == (ended,)
     await people.grant(ada, [Terms(product="asia")], "command", NOW)
     found = await people.licences_of([ada, bob, 999])
     assert {number: [licence.product for licence in had] for number, had in found.items()} == {ada: ["asia"]}

@@ -12,6 +12,7 @@ from publisher.model.delivery import Boot, Claimed, Ended, Ending, Outcome, Phas
 from publisher.model.issue import TERMINAL, DeliveryState, IssueCounts, IssueKind, IssueState
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
+from publisher.stores.issues import Issues
 from publisher.stores.schema import deliveries, issues, subscriptions, suppressions, variants
 
 LEASE = timedelta(minutes=20)
@@ -27,7 +28,7 @@ def boot(name: str = "one", folder: str = "/a", host: str = "h") -> Boot:
 @pytest.fixture
 async def store(database: Database) -> Deliveries:
     """A store with two boots of one folder and one elsewhere."""
-    store = Deliveries(database, lambda key: f"hash {key}")
+    store = Deliveries(database, lambda key: f"hash {key}", sandbox=False)
     for each in (boot(), boot("two"), boot("far", host="other")):
         await store.enlist(each)
     return store
@@ -389,3 +390,92 @@ async def test_a_boot_that_ended_says_so(database: Database, store: Deliveries) 
     async with database.read() as connection:
         ended = await connection.scalar(sa.text("SELECT ended_at FROM boots WHERE id = 'one'"))
     assert ended == micros(NOW)
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+async def test_what_was_planned_in_the_other_mode_is_never_claimed(database: Database, sandbox: bool) -> None:
+    """Neither does sandbox mail reach real people, nor does the sandbox swallow theirs."""
+    store = Deliveries(database, lambda key: f"hash {key}", sandbox=sandbox)
+    await store.enlist(boot())
+    own = await add_issue(database, [1, 2], sandbox=sandbox)
+    await add_issue(database, [3], sandbox=not sandbox)
+    await add_issue(database, [4], sandbox=not sandbox, kind=IssueKind.MESSAGE, newsletter=None)
+    rows = await claimed(store)
+    assert {each.issue for each in rows} == {own}
+    assert await mark(store, rows) == {each.number for each in rows}
+    assert await store.unsettled(None) == {DeliveryState.IN_FLIGHT: 2}
+
+
+async def test_a_claim_made_in_the_other_mode_is_not_granted(database: Database, store: Deliveries) -> None:
+    """The mark asks again: what the sandbox claimed must not go out to real people."""
+    await add_issue(database, [1], sandbox=True)
+    other = Deliveries(database, lambda key: f"hash {key}", sandbox=True)
+    rows = await claimed(other)
+    assert len(rows) == 1
+    assert await mark(store, rows) == set()
+    assert await mark(other, rows) == {rows[0].number}
+
+
+async def test_uncertain_mail_of_the_other_mode_wakes_nobody_and_is_not_resent(
+    database: Database, store: Deliveries
+) -> None:
+    """It stays as it is, however old, until the mode it was planned in is back."""
+    other = Deliveries(database, lambda key: f"hash {key}", sandbox=True)
+    issue = await add_issue(database, [1, 2], sandbox=True)
+    rows = await claimed(other, 1)
+    await mark(other, rows)
+    await mark(other, (), [end(rows[0], DeliveryState.UNCERTAIN)])
+    assert await store.next_wake(resend_after=AFTER, resend_all_kinds=True) is None
+    assert await store.resend(NOW + 2 * AFTER, AFTER, all_kinds=True) == 0
+    assert await store.expire(NOW + timedelta(days=9), timedelta(days=2)) == 0
+    assert await states(database, issue) == {"uncertain": 1, "pending": 1}
+    assert await other.resend(NOW + 2 * AFTER, AFTER, all_kinds=True) == 1
+
+
+UNFINISHED = (IssueState.PLANNING, IssueState.HELD, IssueState.SENDING, IssueState.PAUSED)
+
+
+async def test_leaving_the_sandbox_cancels_what_it_left_unfinished(database: Database, store: Deliveries) -> None:
+    """Issues of every kind and state; what is real or finished stays, and in the sandbox nothing happens."""
+    left = [await add_issue(database, [n], sandbox=True, state=state) for n, state in enumerate(UNFINISHED, 10)]
+    left += [await add_issue(database, [2], sandbox=True, kind=kind) for kind in (IssueKind.NOTICE, IssueKind.MESSAGE)]
+    done = await add_issue(database, [3], sandbox=True, state=IssueState.DONE)
+    real = await add_issue(database, [4])
+    assert await Deliveries(database, lambda key: key, sandbox=True).leave_sandbox(NOW) == ()
+    assert await store.leave_sandbox(NOW) == tuple(left)
+    assert await store.leave_sandbox(NOW) == ()
+    for issue in left:
+        assert await issue_state(database, issue) == "cancelled"
+        assert await states(database, issue) == {"cancelled": 1}
+    assert (await row(database, 10)).reason == "sandbox"
+    assert (await issue_state(database, done), await issue_state(database, real)) == ("done", "sending")
+    assert [each.issue for each in await claimed(store)] == [real]
+
+
+async def test_the_slot_of_a_plan_that_the_sandbox_left_half_done_is_closed(
+    database: Database, store: Deliveries
+) -> None:
+    """Nobody plans on in it: its stories are pending for the next slot."""
+    ledger = Issues(database, sandbox=True)
+    cohort = await ledger.cohort("daily", "daily 07:00", "UTC", NOW)
+    await ledger.grant_slot(cohort.number, "daily:2026-03-04", NOW, NOW)
+    (slot,) = await ledger.open_slots()
+    begun = await ledger.begin(slot, (NOW - AFTER, NOW), NOW, sandbox=True)
+    assert begun is not None
+    assert await store.leave_sandbox(NOW) == (begun.number,)
+    assert await ledger.open_slots() == []
+    found = await ledger.issue(begun.number)
+    assert found is not None
+    assert (found.state, found.stop_reason) == (IssueState.CANCELLED, "sandbox")
+
+
+async def test_an_issue_of_the_other_mode_is_barred_until_it_has_ended(database: Database, store: Deliveries) -> None:
+    """Who delivers is told why it does not go on."""
+    sandboxed = await add_issue(database, [1], sandbox=True)
+    real = await add_issue(database, [2])
+    ended = await add_issue(database, [3], sandbox=True, state=IssueState.DONE)
+    other = Deliveries(database, lambda key: key, sandbox=True)
+    assert "planned in the sandbox" in str(await store.barred(sandboxed))
+    assert "until the sandbox is off" in str(await other.barred(real))
+    assert [await store.barred(real), await other.barred(sandboxed), await store.barred(ended)] == [None] * 3
+    assert await store.barred(ended + 1) is None

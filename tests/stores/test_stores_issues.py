@@ -72,7 +72,7 @@ async def issued(
     database: Database, readers: list[int], *stories: tuple[int, int], period: str, sandbox: bool = False
 ) -> int:
     """Plans an issue that brings the stories to all readers, and lets it go."""
-    store = Issues(database)
+    store = Issues(database, sandbox=True)
     slot = await open_slot(store, period)
     issue = await store.begin(slot, WINDOW, NOW, sandbox=sandbox)
     assert issue is not None
@@ -94,11 +94,11 @@ async def set_state(database: Database, issue: int, state: DeliveryState, reader
 
 async def test_a_slot_is_granted_once(database: Database) -> None:
     """Of any number of processes that ask for a period, one gets it."""
-    store = Issues(database)
+    store = Issues(database, sandbox=True)
     cohort = await store.cohort("daily", "daily 07:00", "Europe/Berlin", NOW)
     assert cohort == await store.cohort("daily", "daily 07:00", "Europe/Berlin", NOW + timedelta(days=1))
     answers = await asyncio.gather(
-        *(Issues(database).grant_slot(cohort.number, "daily:2026-10-19", NOW, NOW) for _ in range(8))
+        *(Issues(database, sandbox=True).grant_slot(cohort.number, "daily:2026-10-19", NOW, NOW) for _ in range(8))
     )
     assert sorted(answers) == [False] * 7 + [True]
     assert await store.last_slot(cohort.number) == NOW
@@ -109,7 +109,7 @@ async def test_a_slot_is_granted_once(database: Database) -> None:
 
 
 async def test_manual_slots_are_numbered(database: Database) -> None:
-    store = Issues(database)
+    store = Issues(database, sandbox=True)
     cohort = await store.cohort("daily", "manual", "Europe/Berlin", NOW)
     periods = await asyncio.gather(*(store.grant_manual_slot(cohort.number, NOW) for _ in range(3)))
     assert sorted(periods) == ["manual:1", "manual:2", "manual:3"]
@@ -117,7 +117,7 @@ async def test_manual_slots_are_numbered(database: Database) -> None:
 
 async def test_a_slot_has_one_issue_and_newsletters_count_their_own(database: Database) -> None:
     """Whoever begins a slot's issue gets the same one; editions are 1, 2, 3 within a newsletter."""
-    store = Issues(database)
+    store = Issues(database, sandbox=True)
     first, second = await open_slot(store), await open_slot(store, "daily:2026-10-20")
     other = await open_slot(store, "daily:2026-10-19", newsletter="weekly")
     begun = await asyncio.gather(*(store.begin(first, WINDOW, NOW, sandbox=True) for _ in range(5)))
@@ -129,7 +129,7 @@ async def test_a_slot_has_one_issue_and_newsletters_count_their_own(database: Da
 
 
 async def test_an_outcome_is_frozen_once(database: Database) -> None:
-    store = Issues(database)
+    store = Issues(database, sandbox=True)
     issue = await store.begin(await open_slot(store), WINDOW, NOW, sandbox=True)
     assert issue is not None
     keys = await asyncio.gather(*(store.add_variant(issue.number, "a", variant((1, 1))) for _ in range(4)))
@@ -140,7 +140,7 @@ async def test_an_outcome_is_frozen_once(database: Database) -> None:
 
 async def test_an_issue_goes_when_every_row_is_there(database: Database) -> None:
     """Rows come in ranges; until their number is the expected one the issue stays in planning, and its slot open."""
-    store, readers = Issues(database), await people(database, 5)
+    store, readers = Issues(database, sandbox=True), await people(database, 5)
     issue = await store.begin(await open_slot(store), WINDOW, NOW, sandbox=True)
     assert issue is not None
     a = await store.add_variant(issue.number, "a", variant((1, 1), subject="A"))
@@ -167,7 +167,7 @@ async def test_rows_are_not_added_once_an_issue_goes(database: Database) -> None
     """What was counted stays counted."""
     readers = await people(database, 2)
     number = await issued(database, readers[:1], (1, 1), period="daily:2026-10-19")
-    store = Issues(database)
+    store = Issues(database, sandbox=True)
     key = (await store.outcomes(number))["a"]
     assert await store.add_deliveries(number, [(readers[1], key, False)], await Readers(database).mark(), NOW)
     assert (await store.counts(number)).planned == 1
@@ -175,7 +175,7 @@ async def test_rows_are_not_added_once_an_issue_goes(database: Database) -> None
 
 async def test_coverage_that_changed_meanwhile_is_noticed(database: Database) -> None:
     """Rows are refused when another issue planned mail to the same people since their coverage was read."""
-    store, readers = Issues(database), await people(database, 4)
+    store, readers = Issues(database, sandbox=True), await people(database, 4)
     slot = await open_slot(store, "daily:2026-10-20")
     issue = await store.begin(slot, WINDOW, NOW, sandbox=False)
     assert issue is not None
@@ -190,7 +190,7 @@ async def test_coverage_that_changed_meanwhile_is_noticed(database: Database) ->
 
 
 async def test_an_empty_slot_is_closed_with_its_empty_issue(database: Database) -> None:
-    store, readers = Issues(database), await people(database, 1)
+    store, readers = Issues(database, sandbox=True), await people(database, 1)
     slot = await open_slot(store)
     issue = await store.begin(slot, WINDOW, NOW, sandbox=True)
     assert issue is not None
@@ -240,7 +240,7 @@ async def test_compacted_issues_still_cover_and_count(database: Database) -> Non
     number = await issued(database, readers, (1, 1), period="daily:2026-10-19")
     await set_state(database, number, DeliveryState.ACCEPTED)
     await set_state(database, number, DeliveryState.REJECTED, readers[:1])
-    store, those = Issues(database), Readers(database)
+    store, those = Issues(database, sandbox=True), Readers(database)
     before, counts = await those.coverage([1], 0, 10**6, sandbox=False), await store.counts(number)
     assert not await those.compact(number)
     async with database.write() as connection:
@@ -313,7 +313,7 @@ async def test_service_mail_is_posted_once_per_event(database: Database) -> None
     """One issue, one variant, one row per event, whoever asks however often."""
     (reader,) = await people(database, 1)
     mail = MailText(subject="Please confirm", preheader="", html="<p>x</p>", text="x")
-    store = Issues(database)
+    store = Issues(database, sandbox=True)
     answers = await asyncio.gather(*(store.post("confirm:1", reader, "tr", mail, NOW) for _ in range(5)))
     assert sorted(answers) == [False] * 4 + [True]
     async with database.read() as connection:
@@ -325,7 +325,7 @@ async def test_service_mail_is_posted_once_per_event(database: Database) -> None
 
 async def test_holding_releasing_cancelling(database: Database) -> None:
     """Each step names the state it expects; cancelling ends what waits and leaves alone what is on its way."""
-    readers, store = await people(database, 3), Issues(database)
+    readers, store = await people(database, 3), Issues(database, sandbox=True)
     number = await issued(database, readers, (1, 1), period="daily:2026-10-19")
     await set_state(database, number, DeliveryState.IN_FLIGHT, readers[:1])
     assert await store.hold(number, "operator: not yet")
@@ -341,7 +341,7 @@ async def test_holding_releasing_cancelling(database: Database) -> None:
 
 
 async def test_retry_sends_failed_ones_again(database: Database) -> None:
-    readers, store = await people(database, 4), Issues(database)
+    readers, store = await people(database, 4), Issues(database, sandbox=True)
     number = await issued(database, readers, (1, 1), period="daily:2026-10-19")
     await set_state(database, number, DeliveryState.ACCEPTED)
     await set_state(database, number, DeliveryState.UNCERTAIN, readers[:1])
@@ -358,7 +358,7 @@ async def test_retry_sends_failed_ones_again(database: Database) -> None:
 
 async def test_a_wish_is_taken_once_and_answered(database: Database) -> None:
     """What the command line leaves for the service."""
-    store, readers = Issues(database), await people(database, 1)
+    store, readers = Issues(database, sandbox=True), await people(database, 1)
     wish = await store.request_send("daily", {"since": "2026-10-01T00:00:00Z", "yes": True}, NOW)
     taken = await asyncio.gather(*(store.take_requests(NOW) for _ in range(4)))
     (request,) = [request for some in taken for request in some]
@@ -381,7 +381,7 @@ async def test_updates_are_the_latest_marked_versions(database: Database) -> Non
             at = micros(NOW + timedelta(hours=hour))
             values = {"article_id": number, "version": version, "change": change, "revised_at": at}
             await connection.execute(article_versions.insert().values(**values, story=b"{}", body=b"{}"))
-    store = Issues(database)
+    store = Issues(database, sandbox=True)
     assert await store.updates(NOW, NOW + timedelta(hours=9)) == {1: (3, NOW + timedelta(hours=2))}
     assert await store.updates(NOW, NOW + timedelta(hours=1)) == {1: (2, NOW + timedelta(hours=1))}
     assert await store.updates(NOW + timedelta(hours=2), NOW + timedelta(hours=9)) == {}
@@ -389,7 +389,7 @@ async def test_updates_are_the_latest_marked_versions(database: Database) -> Non
 
 async def test_the_archive_lists_a_newsletters_own_cohort(database: Database) -> None:
     """Issues of other clocks, held ones and those in planning are not in it."""
-    readers, store = await people(database, 1), Issues(database)
+    readers, store = await people(database, 1), Issues(database, sandbox=True)
     first = await issued(database, readers, (1, 1), period="daily:2026-10-19")
     second = await issued(database, readers, (2, 1), period="daily:2026-10-20")
     assert await store.hold(second, "operator")
@@ -403,3 +403,20 @@ async def test_the_archive_lists_a_newsletters_own_cohort(database: Database) ->
     assert [issue.number for issue in await store.latest(before=second)] == [first]
     assert await store.real_recipients() == 1
     assert Mention.STORY in {ref.mention for ref in await store.stories(first)}
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+async def test_service_mail_and_manual_issues_know_the_mode_they_are_of(database: Database, sandbox: bool) -> None:
+    """A confirmation mail of the sandbox is none for real people, and a manual issue goes on in its own mode only."""
+    store, (reader,) = Issues(database, sandbox=sandbox), await people(database, 1)
+    mail = MailText(subject="Confirm", preheader="", html="<p>Confirm</p>", text="Confirm")
+    assert await store.post("signup:9", reader, "en", mail, NOW)
+    async with database.read() as connection:
+        assert (await connection.scalars(sa.select(issues.c.sandbox))).all() == [sandbox]
+    cohort = await store.cohort("daily", "manual", "UTC", NOW)
+    await store.grant_manual_slot(cohort.number, NOW)
+    (slot,) = await store.open_slots()
+    begun = await store.begin(slot, (NOW, NOW), NOW, sandbox=sandbox)
+    assert begun is not None
+    assert await store.unfinished(cohort.number, sandbox=sandbox) == begun
+    assert await store.unfinished(cohort.number, sandbox=not sandbox) is None

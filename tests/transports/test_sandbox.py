@@ -102,3 +102,13 @@ def test_what_is_broken_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
     mail = inbox.open(identity)
     assert mail is not None
     assert mail.arrival.recipient == "b@example.com"
+
+
+@pytest.mark.parametrize("charset", ["x-unknown", "hex", "idna", '"utf-8\0"', "*=utf-8''nonsense"])
+def test_a_charset_that_nobody_knows_is_read_as_far_as_it_goes(tmp_path: Path, charset: str) -> None:
+    inbox = Inbox(tmp_path / "inbox")
+    parameter = charset if charset.startswith("*") else f"={charset}"
+    mail = f"Subject: Odd\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset{parameter}\r\n\r\nMerhaba ş"
+    opened = inbox.open(inbox.store("a@example.org", "b@example.org", mail.encode() + b"\xff\r\n"))
+    assert opened is not None
+    assert opened.text.startswith("Merhaba ")

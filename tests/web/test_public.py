@@ -142,3 +142,14 @@ async def test_a_link_out_of_public_is_not_followed(get: Get, root: Path, tmp_pa
     """A symbolic link that somebody put there leads nowhere."""
     (root / "leak.txt").symlink_to(tmp_path / "secret.txt")
     assert (await get("/leak.txt")).body == b"behind"
+
+
+async def test_json_is_a_feed_only_among_the_feeds(get: Get, root: Path) -> None:
+    """A manifest is plain JSON; what is well known may be hidden by its name."""
+    (root / "manifest.json").write_text("{}")
+    (root / "feeds" / "all.json").write_text("{}")
+    (root / ".well-known").mkdir()
+    (root / ".well-known" / "security.txt").write_text("Contact: mailto:a@b.example")
+    assert (await get("/manifest.json")).headers["content-type"] == "application/json"
+    assert (await get("/feeds/all.json")).headers["content-type"].startswith("application/feed+json")
+    assert (await get("/.well-known/security.txt")).status == 200

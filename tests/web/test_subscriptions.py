@@ -1,5 +1,6 @@
 """The pages that people come, choose and go by."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,9 @@ import pytest
 import sqlalchemy as sa
 from selectolax.lexbor import LexborHTMLParser
 from starlette.applications import Starlette
+from structlog.testing import capture_logs
 
+from publisher.errors import UnreachableError
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Audience, Catalogue, Newsletter, Site
@@ -23,12 +26,14 @@ from publisher.services.subscribe import ALL, Subscribing
 from publisher.stores.database import Database
 from publisher.stores.people import People
 from publisher.stores.schema import metadata
+from publisher.web import subscriptions
 from publisher.web.subscriptions import routes
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SITE = "https://news.example.org"
 TEMPLATES = Path(__file__).parents[2] / "templates"
 ONE_CLICK = [("List-Unsubscribe", "One-Click")]
+PREFERENCES = [("form", "preferences")]
 
 
 def newsletter(name: str, **changes: Any) -> Newsletter:
@@ -64,8 +69,13 @@ class Post:
     """Remembers service mail by event."""
 
     mails: dict[str, tuple[int, str, MailText]] = field(default_factory=dict)
+    away: int = 0
+    """How many times more the database does not answer."""
 
     async def post(self, event: str, subscriber: int, language: str, mail: MailText, now: datetime) -> bool:
+        if self.away:
+            self.away -= 1
+            raise UnreachableError("the database does not answer: database is locked")
         return self.mails.setdefault(event, (subscriber, language, mail))[2] is mail
 
 
@@ -294,6 +304,8 @@ async def test_trap_that_only_programs_fill_in(house: House) -> None:
         ({"origin": "null"}, True),
         ({"origin": "null", "sec_fetch_site": "same-origin"}, True),
         ({"origin": "https://evil.example"}, False),
+        ({"origin": "http://["}, False),
+        ({"origin": "http://[", "host": ""}, False),
         ({"origin": "null", "sec_fetch_site": "cross-site"}, False),
         ({"sec_fetch_site": "same-site"}, False),
     ],
@@ -303,7 +315,7 @@ async def test_forms_of_other_sites_are_not_taken(house: House, headers: dict[st
     answer = await house.sign_up("daily", email="bob@example.org", headers=headers)
     assert answer.status == (202 if taken else 403)
     for link in (house.links.unsubscribe_url(1, "daily"), house.links.preferences_url(1)):
-        answer = await house.client.post(link.removeprefix(SITE), [], **headers)
+        answer = await house.client.post(link.removeprefix(SITE), PREFERENCES, **headers)
         assert answer.status == (200 if taken else 403)
     assert await house.statuses() == {"daily": "unsubscribed" if taken else "confirmed"}
 
@@ -327,6 +339,21 @@ async def test_expired_confirmation_offers_the_form(house: House) -> None:
         assert "sign up again" in answer.text
         assert action_of(answer.text) == "/subscribe"
     assert await house.statuses() == {"weekly": "unconfirmed"}
+
+
+async def test_a_link_used_again_tells_what_is_so_now(house: House) -> None:
+    await house.sign_up("daily", "weekly")
+    path = house.confirm_path()
+    await house.client.post(path, [])
+    await house.client.post(house.links.unsubscribe_url(1, "daily").removeprefix(SITE), ONE_CLICK)
+    again = await house.client.post(path, [])
+    assert "The weekly" in again.text
+    assert "The daily" not in again.text
+    await house.client.post(house.links.unsubscribe_url(1, ALL).removeprefix(SITE), ONE_CLICK)
+    none = await house.client.post(path, [])
+    assert none.status == 200
+    assert "You have unsubscribed since" in none.text
+    assert action_of(none.text) == "/subscribe"
 
 
 async def test_public_newsletter_shows_no_private_feed(house: House) -> None:
@@ -355,16 +382,37 @@ async def test_preferences_choose_pause_resume_and_leave(house: House) -> None:
     checked = LexborHTMLParser(page.text).css("input[name=newsletter][checked]")
     assert [node.attributes["value"] for node in checked] == ["daily"]
     assert "/u/" not in page.text
-    saved = await house.client.post(path, [("newsletter", "weekly"), ("language", "tr")])
+    assert form_of(page.text)["form"] == "preferences"
+    saved = await house.client.post(path, [*PREFERENCES, ("newsletter", "weekly"), ("language", "tr")])
     assert saved.headers["content-language"] == "tr"
     assert await house.statuses() == {"daily": "unsubscribed", "weekly": "confirmed"}
-    await house.client.post(path, [("action", "pause")])
+    await house.client.post(path, [*PREFERENCES, ("action", "pause")])
     assert (await house.statuses())["weekly"] == "paused"
     assert form_of((await house.client.get(path)).text)["action"]
-    await house.client.post(path, [("action", "resume")])
+    await house.client.post(path, [*PREFERENCES, ("action", "resume")])
     assert (await house.statuses())["weekly"] == "confirmed"
-    await house.client.post(path, [("action", "leave")])
+    await house.client.post(path, [*PREFERENCES, ("action", "leave")])
     assert set((await house.statuses()).values()) == {"unsubscribed"}
+
+
+async def test_saving_while_paused_pauses_what_is_new(house: House) -> None:
+    await house.add("daily")
+    path = house.links.preferences_url(1).removeprefix(SITE)
+    await house.client.post(path, [*PREFERENCES, ("action", "pause")])
+    saved = await house.client.post(path, [*PREFERENCES, ("newsletter", "daily"), ("newsletter", "weekly")])
+    assert await house.statuses() == {"daily": "paused", "weekly": "paused"}
+    assert form_of(saved.text)["action"]
+
+
+@pytest.mark.parametrize("fields", [[], [("action", "leave")], [("newsletter", "weekly")], [("form", "x")]])
+async def test_what_is_not_the_whole_form_of_preferences_changes_nothing(
+    house: House, fields: list[tuple[str, str]]
+) -> None:
+    await house.add("daily")
+    before = await house.dump()
+    answer = await house.client.post(house.links.preferences_url(1).removeprefix(SITE), fields)
+    assert answer.status == 422
+    assert await house.dump() == before
 
 
 @pytest.mark.parametrize(
@@ -427,6 +475,86 @@ async def test_pages_are_kept_out_of_caches_indexes_and_referrers(house: House) 
 async def test_strange_bodies_do_no_harm(house: House, headers: dict[str, str], body: bytes, status: int) -> None:
     assert (await house.client.ask("POST", "/subscribe", headers, body)).status == status
     assert house.post.mails == {}
+
+
+async def raw_post(house: House, *messages: dict[str, Any], waits: float = 0) -> list[Any]:
+    """Posts to /subscribe message by message, and returns what was sent back."""
+    left, said = list(messages), []
+
+    async def receive() -> Any:
+        if not left:
+            await asyncio.sleep(waits)
+            return {"type": "http.disconnect"}
+        return left.pop(0)
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": "/subscribe",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"news.example.org")],
+        "client": ("192.0.2.7", 40000),
+        "server": ("news.example.org", 443),
+    }
+    await house.app(scope, receive, send)
+    return said
+
+
+async def test_who_goes_away_in_the_middle_of_a_form_leaves_no_traceback(house: House) -> None:
+    said = await raw_post(house, {"type": "http.request", "body": b"email=a", "more_body": True})
+    assert said[0]["status"] == 400
+    assert house.post.mails == {}
+
+
+async def test_a_form_that_does_not_come_is_not_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "_BODY_SECONDS", 0.05)
+    said = await raw_post(house, {"type": "http.request", "body": b"email=a", "more_body": True}, waits=5)
+    assert said[0]["status"] == 408
+    assert (b"connection", b"close") in said[0]["headers"]
+
+
+async def test_a_sign_up_outlives_a_database_that_is_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sum(subscriptions._RETRY_SECONDS) >= 120
+    monkeypatch.setattr(subscriptions, "_RETRY_SECONDS", (0.0,) * 4)
+    house.post.away = 3
+    with capture_logs() as logs:
+        answer = await house.sign_up("daily")
+    assert answer.status == 202
+    assert [event.partition(":")[0] for event in house.post.mails] == ["signup"]
+    assert logs == []
+
+
+async def test_a_sign_up_that_is_lost_in_the_end_is_told_in_the_log(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "_RETRY_SECONDS", (0.0,) * 4)
+    house.post.away = 5
+    with capture_logs() as logs:
+        answer = await house.sign_up("daily")
+    assert answer.status == 202
+    assert [(log["event"], log["log_level"], log["newsletters"]) for log in logs] == [
+        ("subscribe.lost", "error", ["daily"])
+    ]
+    assert "ada@example.org" not in str(logs)
+
+
+async def test_a_sign_up_that_waits_when_the_service_ends_is_told_in_the_log(house: House) -> None:
+    house.post.away = 100
+    with capture_logs() as logs:
+        waiting = asyncio.create_task(house.sign_up("daily"))
+        async with asyncio.timeout(5):
+            while house.post.away == 100:
+                await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert [log["event"] for log in logs] == ["subscribe.lost"]
 
 
 async def test_networks_are_counted_without_keeping_anybodys_address(house: House) -> None:
