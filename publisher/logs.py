@@ -24,7 +24,7 @@ def configure(level: int = logging.WARNING) -> None:
             show,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever stderr is by then
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Forwarder()], force=True)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # that a busy action is not begun twice is no news

@@ -171,6 +171,8 @@ def test_tokens_are_shortened_in_logs_and_every_line_is_json(capsys: pytest.Capt
 
     structlog.get_logger().info("seen", path="/unsubscribe/v1.abc.SECRETSECRETSECRET")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=[], force=True)
     assert len(lines) == 2
     assert "S3cretS3cret" not in str(lines)
     assert "SECRETSECRET" not in str(lines)
