@@ -111,6 +111,8 @@ class Intake:
         self._gone: dict[str, int] = {}
         self._missing: dict[str, datetime] = {}
         self._claims: dict[int, str] = {}
+        self._fresh: dict[str, str] = {}
+        """Addresses of the batch at hand, by the file that has them."""
         self._reserved: Mapping[str, str] = {}
         self._unusable: tuple[Problem, ...] = ()
 
@@ -255,6 +257,7 @@ class Intake:
         taken.read += len(read)
         manuscripts = [one.manuscript for one in read if isinstance(one.manuscript, Manuscript)]
         moved = {self._moved_from(manuscript): manuscript.source for manuscript in manuscripts}
+        self._fresh = {}
         self._claims = {number: source for number, source in moved.items() if number is not None}
         before = await self._bodies_before(manuscripts)
         revisions: list[Revision] = []
@@ -385,12 +388,13 @@ class Intake:
         if holder is None or holder == article.number:
             return
         other = self._articles.get(holder)
-        name = other.source if other else "another new file"
+        name = other.source if other else self._fresh.get(article.path, "another new file")
         raise RefusedError(f"the address {article.path} is taken by {name}; write another `slug`")
 
     def _reserve(self, article: Article) -> None:
         """Keeps address and id for a story of this batch that has no number yet."""
         self._addresses.setdefault(article.path, article.number or -1)
+        self._fresh.setdefault(article.path, article.source)
         self._ids.setdefault(article.id, article.number)
 
     def _new_id(self, manuscript: Manuscript, now: datetime) -> str:
