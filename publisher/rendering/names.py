@@ -10,8 +10,7 @@ import jinja2
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from publisher.languages import date_text, datetime_text, label, upper
-from publisher.languages.locales import locale_of
+from publisher.languages import date_text, datetime_text, label, language_name, upper
 from publisher.model.catalogue import Newsletter, Site
 from publisher.model.feed import FeedLink
 from publisher.model.view import FullView, View
@@ -34,7 +33,7 @@ def install(env: jinja2.Environment) -> None:
         day=_day,
         in_formats=_in_formats,
         iso=_iso,
-        language_name=_language_name,
+        language_name=language_name,
         local=_local,
         one_line=plaintext.one_line,
         rhythm=_rhythm,
@@ -83,12 +82,6 @@ def _stamp(context: Context, at: datetime) -> str:
 def _day(context: Context, at: datetime) -> str:
     """The day in the moment's own zone."""
     return date_text(at, context["language"], str(at.tzinfo))
-
-
-def _language_name(tag: str) -> str:
-    """A language's name in itself, with a capital as in a list."""
-    name = str(locale_of(tag).get_display_name())
-    return upper(name[:1], tag) + name[1:]
 
 
 def _iso(at: datetime) -> str:

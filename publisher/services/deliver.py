@@ -67,7 +67,6 @@ class Delivering:
         self._policy = policy
         self._throttle = Throttle(policy.rate, policy.per_domain)
         self._prepared: OrderedDict[int, Prepared] = OrderedDict()
-        self._at_work = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delivers until `stop` is set; then begins nothing new, lets transactions end, gives claims back."""
@@ -132,7 +131,6 @@ class Delivering:
     async def _shift(self, issue: int | None) -> AsyncIterator["_Shift"]:
         await self._deliveries.enlist(self._boot)
         shift = _Shift(self, issue)
-        self._at_work = True
         try:
             await shift.housekeep()
             await shift.leave_sandbox()
@@ -140,7 +138,6 @@ class Delivering:
             yield shift
         finally:
             await shift.stop()
-            self._at_work = False
             await self._transport.close()
             with contextlib.suppress(PublisherError):
                 await self._deliveries.dismiss(self._boot, self._clock.now())

@@ -62,9 +62,11 @@ class Documents:
         self._depths = depths
         self._base = ""
         self._held: frozenset[str] = frozenset()
+        self._pages: Sequence[Page] = ()
 
     def base(self, rules: str) -> str:
         """Works out anew what all documents have in common: the rules, the templates, the names of the pages."""
+        self._pages = self._companions.pages()
         self._base = fingerprint(rules, self._renderer.fingerprint(), self._companions.fingerprint())
         return self._base
 
@@ -168,7 +170,7 @@ class Documents:
             yield Document(name, hashlib.sha256(data).hexdigest(), partial(_ready, data))
 
     def _of_companions(self) -> Iterable[Document]:
-        for page in self._companions.pages():
+        for page in self._pages:
             mark = fingerprint(self._base, "page", page.content_hash)
             yield Document(file_of(page.path), mark, partial(self._plain_page, page))
         for file in self._companions.files():
@@ -216,7 +218,7 @@ class Documents:
         common: dict[str, object] = {
             "here": site.absolute(path) if path else None,
             "feeds": [link for shelf in outline.autodiscovered(language) for link in outline.feed_links(shelf)],
-            "pages": [Label(id=p.path, title=p.title, url=site.absolute(p.path)) for p in self._companions.pages()],
+            "pages": [Label(id=p.path, title=p.title, url=site.absolute(p.path)) for p in self._pages],
             "home": site.absolute(outline.home_of(Shelf(language=language)) or "/"),
             "sections": [outline.section_label(Shelf(language=language, section=s)) for s in self._catalogue.sections],
         }

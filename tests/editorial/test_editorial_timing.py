@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from editorial_samples import DAY, NOW, PAST, SOON, article
 
-from publisher.editorial.lists import in_order
+from publisher.editorial.shelves import Shelves
 from publisher.editorial.timing import next_change_at, publishable
 from publisher.model.article import Status
 
@@ -69,5 +69,8 @@ def test_what_is_out_does_not_change_before_the_next_change(said: dict[str, Any]
 def test_lists_run_from_the_newest_and_then_from_the_latest_come():
     first, second = article(number=1), article(number=2)
     newest = article(number=0, published_at=NOW)
-    assert in_order([first, newest, second]) == [newest, second, first]
-    assert in_order(iter([second, first, newest])) == [newest, second, first]
+    for came in ([first, newest, second], [second, first, newest]):
+        shelves = Shelves()
+        for one in came:
+            shelves.put(one)
+        assert shelves.newest() == [newest, second, first]
