@@ -142,7 +142,7 @@ async def _compose(
         folder=settings.articles.path,
         permalink=settings.articles.permalink,
         withdraw=settings.articles.on_delete == "withdraw",
-        missing_grace=timedelta(seconds=2),
+        missing_grace=timedelta(seconds=settings.articles.delete_grace),
     )
     as_configured = partial(settled, catalogue=catalogue)
     articles = Articles(database, as_configured)

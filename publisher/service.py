@@ -44,7 +44,7 @@ class Service:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._scheduler = Scheduler()
+        self._scheduler = Scheduler(app.clock)
         self._vitals = Vitals()
         self._stop = asyncio.Event()
         self._planning = asyncio.Lock()

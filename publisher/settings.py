@@ -6,6 +6,7 @@ checked over the whole at the end, all problems at once.
 """
 
 import re
+from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -15,14 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic.functional_validators import AfterValidator
 
 from publisher.model.article import Access
-from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newsletter, Product, Section, Site
+from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newsletter, Policy, Product, Section, Site
 from publisher.model.text import Localized
+from publisher.model.view import Channel
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
 _PATTERN = re.compile(r"(?:/(?:[A-Za-z0-9._~-]|\{(?:slug|section|year|month|day)\})+)+/")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_CHANNELS = {"feed": Channel.FEED, "email": Channel.EMAIL, "wire": Channel.NINJS}
 RESERVED_IDS = frozenset({"all", "tags", "newsletters", "feeds", "wire"})
 
 
@@ -120,14 +123,39 @@ class SiteSettings(_Table):
         return value
 
 
+class _Portion(_Table):
+    """How many paragraphs of a withheld text the public gets, by where it gets them."""
+
+    page: int = Field(default=0, ge=0, le=3)
+    feed: int = Field(default=0, ge=0, le=3)
+    email: int = Field(default=0, ge=0, le=3)
+
+
 class ArticlesSettings(_Table):
     """`[articles]`: the folder of stories."""
 
     path: str = "articles"
     access: Access | None = None
     on_delete: Literal["remove", "withdraw"] = "remove"
+    on_expire: Literal["remove", "keep"] = "remove"
+    delete_grace: float = 2.0
+    public_delay: float = 0.0
+    public_paragraphs: _Portion = _Portion()
+    outside_products: Literal["nothing", "summary"] = "nothing"
     permalink: str = "/articles/{slug}/"
     force_polling: bool = False
+
+    @field_validator("delete_grace", "public_delay", mode="before")
+    @classmethod
+    def _in_seconds(cls, value: object) -> float:
+        return parse_duration(value)
+
+    @field_validator("public_paragraphs", mode="before")
+    @classmethod
+    def _is_a_portion(cls, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return {"page": value, "feed": value, "email": value}
+        return value
 
     @field_validator("permalink")
     @classmethod
@@ -158,6 +186,8 @@ class _FilterKeys(_Table):
     tags: list[str] = []
     languages: list[Language] = []
     urgency_max: int | None = Field(default=None, ge=1, le=9)
+    subjects: list[Annotated[str, Field(pattern=r"^\d{8}$")]] = []
+    genres: list[str] = []
 
     def to_filter(self) -> Filter:
         """Returns the criteria as a value."""
@@ -166,6 +196,8 @@ class _FilterKeys(_Table):
             tags=tuple(self.tags),
             languages=tuple(self.languages),
             urgency_max=self.urgency_max,
+            subjects=tuple(self.subjects),
+            genres=tuple(self.genres),
         )
 
 
@@ -175,6 +207,7 @@ class ProductSettings(_FilterKeys):
     id: Identifier
     title: LocalizedText
     exclude: _FilterKeys | None = None
+    channels: list[Literal["feed", "email", "wire"]] = []
 
 
 class NewsletterSettings(_FilterKeys):
@@ -322,11 +355,27 @@ class Settings(_Table):
                     title=Localized.of(p.title),
                     match=p.to_filter(),
                     exclude=p.exclude.to_filter() if p.exclude else None,
+                    channels=frozenset(_CHANNELS[name] for name in p.channels),
                 )
                 for p in self.products
             },
             newsletters={n.id: self._newsletter(n) for n in self.newsletters},
             default_access=self.default_access,
+            policy=self._policy(),
+        )
+
+    def _policy(self) -> Policy:
+        articles = self.articles
+        portion = articles.public_paragraphs
+        return Policy(
+            public_delay=timedelta(seconds=articles.public_delay),
+            summaries_outside=articles.outside_products == "summary",
+            expired_pages=articles.on_expire == "keep",
+            lead_paragraphs={
+                Channel.PAGE: portion.page,
+                Channel.FEED: portion.feed,
+                Channel.EMAIL: portion.email,
+            },
         )
 
     def _site(self) -> Site:

@@ -72,7 +72,12 @@ class Mention(enum.StrEnum):
 
     STORY = "story"
     UPDATED = "updated"
+    CORRECTED = "corrected"
+    """A version that says what was wrong in an earlier one, which the reader has."""
     ALREADY_SENT = "already_sent"
+    """Named only: another newsletter brought it."""
+    ADVISORY = "advisory"
+    """Only told about: a hold, its end, a kill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
+from publisher.model.advisory import AdvisoryKind
 from publisher.model.article import Correction, Enclosure, Image
 
 
@@ -21,6 +22,10 @@ class Depth(enum.StrEnum):
     FULL_EMBARGOED = "full-embargoed"
     HOLD = "hold"
     TOMBSTONE = "tombstone"
+
+
+FULL = frozenset({Depth.FULL, Depth.FULL_EMBARGOED})
+"""Depths at which the whole text is shown."""
 
 
 class Channel(enum.StrEnum):
@@ -73,6 +78,8 @@ class View:
     """(localised role phrase such as "Writing by", name)."""
     sources: tuple[str, ...] = ()
     dateline: str = ""
+    lead: tuple[str, ...] = ()
+    """The first paragraphs of the text, as far as the publication gives them away."""
     image: Image | None = None
     enclosures: tuple[Enclosure, ...] = ()
     corrections: tuple[Correction, ...] = ()
@@ -84,6 +91,8 @@ class View:
     updated_text: str = ""
     update_shown: bool = False
     """Whether the update stamp says something that the date does not."""
+    advisory: AdvisoryKind | None = None
+    """What this entry says about a story, when it is not the story itself."""
     notice: Notice | None = None
     free: bool = True
     """schema.org isAccessibleForFree: whether the public gets the full text."""

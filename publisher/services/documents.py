@@ -19,7 +19,7 @@ from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, Location, news_sitem
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
 from publisher.model.page import Page, PlainFile
-from publisher.model.view import Depth, Label, View
+from publisher.model.view import Channel, Depth, Label, View
 from publisher.ports import Companions, Renderer
 from publisher.services.outline import Outline, feed_path, file_of
 from publisher.services.renditions import Renditions
@@ -180,16 +180,16 @@ class Documents:
         return [f"{a.number}.{a.version}.{self._depths[a.number]}.{a.access}" for a in articles]
 
     async def _feed_bytes(self, shelf: Shelf, stories: Sequence[Article], path: str, fmt: Format) -> bytes:
-        return fmt.render(self._outline.feed(shelf, await self._views(stories), path=path))
+        return fmt.render(self._outline.feed(shelf, await self._views(stories, Channel.FEED), path=path))
 
     async def _list_page(self, shelf: Shelf, stories: Sequence[Article], home: str) -> bytes:
-        views = await self._views(stories)
+        views = await self._views(stories, Channel.PAGE)
         if not shelf.section:
             return self._page("front", shelf.language, home, views=views)
         return self._page("section", shelf.language, home, views=views, section=self._outline.section_label(shelf))
 
     async def _story_page(self, article: Article) -> bytes:
-        [one] = await self._views([article])
+        [one] = await self._views([article], Channel.PAGE)
         return self._page("article", article.language, article.path, view=one, switch=False)
 
     async def _plain_page(self, page: Page) -> bytes:
@@ -231,7 +231,7 @@ class Documents:
         return opml(self._site.title, feeds, FORMATS["atom"])
 
     async def _news_sitemap(self, fresh: Sequence[Article], now: datetime) -> bytes:
-        return news_sitemap(await self._views(fresh), self._site.title, now)
+        return news_sitemap(await self._views(fresh, Channel.PAGE), self._site.title, now)
 
     async def _robots(self) -> bytes:
         site = self._site
@@ -239,9 +239,9 @@ class Documents:
         maps = "".join(f"Sitemap: {site.absolute(path)}\n" for path in ("/sitemap.xml", "/news-sitemap.xml"))
         return f"User-agent: *\n{kept_out}\n{maps}".encode()
 
-    async def _views(self, articles: Sequence[Article]) -> list[View]:
+    async def _views(self, articles: Sequence[Article], channel: Channel) -> list[View]:
         """Returns the public's Views at the depths that were decided when the stories were put on their shelves."""
-        return await self._renditions.at_depths(articles, self._depths)
+        return await self._renditions.at_depths(articles, self._depths, channel)
 
 
 def _copy(file: PlainFile) -> Document:

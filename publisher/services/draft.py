@@ -14,14 +14,14 @@ from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from publisher.editorial.access import covers, decide, matches, settled
-from publisher.editorial.rendition import view
+from publisher.editorial.rendition import needs_body, view
 from publisher.languages import direction, label
 from publisher.model.article import Article
-from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
+from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter, Policy
 from publisher.model.issue import Edition, MailText, Mention, StoryRef
 from publisher.model.people import EVERYTHING, PUBLIC, Grant, Licence, Viewer
 from publisher.model.reader import Coverage, Reader
-from publisher.model.view import Channel, Depth, View
+from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.edition import groups
 from publisher.newsletters.schedule import Schedule, looks_back_to, parse, previous_slot, slots
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
@@ -30,7 +30,6 @@ from publisher.ports import Articles, IssueStore, Renderer
 SETTLE = timedelta(seconds=2)
 """How long a story's text must stand still before it is mailed (decisions 5)."""
 _RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
-_FULL = frozenset({Depth.FULL, Depth.FULL_EMBARGOED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +120,11 @@ class Drafting:
         self._articles = articles
         self._issues = issues
         self._renderer = renderer
+
+    @property
+    def policy(self) -> Policy:
+        """Returns how much is shown to those who do not subscribe."""
+        return self._catalogue.policy
 
     async def pool(self, occasion: Occasion, now: datetime) -> Pool:
         """Returns the stories that may go out on an occasion."""
@@ -217,9 +221,20 @@ class Drafting:
         )
 
     async def _views(self, picks: Sequence[Pick]) -> list[tuple[Pick, View]]:
-        bodies = await self._articles.bodies((p.ref.article, p.ref.version) for p in picks if p.depth in _FULL)
+        catalogue, channel = self._catalogue, Channel.EMAIL
+        needed = [p.ref for p in picks if needs_body(p.depth, channel, catalogue.policy)]
+        bodies = await self._articles.bodies(map(_version, needed))
         shown = [
-            (pick, view(pick.article, pick.depth, catalogue=self._catalogue, body=bodies.get(_version(pick.ref))))
+            (
+                pick,
+                view(
+                    pick.article,
+                    pick.depth,
+                    catalogue=catalogue,
+                    body=bodies.get(_version(pick.ref)),
+                    channel=channel,
+                ),
+            )
             for pick in picks
         ]
         return [(pick, _plain(pick, one)) for pick, one in shown if one is not None]
@@ -339,8 +354,14 @@ class _Round:
 
         @cache
         def depth(number: int) -> Depth:
-            found = decide(articles[number], viewer, Channel.EMAIL, self._occasion.decided_at)
-            return found if self._public or found in _FULL else Depth.HIDE
+            found = decide(
+                articles[number],
+                viewer,
+                Channel.EMAIL,
+                self._occasion.decided_at,
+                policy=self._drafting.policy,
+            )
+            return found if self._public or found in FULL else Depth.HIDE
 
         articles = {offer.article.number: offer.article for offer in self._offers}
         return lambda article: depth(article.number)

@@ -208,7 +208,7 @@ class Publishing:
         if not publishable(article, now):
             return self._remove(article.number)
         self.everything.put(article)
-        depth = decide(article, PUBLIC, Channel.PAGE, now)
+        depth = decide(article, PUBLIC, Channel.PAGE, now, policy=self.catalogue.policy)
         self._depths[article.number] = depth
         return self.public.put(article) if depth in SHOWN else self.public.take(article.number)
 

@@ -291,7 +291,7 @@ variant_stories = sa.Table(
     sa.Column("article_id", Key, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("depth", sa.Text, nullable=False),
-    sa.Column("mention", sa.Text, nullable=False),  # story, updated, already_sent
+    sa.Column("mention", sa.Text, nullable=False),  # model.issue.Mention
     sa.PrimaryKeyConstraint("variant_id", "position"),
     sa.Index("ix_variant_stories_article_id", "article_id"),
 )
@@ -321,6 +321,7 @@ deliveries = sa.Table(
     sa.Column("boot_id", sa.Text),
     sa.Column("lease_until", Moment),
     sa.Column("resends", sa.Integer, nullable=False, default=0),  # after an uncertain end; at most one
+    sa.Column("decided_at", Moment),  # when the reader's rights were last looked at; NULL: when its issue was planned
     sa.Column("in_flight_at", Moment),
     sa.Column("ended_at", Moment),  # terminal, or uncertain
     sa.Column("reply_phase", sa.Text),

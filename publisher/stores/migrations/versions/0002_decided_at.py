@@ -1,0 +1,16 @@
+"""When a delivery's contents were last decided.
+
+Revision ID: 0002
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("deliveries", sa.Column("decided_at", sa.BigInteger(), nullable=True))
