@@ -39,6 +39,7 @@ from publisher.services.plan import Planning
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
+from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
 from publisher.services.wire import Wire
 from publisher.settings import DeliverySettings, Settings, SmtpSettings
@@ -52,6 +53,7 @@ from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
+from publisher.stores.revisions import Revisions
 from publisher.transports.inbox import Inbox
 from publisher.transports.sandbox import SandboxTransport
 from publisher.transports.smtp import Patience, Relay, SmtpTransport
@@ -219,6 +221,15 @@ async def _compose(
             clock=clock,
             boot=_boot(folder, now),
             policy=_policy(settings.delivery),
+            revise=Revising(
+                planning=planning,
+                drafting=drafting,
+                issues=issues,
+                articles=articles,
+                revisions=Revisions(database, sandbox=settings.smtp.sandbox),
+                facts=facts,
+                setting=_setting(settings),
+            ).run,
         ),
         epoch=epoch,
     )

@@ -160,7 +160,10 @@ class Service:
             self._app.engine.ring()
 
     async def _answer_requests(self) -> None:
-        """Does what `publisher send` beside this service asked for (decisions 16)."""
+        """Does what commands beside this service asked for (decisions 16)."""
+        loss = await self._app.publishing.loss()
+        if loss is not None and loss.released:
+            await self._refresh()
         async with self._planning:
             if await self._app.planning.answer_requests(self._app.clock.now()):
                 self._app.engine.ring()

@@ -81,6 +81,28 @@ def compare(previous: Article | None, previous_body: Body | None, manuscript: Ma
     )
 
 
+_RIGHTS = (
+    "status",
+    "access",
+    "products",
+    "section",
+    "tags",
+    "language",
+    "urgency",
+    "subjects",
+    "genre",
+    "publish_at",
+    "embargo",
+    "expires",
+)
+"""What decides who may have a story, and when."""
+
+
+def recalls(before: Article, after: Article, change: Change) -> bool:
+    """Returns whether mail that waits with the version before must be decided anew: a plain update does not do that."""
+    return change.kind is ChangeKind.CORRECTED or any(getattr(before, k) != getattr(after, k) for k in _RIGHTS)
+
+
 def given_out(article: Article) -> bool:
     """Returns whether somebody may have the text: it was out, or went to cleared subscribers under embargo."""
     return article.first_published_at is not None or (

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -57,7 +57,10 @@ class Delivering:
         clock: Clock,
         boot: Boot,
         policy: Policy,
+        revise: Callable[[datetime], Awaitable[object]] | None = None,
     ) -> None:
+        """`revise` makes waiting mail right again that is in doubt, and is handed out only then."""
+        self._revise = revise
         self._deliveries = deliveries
         self._transport = transport
         self._letters = letters
@@ -208,6 +211,8 @@ class _Shift:
             await self._deliveries.renew(self._boot, self._now(), self._policy.lease)
             self._renewed = moment
         await self._resend()
+        if self._delivering._revise is not None and await self._delivering._revise(self._now()):
+            self._touched = True
         if self._touched:
             await self._finish()
 

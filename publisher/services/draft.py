@@ -17,7 +17,7 @@ from publisher.editorial.access import covers, decide, matches, settled
 from publisher.editorial.rendition import needs_body, view
 from publisher.languages import direction, label
 from publisher.model.article import Article
-from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter, Policy
+from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
 from publisher.model.issue import Edition, MailText, Mention, StoryRef
 from publisher.model.people import EVERYTHING, PUBLIC, Grant, Licence, Viewer
 from publisher.model.reader import Coverage, Reader
@@ -121,11 +121,6 @@ class Drafting:
         self._issues = issues
         self._renderer = renderer
 
-    @property
-    def policy(self) -> Policy:
-        """Returns how much is shown to those who do not subscribe."""
-        return self._catalogue.policy
-
     async def pool(self, occasion: Occasion, now: datetime) -> Pool:
         """Returns the stories that may go out on an occasion."""
         after = occasion.looks_back_to
@@ -164,6 +159,38 @@ class Drafting:
     ) -> Draft:
         """Returns what each of the readers gets of the offers, and who gets nothing and why."""
         return _Round(self, occasion, offers, coverage).draft(readers)
+
+    def left_of(
+        self,
+        occasion: Occasion,
+        stories: Sequence[StoryRef],
+        latest: Mapping[int, Article],
+        licences: Sequence[Licence],
+    ) -> Selection:
+        """Returns what is left of `stories` for readers with these licences, in its latest version; it never grows."""
+        public = occasion.newsletter.audience is Audience.PUBLIC
+        entitlement = frozenset() if public else in_force(licences, occasion.decided_at)
+        if not public and licences and not entitlement:
+            return Selection()
+        picks = []
+        for ref in stories:
+            article = latest.get(ref.article)
+            depth = (
+                Depth.HIDE if article is None else self.depth(occasion, settled(article, self._catalogue), entitlement)
+            )
+            if article is not None and depth in _RANK:
+                shown = Depth.HEADLINE if ref.mention is Mention.ALREADY_SENT else depth
+                picks.append(Pick(article=article, depth=shown, mention=ref.mention))
+        brought = tuple(pick for pick in picks if pick.mention is not Mention.ALREADY_SENT)
+        named = tuple(pick for pick in picks if pick.mention is Mention.ALREADY_SENT)
+        return Selection(stories=brought, already_sent=named) if brought else Selection()
+
+    def depth(self, occasion: Occasion, article: Article, entitlement: "Entitlement") -> Depth:
+        """Returns how much of a settled story such readers get by mail on an occasion."""
+        public = occasion.newsletter.audience is Audience.PUBLIC
+        viewer = PUBLIC if public else self.viewer(entitlement)
+        found = decide(article, viewer, Channel.EMAIL, occasion.decided_at, policy=self._catalogue.policy)
+        return found if public or found in FULL else Depth.HIDE
 
     def limits(self, occasion: Occasion) -> Limits:
         """Returns how little and how much a mail on this occasion holds."""
@@ -350,18 +377,9 @@ class _Round:
         return lambda article: article.number in self._in_newsletter and matches(choices, article)
 
     def _depths(self, entitlement: Entitlement) -> Callable[[Article], Depth]:
-        viewer = PUBLIC if self._public else self._drafting.viewer(entitlement)
-
         @cache
         def depth(number: int) -> Depth:
-            found = decide(
-                articles[number],
-                viewer,
-                Channel.EMAIL,
-                self._occasion.decided_at,
-                policy=self._drafting.policy,
-            )
-            return found if self._public or found in FULL else Depth.HIDE
+            return self._drafting.depth(self._occasion, articles[number], entitlement)
 
         articles = {offer.article.number: offer.article for offer in self._offers}
         return lambda article: depth(article.number)

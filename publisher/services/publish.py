@@ -8,8 +8,10 @@ the stored one, and writes those: nothing changed, nothing written.
 import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+import msgspec
 
 from publisher import __version__
 from publisher.editorial.access import decide, settled
@@ -20,7 +22,7 @@ from publisher.feeds import FORMATS
 from publisher.model.article import Article, Problem
 from publisher.model.catalogue import Catalogue
 from publisher.model.people import PUBLIC
-from publisher.model.publication import OutputRecord
+from publisher.model.publication import Loss, OutputRecord
 from publisher.model.view import Channel, Depth
 from publisher.ports import Articles, Companions, Facts, Output, Outputs, Renderer
 from publisher.services.documents import Document, Documents, fingerprint
@@ -30,6 +32,8 @@ from publisher.services.renditions import Renditions
 
 RULES = "rules"
 """The fact that says by which rules the stories were read; without it, this is the first run over the folder."""
+_LOSS = "held_loss"
+"""The fact that says which stories are gone without anybody having said that they should be."""
 SHOWN = frozenset({Depth.HEADLINE, Depth.SUMMARY, Depth.FULL})
 _WRITTEN_AT_ONCE = 200
 
@@ -168,21 +172,50 @@ class Publishing:
             return report
 
     async def _take(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
+        loss = await self.loss()
+        believed = loss.sources if loss is not None and loss.released else ()
         if paths is not None:
-            return await self.intake.take(now, paths)
+            taken = await self.intake.take(now, paths, believed=believed)
+            await self._note_loss(loss, taken.loss or loss)
+            return taken
         known_rules = await self._facts.get(RULES)
         self.intake.reserve(self._documents.addresses())
         taken = await self.intake.take(
             now,
             baseline=known_rules is None,
             accept_loss=accept_loss,
+            believed=believed,
             everything=known_rules != self._rules,
             at_once=at_once,
         )
+        # Right after a start nobody knows yet how long a file has been missing.
+        waits = loss is not None and self.intake.misses(loss.sources)
+        await self._note_loss(loss, taken.loss or (loss if waits else None))
         taken.problems += self._companions.problems()
         if known_rules != self._rules:
             await self._facts.put(RULES, self._rules)
         return taken
+
+    # What is missing --------------------------------------------------------------------------------------------------
+
+    async def loss(self) -> Loss | None:
+        """Returns the stories that are gone from the folder and were not taken down, if there are any."""
+        told = await self._facts.get(_LOSS)
+        return msgspec.json.decode(told, type=Loss) if told else None
+
+    async def release_loss(self) -> bool:
+        """Has the stories that are gone taken down at the next pass; False when there are none."""
+        loss = await self.loss()
+        if loss is not None:
+            await self._note_loss(loss, replace(loss, released=True))
+        return loss is not None
+
+    async def _note_loss(self, before: Loss | None, after: Loss | None) -> None:
+        """Remembers a loss, since when it is one as well; None: there is none any more."""
+        if before is not None and after is not None and set(before.sources) == set(after.sources):
+            after = replace(after, at=before.at)
+        if after != before:
+            await self._facts.put(_LOSS, "" if after is None else msgspec.json.encode(after).decode())
 
     # What is out ------------------------------------------------------------------------------------------------------
 

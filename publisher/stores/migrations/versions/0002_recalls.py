@@ -1,4 +1,4 @@
-"""When a delivery's contents were last decided.
+"""What makes queued mail stale, and when a delivery's contents were last decided.
 
 Revision ID: 0002
 """
@@ -13,4 +13,5 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("article_versions", sa.Column("recalls", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("deliveries", sa.Column("decided_at", sa.BigInteger(), nullable=True))
