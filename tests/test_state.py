@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from publisher import config
 from publisher.app import open_app
 from publisher.errors import ConfigError, OwnerError, StoreError
 from publisher.logs import configure
+from publisher.model.view import Channel
 from publisher.owner import owned, owning, secret_key
 
 
@@ -117,6 +119,12 @@ async def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
         ('[articles]\npermalink = "/../esc/{slug}/"', "articles.permalink"),
         ('[articles]\npermalink = "/{slug}{/"', "articles.permalink"),
         ('[articles]\npath = "public"', "articles.path"),
+        ("[articles]\npublic_paragraphs = 4", "articles.public_paragraphs"),
+        ("[articles]\npublic_paragraphs = { mail = 1 }", "articles.public_paragraphs.mail"),
+        ('[articles]\npublic_delay = "soon"', "articles.public_delay"),
+        ('[articles]\non_expire = "burn"', "articles.on_expire"),
+        ('[[products]]\nid = "asia"\ntitle = "A"\nchannels = ["fax"]', "products.0.channels"),
+        ('[[products]]\nid = "asia"\ntitle = "A"\nsubjects = ["war"]', "products.0.subjects"),
         ('[database]\nurl = "mysql://x"', "database.url"),
         ("[site\n", "config.toml"),
     ],
@@ -161,6 +169,23 @@ def test_the_starter_is_gated_and_a_blog_is_not(tmp_path: Path) -> None:
     assert config.load(tmp_path).gated
     (tmp_path / "config.toml").write_text('[site]\ntitle = "Blog"\n[[newsletters]]\nid = "w"\ntitle = "W"\n')
     assert not config.load(tmp_path).gated
+
+
+def test_the_public_s_portion_is_said_in_one_number_or_by_channel(tmp_path: Path) -> None:
+    """And everything else that a policy holds."""
+    (tmp_path / "config.toml").write_text(
+        '[site]\ncontact = "mailto:a@b.example"\n'
+        '[articles]\naccess = "summary"\npublic_paragraphs = 2\npublic_delay = "15m"\n'
+        'outside_products = "summary"\non_expire = "keep"\n'
+        '[[products]]\nid = "asia"\ntitle = "A"\nchannels = ["wire", "email"]\nexclude = { genres = ["Opinion"] }\n'
+    )
+    catalogue = config.load(tmp_path).catalogue()
+    policy, product = catalogue.policy, catalogue.products["asia"]
+    assert dict(policy.lead_paragraphs) == {Channel.PAGE: 2, Channel.FEED: 2, Channel.EMAIL: 2}
+    assert (policy.public_delay, policy.summaries_outside, policy.expired_pages) == (timedelta(minutes=15), True, True)
+    assert product.channels == {Channel.NINJS, Channel.EMAIL}
+    assert product.exclude is not None
+    assert product.exclude.genres == ("Opinion",)
 
 
 def test_tokens_are_shortened_in_logs_and_every_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
