@@ -23,6 +23,7 @@ from publisher.errors import (
 COMMANDS = (
     "build",
     "check",
+    "dkim",
     "init",
     "issues",
     "migrate",
