@@ -155,7 +155,7 @@ async def _compose(
     read = partial(parse, rules=rules)
     people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
-    links = Links(site.url, tokens)
+    links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
     letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder))
     engine = LocalEngine()

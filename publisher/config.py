@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from publisher.content.permalink import is_reserved
 from publisher.errors import ConfigError
+from publisher.mail.encoding import is_sendable
 from publisher.mail.message import Sender
 from publisher.newsletters.schedule import parse
 from publisher.settings import Settings, problems_of
@@ -88,10 +89,12 @@ def _addresses(settings: Settings) -> list[str]:
 
 
 def _senders(settings: Settings) -> list[str]:
-    """Returns what is wrong with who mails are from: each must be mailable, and covered by the signature."""
+    """Returns what is wrong with our own addresses: each must be mailable, a sender covered by the signature."""
     problems = []
     senders = {"smtp.sender": settings.smtp.sender}
     senders |= {f"newsletters.{i}.sender": n.sender for i, n in enumerate(settings.newsletters) if n.sender}
+    if settings.smtp.unsubscribe_mailto and not is_sendable(settings.smtp.unsubscribe_mailto):
+        problems.append("smtp.unsubscribe_mailto: an address such as unsubscribe@example.org is needed")
     for key, text in senders.items():
         try:
             sender = Sender.parse(text)

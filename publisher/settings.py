@@ -245,6 +245,7 @@ class SmtpSettings(_Table):
     password: SecretStr = SecretStr("")
     sender: Mailbox = "Publisher <news@localhost.localdomain>"
     sandbox: bool = True
+    unsubscribe_mailto: str = ""
     hostname: str = ""
     timeout: float = 60.0
 

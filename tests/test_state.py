@@ -118,6 +118,7 @@ TWO_SENDERS = SENDER + "[[newsletters]]\nid = 'a'\ntitle = 'A'\nsender = 'a@exam
         ('[smtp]\nsender = "nobody"', "smtp.sender"),
         ('[smtp]\nsender = "é@example.org"', "smtp.sender: 'é@example.org' is not a sender"),
         ('[[newsletters]]\nid = "a"\ntitle = "A"\nsender = "é@example.org"', "newsletters.0.sender: 'é@"),
+        ('[smtp]\nunsubscribe_mailto = "Us <a@example.org>"', "smtp.unsubscribe_mailto: an address"),
         ('[dkim]\nselector = "news"', "dkim.domain: Field required"),
         ('[dkim]\ndomain = "example.org"', "dkim.selector: Field required"),
         ('[dkim]\ndomain = "localhost"\nselector = "news"', "dkim.domain: a domain"),

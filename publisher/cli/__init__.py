@@ -35,6 +35,7 @@ COMMANDS = (
     "status",
     "subscribers",
     "suppressions",
+    "unsubscribes",
 )
 """Each is `publisher.cli.NAME` with a click command of that name; loaded when it is called."""
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from publisher.mail.encoding import one_line
 
 _WEB = re.compile(r"https?://[!-;=?-~]+")
+_MAIL = re.compile(r"mailto:[!-;=?-~]+")
 _URI = re.compile(r"(?:https?://|mailto:)[!-;=?-~]+")
 _URI_OCTETS = 900
 _LIST_ID_OCTETS = 255
+_LINE_OCTETS = 998
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +45,17 @@ class MailingList:
         return told
 
 
-def unsubscribe_line(url: str) -> bytes:
-    """Returns one reader's List-Unsubscribe; ValueError: `url` is none that programs can post to."""
+def unsubscribe_line(url: str, mailto: str | None = None) -> bytes:
+    """Returns one reader's List-Unsubscribe, the better way first; ValueError: programs cannot post to `url`.
+
+    `mailto` is left out where it does not fit beside it: one line is all there is.
+    """
     if not _is_uri(_WEB, url):
         raise ValueError(f"{url!r} is not an address for List-Unsubscribe")
-    return f"List-Unsubscribe: <{url}>".encode()
+    line = f"List-Unsubscribe: <{url}>"
+    if mailto and _is_uri(_MAIL, mailto) and len(line) + len(mailto) + len(", <>") <= _LINE_OCTETS:
+        line += f", <{mailto}>"
+    return line.encode()
 
 
 def _list_id(mailing_list: MailingList, domain: str) -> bytes:

@@ -78,6 +78,8 @@ class Personal:
     """The time of sending."""
     unsubscribe_url: str | None
     """Needed for a mailing list's mail, None for service mail."""
+    unsubscribe_mailto: str | None = None
+    """The same by mail, where mail is read."""
     values: Mapping[str, str]
     """By slot name, plain text."""
 
@@ -188,7 +190,7 @@ def _own_headers(prepared: Prepared, personal: Personal) -> list[bytes]:
     if prepared.subject is not None:
         told.append(unstructured("Subject", _replaced(prepared.subject, personal.values)))
     if prepared.listed:
-        told.append(unsubscribe_line(personal.unsubscribe_url or ""))
+        told.append(unsubscribe_line(personal.unsubscribe_url or "", personal.unsubscribe_mailto))
     return told
 
 

@@ -107,5 +107,6 @@ class Letters:
             message_id=identity,
             at=now,
             unsubscribe_url=unsubscribe_url,
+            unsubscribe_mailto=links.unsubscribe_mailto(subscriber, newsletter) if newsletter is not None else None,
             values={slot: slots[slot]() for slot in prepared.slots},
         )

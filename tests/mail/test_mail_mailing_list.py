@@ -82,6 +82,28 @@ def test_the_way_out_is_one_line_however_long() -> None:
     assert unsubscribe_line(LONG_URL) == f"List-Unsubscribe: <{LONG_URL}>".encode()
 
 
+MAILTO = "mailto:leave@example.org?subject=unsubscribe%20v1.abcdef"
+LONGEST = "https://x.org/" + "x" * 886
+ROOM = 998 - len(f"List-Unsubscribe: <{LONGEST}>, <{MAILTO}>")
+
+
+@pytest.mark.parametrize(
+    ("url", "mailto", "rest"),
+    [
+        ("https://x.org/", MAILTO, f", <{MAILTO}>"),
+        ("https://x.org/", None, ""),
+        ("https://x.org/", "https://second.example/", ""),
+        ("https://x.org/", "mailto:a@b.org>\r\nBcc: <c@d.org", ""),
+        (LONGEST, MAILTO + "x" * ROOM, f", <{MAILTO}{'x' * ROOM}>"),
+        (LONGEST, MAILTO + "x" * (ROOM + 1), ""),
+    ],
+)
+def test_the_way_out_by_mail_stands_second_and_never_in_the_way(url: str, mailto: str | None, rest: str) -> None:
+    line = unsubscribe_line(url, mailto)
+    assert line == f"List-Unsubscribe: <{url}>{rest}".encode()
+    assert len(line) <= 998
+
+
 @pytest.mark.parametrize(
     "url", ["", "mailto:x@example.org", "https://x.org/>,<mailto:y@z.org", "https://x.org/" + "x" * 900]
 )

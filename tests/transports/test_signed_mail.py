@@ -70,7 +70,8 @@ def letter(mail: MailText, name: str, title: str, kind: IssueKind) -> Letter:
     catalogue = Catalogue(
         site=site, sections={}, products={}, newsletters={"daily": daily}, default_access=Access.PUBLIC
     )
-    letters = Letters(catalogue, "Example <service@example.org>", Links(site.url, Tokens(KEY)), KEY, SIGNER)
+    links = Links(site.url, Tokens(KEY), "leave@example.org")
+    letters = Letters(catalogue, "Example <service@example.org>", links, KEY, SIGNER)
     newsletter = None if kind is IssueKind.MESSAGE else "daily"
     reader = Subscriber(number=11, address="reader@example.com", name=name, language="en", created_at=NOW)
     return letters.test_letter(letters.prepared(mail, kind, newsletter), reader, newsletter, NOW)
@@ -99,8 +100,10 @@ async def test_a_server_gets_what_was_signed(kind: IssueKind, subject: str, name
     assert [ending.accepted for ending in endings] == [True, True]
     assert kept.received == [sent.message, sent.message]
     assert is_verified(kept.received[0])
-    names = message_from_bytes(kept.received[0], policy=default).keys()
+    message = message_from_bytes(kept.received[0], policy=default)
+    names = message.keys()
     assert len(names) == len(set(names))
     assert "Bcc" not in names
     assert ("List-Unsubscribe" in names) == ("List-Id" in names) == (kind is IssueKind.DIGEST)
+    assert kind is IssueKind.MESSAGE or ">, <mailto:leave@example.org?subject=" in message["List-Unsubscribe"]
     assert {"List-Help", "List-Owner", "Feedback-ID"} <= set(names) or kind is IssueKind.MESSAGE
