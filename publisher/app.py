@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -42,7 +43,7 @@ from publisher.services.publish import Publishing
 from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
 from publisher.services.wire import Wire
-from publisher.settings import DeliverySettings, Settings, SmtpSettings
+from publisher.settings import DeliverySettings, DkimSettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores.articles import Articles
@@ -57,6 +58,9 @@ from publisher.stores.revisions import Revisions
 from publisher.transports.inbox import Inbox
 from publisher.transports.sandbox import SandboxTransport
 from publisher.transports.smtp import Patience, Relay, SmtpTransport
+
+if TYPE_CHECKING:
+    from publisher.mail.dkim import Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,7 @@ class App:
     drafting: Drafting
     planning: Planning
     previewing: Previewing
+    letters: Letters
     delivering: Delivering
     epoch: datetime
     """When the publication began."""
@@ -152,8 +157,9 @@ async def _compose(
     read = partial(parse, rules=rules)
     people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
-    links = Links(site.url, tokens)
+    links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
+    letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder))
     engine = LocalEngine()
     drafting = Drafting(catalogue=catalogue, articles=articles, issues=issues, renderer=templates)
     planning = Planning(
@@ -213,10 +219,11 @@ async def _compose(
             articles=articles,
             sandbox=settings.smtp.sandbox,
         ),
+        letters=letters,
         delivering=Delivering(
             deliveries=deliveries,
             transport=_transport(settings.smtp, settings.delivery, inbox),
-            letters=Letters(catalogue, settings.smtp.sender, links, key),
+            letters=letters,
             engine=engine,
             clock=clock,
             boot=_boot(folder, now),
@@ -273,6 +280,15 @@ def _rules(settings: Settings, catalogue: Catalogue, asset_path: "partial[str]")
         default_access=catalogue.default_access,
         permalink=settings.articles.permalink,
     )
+
+
+def _signer(dkim: DkimSettings | None, folder: Path) -> "Signer | None":
+    """Returns who signs mail; cryptography is loaded only where somebody does."""
+    if dkim is None:
+        return None
+    from publisher.signing import signer
+
+    return signer(dkim, folder)
 
 
 def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> Transport:

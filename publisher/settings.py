@@ -5,10 +5,11 @@ unknown keys; what one key cannot know alone (does that section exist?) is
 checked over the whole at the end, all problems at once.
 """
 
+import posixpath
 import re
 from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
@@ -22,6 +23,8 @@ from publisher.model.view import Channel
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
 _PATTERN = re.compile(r"(?:/(?:[A-Za-z0-9._~-]|\{(?:slug|section|year|month|day)\})+)+/")
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -79,7 +82,30 @@ def _public_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("an address such as https://news.example.org is needed")
+    if not value.isascii():  # feeds and mail headers take URIs, not IRIs (RFC 3987 §3.1)
+        value = parts._replace(netloc=_in_ascii(parts.netloc), path=quote(parts.path, safe="/%")).geturl()
     return value.rstrip("/")
+
+
+def _in_ascii(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(f"{domain!r} is not a domain") from error
+
+
+def _domain(value: str) -> str:
+    domain = _in_ascii(value.strip()).lower()
+    if not _DOMAIN.fullmatch(domain) or len(domain) > 253:
+        raise ValueError("a domain such as example.org is needed")
+    return domain
+
+
+def _selector(value: str) -> str:
+    selector = value.strip().lower()
+    if not _SELECTOR.fullmatch(selector) or len(selector) > 128:
+        raise ValueError('a name such as "news" is needed: letters, digits and hyphens, dots between')
+    return selector
 
 
 def _mailbox(value: str) -> str:
@@ -93,6 +119,8 @@ Identifier = Annotated[str, AfterValidator(_identifier)]
 Language = Annotated[str, AfterValidator(_language)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
+Domain = Annotated[str, AfterValidator(_domain)]
+Selector = Annotated[str, AfterValidator(_selector)]
 LocalizedText = str | dict[Language, str]
 
 
@@ -250,6 +278,7 @@ class SmtpSettings(_Table):
     password: SecretStr = SecretStr("")
     sender: Mailbox = "Publisher <news@localhost.localdomain>"
     sandbox: bool = True
+    unsubscribe_mailto: str = ""
     hostname: str = ""
     timeout: float = 60.0
 
@@ -270,11 +299,18 @@ class SmtpSettings(_Table):
 
 
 class DkimSettings(_Table):
-    """`[dkim]`: the signing key."""
+    """`[dkim]`: who signs outgoing mail, and with which key; domain and selector are needed together."""
 
-    domain: str = ""
-    selector: str = ""
-    key_file: str = "var/dkim.pem"
+    domain: Domain
+    selector: Selector
+    key_file: str = Field(default="var/dkim.pem", min_length=1)
+
+    @field_validator("key_file")
+    @classmethod
+    def _is_not_published(cls, value: str) -> str:
+        if posixpath.normpath(value).split("/")[0] in ("public", "static", "pages", "articles", "templates"):
+            raise ValueError('this folder is for everybody to read; keep the key in another, such as "var"')
+        return value
 
 
 class DeliverySettings(_Table):

@@ -91,6 +91,10 @@ async def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
             pass
 
 
+SENDER = "[smtp]\nsender = 'news@example.org'\n"
+TWO_SENDERS = SENDER + "[[newsletters]]\nid = 'a'\ntitle = 'A'\nsender = 'a@example.com'\n"
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -114,6 +118,19 @@ async def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
         ('[smtp]\nsandbox = false\nusername = "me"', "smtp"),
         ('[smtp]\npassword_file = "nowhere"', "smtp.password_file"),
         ('[smtp]\nsender = "nobody"', "smtp.sender"),
+        ('[smtp]\nsender = "é@example.org"', "smtp.sender: 'é@example.org' is not a sender"),
+        ('[[newsletters]]\nid = "a"\ntitle = "A"\nsender = "é@example.org"', "newsletters.0.sender: 'é@"),
+        ('[smtp]\nunsubscribe_mailto = "Us <a@example.org>"', "smtp.unsubscribe_mailto: an address"),
+        ('[dkim]\nselector = "news"', "dkim.domain: Field required"),
+        ('[dkim]\ndomain = "example.org"', "dkim.selector: Field required"),
+        ('[dkim]\ndomain = "localhost"\nselector = "news"', "dkim.domain: a domain"),
+        ('[dkim]\ndomain = "example.org; x"\nselector = "news"', "dkim.domain: a domain"),
+        ('[dkim]\ndomain = "example.org"\nselector = "a:b"', "dkim.selector: a name"),
+        ('[dkim]\ndomain = "example.org"\nselector = "a"\nkey_file = "./static/k"', "dkim.key_file: this folder"),
+        (
+            f"{TWO_SENDERS}[dkim]\ndomain = 'example.org'\nselector = 'a'",
+            "dkim.domain: example.org does not speak for newsletters.0.sender, a@example.com",
+        ),
         ('[articles]\npermalink = "/x/"', "articles.permalink"),
         ('[articles]\npermalink = "/feeds/{slug}/"', "articles.permalink"),
         ('[articles]\npermalink = "/../esc/{slug}/"', "articles.permalink"),
@@ -155,6 +172,20 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert settings.http.port == 2
     assert settings.smtp.password.get_secret_value() == "hush"
     assert "hush" not in repr(settings)
+
+
+def test_names_in_other_scripts_become_what_mail_and_feeds_can_carry(tmp_path: Path) -> None:
+    """Domains as A-labels, paths percent-encoded (RFC 3987 §3.1)."""
+    (tmp_path / "config.toml").write_text(
+        '[site]\nurl = "https://haber.örnek.example:8443/günlük/"\n[smtp]\nsender = "a@haber.örnek.example"\n'
+        '[dkim]\ndomain = "Örnek.example"\nselector = "News.2026"\n',
+        encoding="utf-8",
+    )
+    settings = config.load(tmp_path)
+    assert settings.site.url == "https://haber.xn--rnek-4qa.example:8443/g%C3%BCnl%C3%BCk"
+    assert settings.dkim is not None
+    assert (settings.dkim.domain, settings.dkim.selector) == ("xn--rnek-4qa.example", "news.2026")
+    assert settings.dkim.key_file == "var/dkim.pem"
 
 
 def test_a_folder_without_configuration_is_no_publication(tmp_path: Path) -> None:

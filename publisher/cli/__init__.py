@@ -23,6 +23,7 @@ from publisher.errors import (
 COMMANDS = (
     "build",
     "check",
+    "dkim",
     "init",
     "issues",
     "migrate",
@@ -34,6 +35,7 @@ COMMANDS = (
     "status",
     "subscribers",
     "suppressions",
+    "unsubscribes",
 )
 """Each is `publisher.cli.NAME` with a click command of that name; loaded when it is called."""
 

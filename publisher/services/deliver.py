@@ -20,6 +20,7 @@ from publisher.mail.message import Prepared
 from publisher.mail.outcome import judge
 from publisher.mail.retry import delay, relay_pause
 from publisher.mail.throttle import Throttle
+from publisher.mail.trial import require_sound_mail
 from publisher.model.delivery import Boot, Claimed, Drained, Ended, Ending, Outcome, Phase, Policy
 from publisher.model.issue import DeliveryState, IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
@@ -109,6 +110,7 @@ class Delivering:
 
     async def deliver_test(self, mail: MailText, to: Subscriber, newsletter: str | None) -> Ending:
         """Sends one mail outside of the ledger and returns how that ended; nothing is recorded or tried again."""
+        require_sound_mail()
         kind = IssueKind.DIGEST if newsletter is not None else IssueKind.MESSAGE
         letter = self._letters.test_letter(
             self._letters.prepared(mail, kind, newsletter), to, newsletter, self._clock.now()
@@ -132,6 +134,7 @@ class Delivering:
 
     @asynccontextmanager
     async def _shift(self, issue: int | None) -> AsyncIterator["_Shift"]:
+        require_sound_mail()
         await self._deliveries.enlist(self._boot)
         shift = _Shift(self, issue)
         try:
