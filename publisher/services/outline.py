@@ -79,8 +79,10 @@ class Outline:
         )
 
     def versions(self, article: Article, ties: Ties) -> list[Label]:
-        """Returns the story in each of its languages, itself among them; none when there is only one."""
-        return [self._story(one) for one in ties.versions(article)]
+        """Returns the story in each of its languages, in the site's order; none when there is only one."""
+        order = {language: place for place, language in enumerate(self._site.languages)}
+        found = sorted(ties.versions(article), key=lambda one: order.get(one.language, len(order)))
+        return [self._story(one) for one in found]
 
     def _story(self, article: Article) -> Label:
         return Label(id=article.language, title=article.title, url=absolute_url(self._site, article.path))
