@@ -101,6 +101,7 @@ class Publishing:
             renditions=self.renditions,
             renderer=renderer,
             companions=companions,
+            everything=self.everything,
             public=self.public,
             depths=self._depths,
         )
@@ -109,6 +110,8 @@ class Publishing:
         self._gone: set[str] = set()
         self._left: set[str] = set()
         """Files that may have lost their reason in this pass."""
+        self._kin: set[int] = set()
+        """Stories whose pages speak of what changed in this pass."""
         self._busy = asyncio.Lock()
 
     @property
@@ -128,8 +131,9 @@ class Publishing:
         self._output.sweep()
 
     def next_change_at(self, now: datetime) -> datetime | None:
-        """Returns when a date alone will change what is out."""
-        return self.intake.next_change_at(now)
+        """Returns when time alone will change what is out, or what a front page says of today."""
+        moments = (self.intake.next_change_at(now), self._documents.next_change_at(now))
+        return min((moment for moment in moments if moment is not None), default=None)
 
     async def problems(self) -> list[Problem]:
         """Returns what was wrong with the files when they were last read, without reading them again."""
@@ -167,7 +171,8 @@ class Publishing:
                 if whole:
                     documents = self._documents.all(self.intake.assets(None), now)
                 else:
-                    documents = self._documents.touched(touched, changed, self.intake.assets(changed), now)
+                    assets = self.intake.assets(changed)
+                    documents = self._documents.touched(touched, changed | self._kin, assets, now)
                 await self._bring_up(documents, report, prune=whole)
             return report
 
@@ -224,6 +229,7 @@ class Publishing:
         stories = self.intake.articles if everything else [article for _, article in taken.changes]
         touched: set[Shelf] = set()
         changed: set[int] = set()
+        self._kin = set()
         for stored in stories:
             article = settled(stored, self.catalogue)
             touched |= self._place(article, now)
@@ -243,7 +249,11 @@ class Publishing:
         self.everything.put(article)
         depth = decide(article, PUBLIC, Channel.PAGE, now, policy=self.catalogue.policy)
         self._depths[article.number] = depth
-        return self.public.put(article) if depth in SHOWN else self.public.take(article.number)
+        if depth not in SHOWN:
+            return self.public.take(article.number)
+        touched = self.public.put(article)
+        self._kin |= self.public.ties.concerned(article)
+        return touched
 
     def _remove(self, number: int) -> set[Shelf]:
         self._leave(number)
@@ -256,6 +266,7 @@ class Publishing:
         before = self.public.get(number)
         if before is None:
             return
+        self._kin |= self.public.ties.concerned(before)
         feeds = (f"{feed_path(Shelf(tag=tag))}.{fmt.extension}" for tag in before.tags for fmt in FORMATS.values())
         self._left |= {file_of(path) for path in (before.path, *feeds)}
 
