@@ -91,11 +91,18 @@ class View:
     updated_text: str = ""
     update_shown: bool = False
     """Whether the update stamp says something that the date does not."""
+    valid_until: datetime | None = None
+    """When the story's time is over; of a story that was taken back, when that was (dcterms:valid)."""
     advisory: AdvisoryKind | None = None
     """What this entry says about a story, when it is not the story itself."""
     notice: Notice | None = None
     free: bool = True
     """schema.org isAccessibleForFree: whether the public gets the full text."""
+
+    @property
+    def opens_with_summary(self) -> bool:
+        """Whether the summary is but the beginning of the first paragraph that is shown anyway."""
+        return bool(self.lead) and self.lead[0].startswith(self.summary.rstrip("…. "))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What a page tells machines about its story: schema.org in JSON-LD."""
 
+from publisher.editorial.lifecycle import ADVISED
 from publisher.model.catalogue import Site
 from publisher.model.view import View
 
@@ -31,10 +32,19 @@ def structured(view: View, site: Site, kind: str = "NewsArticle") -> dict[str, o
         "correction": [
             {"@type": "CorrectionComment", "text": note.text, "datePublished": note.at.isoformat()}
             for note in view.corrections
+            if note.kind in ADVISED
         ],
-        "publisher": {"@type": "Organization", "name": site.title, "url": site.url + "/"},
+        "expires": view.valid_until.isoformat() if view.valid_until else None,
+        "publisher": _publisher(view, site),
     }
     return {key: value for key, value in found.items() if value not in (None, "", [])}
+
+
+def _publisher(view: View, site: Site) -> dict[str, str]:
+    found = {"@type": "Organization", "name": site.title, "url": site.url + "/"}
+    if any(note.kind in ADVISED for note in view.corrections):  # only then is there sure to be a log of them
+        found["correctionsPolicy"] = site.url + "/corrections/"
+    return found
 
 
 def _author(name: str, site: Site) -> dict[str, str]:

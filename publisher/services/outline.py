@@ -2,16 +2,19 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote, unquote
 
 from publisher.editorial.shelves import ALL, Shelf
 from publisher.feeds import FORMATS
-from publisher.languages import language_name
+from publisher.languages import label, language_name
 from publisher.model.catalogue import Catalogue
-from publisher.model.feed import Feed, FeedLink
+from publisher.model.feed import Departure, Feed, FeedLink
 from publisher.model.view import Label, View
 
+CORRECTIONS = "/corrections/"
+"""Root-relative; its feed is beside it."""
 _LONGEST_NAME = 200
 """Octets of a file's name without its ending; file systems end at 255."""
 
@@ -26,7 +29,15 @@ class Outline:
         self._authority = authority
         self._epoch = epoch
 
-    def feed(self, shelf: Shelf, entries: Sequence[View], *, path: str, private: bool = False) -> Feed:
+    def feed(
+        self,
+        shelf: Shelf,
+        entries: Sequence[View],
+        *,
+        path: str,
+        private: bool = False,
+        departed: Sequence[Departure] = (),
+    ) -> Feed:
         """Returns the feed of a shelf at a root-relative `path` without extension."""
         site = self._site
         return Feed(
@@ -36,11 +47,28 @@ class Outline:
             url=site.absolute(path),
             home_url=site.absolute(self.home_of(shelf) or "/"),
             language=shelf.language or site.language,
-            updated_at=max((entry.updated_at for entry in entries), default=self._epoch),
+            updated_at=max((*(e.updated_at for e in entries), *(d.at for d in departed)), default=self._epoch),
             entries=tuple(entries),
+            departed=tuple(departed),
             author=site.author or site.title,
             private=private,
         )
+
+    def corrections(self, entries: Sequence[View]) -> Feed:
+        """Returns the feed of the log of corrections."""
+        site = self._site
+        name = label("corrections_of", site.language, site=site.title)
+        return replace(
+            self.feed(ALL, entries, path=CORRECTIONS.rstrip("/")),
+            id=f"tag:{self._authority}:corrections",
+            title=name,
+            description=name,
+            home_url=site.absolute(CORRECTIONS),
+        )
+
+    def corrections_page(self, language: str) -> str:
+        """Returns the root-relative page of the log of corrections in a language."""
+        return self.prefix(language) + CORRECTIONS
 
     def declared_shelves(self) -> set[Shelf]:
         """Returns the shelves that have feeds and pages even while they are empty."""

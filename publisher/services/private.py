@@ -10,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
-from publisher.editorial.access import covers, in_force, lapsed_at
+from publisher.editorial.access import covers, in_force, lapsed_at, subscribed
 from publisher.editorial.rendition import lapse
 from publisher.editorial.shelves import ALL
 from publisher.feeds import FORMATS, Format, ninjs
@@ -78,7 +79,7 @@ class PrivateFeeds:
         if fmt is None or (name != "all" and name not in self._publishing.catalogue.products):
             return None
         ended = _ended(viewer, reader, now)
-        key = (_rights(viewer, now), ended, name, fmt.name, self._publishing.generation)
+        key = (_rights(viewer, now), ended, name, fmt.name, *self._moment(now))
         body = await self._body(key, lambda: self._rendered(viewer, ended, name, fmt, now))
         return PrivateFeed(fmt.content_type, self._filled(body, token))
 
@@ -101,7 +102,7 @@ class PrivateFeeds:
         ended = _ended(viewer, reader, now)
         lapse = None if ended is None else self._lapse(ended)
         held = _held(viewer, now)
-        key = (_rights(viewer, now), ended, _WIRE, cursor, publishing.generation, publishing.as_of)
+        key = (_rights(viewer, now), ended, _WIRE, cursor, *self._moment(now), publishing.as_of)
         address = f"{_ADDRESS}{_WIRE}"
         return await self._body(key, lambda: self._wire.page(viewer, held, lapse, cursor, address, now))
 
@@ -112,11 +113,17 @@ class PrivateFeeds:
         views = await publishing.renditions.views(
             stories, viewer, Channel.FEED, now, publishing.catalogue.site.feed_limit
         )
+        tellings = publishing.advices.told(viewer, now, partial(covers, product))
+        entries, departed = publishing.advices.joined(views, tellings, told=subscribed(viewer, now))
         if ended is not None:
-            views = [self._lapse(ended), *views]
-        feed = publishing.outline.feed(ALL, views, path="/", private=True)
+            entries.insert(0, self._lapse(ended))
+        feed = publishing.outline.feed(ALL, entries, path="/", private=True, departed=departed)
         title = f"{feed.title} - {product.title.in_language(feed.language)}" if product else feed.title
         return fmt.render(_at(feed, name, title))
+
+    def _moment(self, now: datetime) -> tuple[int, bool]:
+        """Returns what two answers must have alike to be made of the same stories, with the same told of them."""
+        return self._publishing.generation, self._publishing.stands(now)
 
     def _lapse(self, ended: Ended) -> View:
         """Returns the entry that tells of the end; another end is another entry."""
