@@ -15,7 +15,7 @@ from functools import partial
 from publisher.editorial.access import covers, in_force, lapsed_at, subscribed
 from publisher.editorial.rendition import lapse
 from publisher.editorial.shelves import ALL
-from publisher.feeds import FORMATS, Format, ninjs
+from publisher.feeds import FORMATS, Format, ninjs, subscription
 from publisher.feeds.opml import opml
 from publisher.mail.tokens import Links, hash_of
 from publisher.model.feed import Feed, FeedLink
@@ -30,6 +30,7 @@ _KEPT = 64
 """Bodies in memory: sets of licences times feeds times formats that are asked for."""
 _ADDRESS = marker("feed_url")
 _FORMAT_OF_LIST = "atom"
+_SUBSCRIPTION = "subscription.json"
 _WIRE = "wire.json"
 
 
@@ -75,6 +76,8 @@ class PrivateFeeds:
             return PrivateFeed("text/x-opml; charset=utf-8", self._filled(self._list(viewer, now), token))
         if f"{name}.{extension}" == _WIRE:
             return PrivateFeed(ninjs.MEDIA_TYPE, self._filled(await self._wired(viewer, reader, cursor, now), token))
+        if f"{name}.{extension}" == _SUBSCRIPTION:
+            return PrivateFeed(subscription.MEDIA_TYPE, self._filled(await self._held_by(viewer, reader, now), token))
         fmt = next((one for one in FORMATS.values() if one.extension == extension), None)
         if fmt is None or (name != "all" and name not in self._publishing.catalogue.products):
             return None
@@ -106,7 +109,25 @@ class PrivateFeeds:
         address = f"{_ADDRESS}{_WIRE}"
         return await self._body(key, lambda: self._wire.page(viewer, held, lapse, cursor, address, now))
 
+    async def _held_by(self, viewer: Viewer, reader: Subscriber, now: datetime) -> bytes:
+        """Returns what a reader's licences hold; shared by none but who has the very same ones."""
+        ended = _ended(viewer, reader, now)
+        terms = tuple((*_right(g), g.active, g.valid_from, g.valid_until) for g in viewer.grants)
+        key = (terms, _rights(viewer, now), ended, _SUBSCRIPTION, *self._moment(now))
+        return await self._body(key, lambda: self._subscription(viewer, ended, now))
+
+    async def _subscription(self, viewer: Viewer, ended: Ended | None, now: datetime) -> bytes:
+        names = [feed.url.removeprefix(_ADDRESS) for feed in self._feeds(viewer, now)]
+        feeds = [await self._feed(viewer, ended, name, now) for name in names]
+        grants = [(grant, in_force(grant, now)) for grant in viewer.grants]
+        site = self._publishing.catalogue.site
+        at = ended.at if ended else None
+        return subscription.subscription(site, grants, at, feeds, list(FORMATS.values()), _ADDRESS)
+
     async def _rendered(self, viewer: Viewer, ended: Ended | None, name: str, fmt: Format, now: datetime) -> bytes:
+        return fmt.render(await self._feed(viewer, ended, name, now))
+
+    async def _feed(self, viewer: Viewer, ended: Ended | None, name: str, now: datetime) -> Feed:
         publishing = self._publishing
         product = publishing.catalogue.products.get(name)
         stories = [story for story in publishing.everything.newest() if covers(product, story)]
@@ -119,11 +140,11 @@ class PrivateFeeds:
             entries.insert(0, self._lapse(ended))
         feed = publishing.outline.feed(ALL, entries, path="/", private=True, departed=departed)
         title = f"{feed.title} - {product.title.in_language(feed.language)}" if product else feed.title
-        return fmt.render(_at(feed, name, title))
+        return _at(feed, name, title)
 
-    def _moment(self, now: datetime) -> tuple[int, bool]:
+    def _moment(self, now: datetime) -> tuple[int, datetime | None]:
         """Returns what two answers must have alike to be made of the same stories, with the same told of them."""
-        return self._publishing.generation, self._publishing.stands(now)
+        return self._publishing.generation, None if self._publishing.stands(now) else now
 
     def _lapse(self, ended: Ended) -> View:
         """Returns the entry that tells of the end; another end is another entry."""
