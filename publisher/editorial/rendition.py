@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from publisher.editorial.access import effective_access
-from publisher.languages import date_text, datetime_text, direction, label
+from publisher.languages import date_text, datetime_text, direction, label, spoken
 from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Access, Article, Body, Correction, Image, Status
 from publisher.model.catalogue import Catalogue, Policy, Section, Site
@@ -88,14 +88,15 @@ def _frame(article: Article, depth: Depth, catalogue: Catalogue) -> View:
         url=None if access is Access.SUBSCRIBER else absolute_url(catalogue.site, article.path),
         language=article.language,
         direction=direction(article.language),
+        labels=_words(article, catalogue.site),
         title=article.title,
         urgency=article.urgency,
         published_at=article.published_at,
         updated_at=article.updated_at,
+        expires=article.expires,
         published_text=stamp_text(article.published_at, article.language, zone),
         updated_text=stamp_text(article.updated_at, article.language, zone),
         update_shown=update_shown(article, zone),
-        valid_until=article.expires,
         free=access is Access.PUBLIC,
     )
 
@@ -108,8 +109,11 @@ def _headline(article: Article, depth: Depth, catalogue: Catalogue) -> View:
         section=_section_label(article, catalogue),
         tags=tuple(Label(id=tag, title=tag) for tag in article.tags),
         authors=article.authors or ((site.author,) if site.author else ()),
-        contributors=tuple((role_phrase(c.role, article.language), c.name) for c in article.contributors),
+        contributors=tuple((role_phrase(c.role, _words(article, site)), c.name) for c in article.contributors),
         dateline=article.dateline.city if article.dateline else "",
+        country=article.dateline.country if article.dateline else "",
+        genre=article.genre,
+        subjects=article.subjects,
         image=replace(image, caption="") if image else None,
     )
 
@@ -153,20 +157,21 @@ def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> F
 
 def _advice(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     """Returns a hold or a tombstone: nothing of the story but its title, and of a killed one not even that."""
-    say = partial(label, language=article.language)
+    say = partial(label, language=_words(article, catalogue.site))
     at = max(article.revised_at, article.published_at)
     frame = replace(
         _frame(article, depth, catalogue),
         updated_at=at,  # a reader replaces what it has only by something newer
         updated_text=stamp_text(at, article.language, catalogue.site.timezone),
         update_shown=False,
-        valid_until=None if depth is Depth.HOLD else article.revised_at,
+        expires=None,
+        recalled_at=None if depth is Depth.HOLD else article.revised_at,
     )
     if depth is Depth.HOLD:
         return replace(frame, summary=say("hold_text"))
     blanked = replace(frame, summary=say("tombstone_text"))
     if article.status is Status.KILLED:  # the address tells the headline as well
-        return replace(blanked, url=None, title=say("killed_title", ref=article.number), urgency=4)
+        return replace(blanked, url=None, title=say("killed_title", ref=str(article.number)), urgency=4)
     return replace(blanked, title=say("withdrawn_title", title=article.title))
 
 
@@ -179,11 +184,11 @@ def advice(advisory: Advisory, depth: Depth, catalogue: Catalogue, *, told: bool
     article = advisory.article
     if depth is Depth.HIDE:
         return None
-    say = partial(label, language=article.language)
+    say = partial(label, language=_words(article, catalogue.site))
     killed = advisory.kind is AdvisoryKind.KILL
     stamp = stamp_text(advisory.at, article.language, catalogue.site.timezone)
     reason = article.kill_reason if told else ""
-    title = say(f"advisory_{advisory.kind.value}", title=article.title, ref=article.number)
+    title = say(f"advisory_{advisory.kind.value}", title=article.title, ref=str(article.number))
     texts = {
         AdvisoryKind.HOLD: "advisory_hold_text",
         AdvisoryKind.RELEASE: "advisory_release_text",
@@ -205,7 +210,7 @@ def advice(advisory: Advisory, depth: Depth, catalogue: Catalogue, *, told: bool
         published_text=stamp,
         updated_text=stamp,
         update_shown=False,
-        valid_until=None,
+        expires=None,
         advisory=advisory.kind,
     )
 
@@ -224,7 +229,7 @@ def log_entry(shown: View, note: Correction, catalogue: Catalogue) -> View:
         url=shown.url,
         language=shown.language,
         direction=shown.direction,
-        title=label(f"advisory_{kind.value}", shown.language, title=shown.title),
+        title=label(f"advisory_{kind.value}", shown.words, title=shown.title),
         section=shown.section,
         corrections=(note,),
         published_at=note.at,
@@ -232,6 +237,7 @@ def log_entry(shown: View, note: Correction, catalogue: Catalogue) -> View:
         published_text=stamp,
         updated_text=stamp,
         advisory=kind,
+        labels=shown.labels,
         free=shown.free,
     )
 
@@ -280,6 +286,11 @@ def _minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
+def _words(article: Article, site: Site) -> str:
+    """Returns the language of a story's labels: its own, where we speak it, else the site's."""
+    return spoken(article.language, site.language)
+
+
 def _section(article: Article, catalogue: Catalogue) -> Section | None:
     return catalogue.sections.get(article.section) if article.section else None
 
@@ -302,7 +313,7 @@ def role_phrase(role: str, language: str) -> str:
 
 def subscription_notice(article: Article, site: Site) -> Notice | None:
     """Returns the notice of a rendition that is less than full, in its language; None where nothing is withheld."""
-    return notice_in(article.language, site, ref=article.id) if site.gated else None
+    return notice_in(_words(article, site), site, ref=article.id) if site.gated else None
 
 
 def notice_in(language: str, site: Site, *, ref: str) -> Notice:

@@ -85,6 +85,7 @@ class EntryExtension(BaseEntryExtension):  # type: ignore[misc]
             entry.remove(link)  # feedgen 1.0.0 loses rel, type, title and length of an entry's links
         if self.view.url is not None:
             etree.SubElement(entry, "link", rel="alternate", type="text/html", href=clean(self.view.url))
+        _add_kin(entry, self.view)
         for enclosure in self.view.enclosures:
             link = etree.SubElement(
                 entry, "link", rel="enclosure", type=clean(enclosure.media_type), href=clean(enclosure.url)
@@ -141,10 +142,21 @@ def _set(element: Any, **attributes: object) -> Any:
     return element
 
 
+def _add_kin(entry: Any, view: View) -> None:
+    """Adds the story in other languages, what is related to it, and what it replaces (RFC 4287 §4.2.7, RFC 5829)."""
+    kin = view.kin
+    others = [other for other in kin.languages if other.url != view.url]
+    tied = [("alternate", others), ("related", kin.related), ("predecessor-version", kin.replaced)]
+    for rel, story in ((rel, story) for rel, stories in tied for story in stories if story.url):
+        link = etree.SubElement(entry, "link", rel=rel, type="text/html", href=clean(story.url or ""))
+        _set(link, hreflang=story.id)
+
+
 def _add_validity(entry: Any, view: View) -> None:
     """Adds how long a story is good (DCMI Period); of one that was taken back the end is past."""
-    if view.valid_until is not None and view.advisory is None:
-        start, end = rfc3339(view.published_at), rfc3339(view.valid_until)
+    until = view.recalled_at or view.expires
+    if until is not None:
+        start, end = rfc3339(view.published_at), rfc3339(until)
         _add(entry, _dcterms("valid"), f"start={start}; end={end}; scheme=W3C-DTF")
 
 

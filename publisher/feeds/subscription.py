@@ -50,6 +50,7 @@ def subscription(
     feeds: Sequence[Feed],
     formats: Sequence[Format],
     folder: str,
+    language: str,
 ) -> bytes:
     """Returns what a reader holds: each licence with whether it is `in force`, and the feeds with their last change."""
     document = _Document(
@@ -58,7 +59,7 @@ def subscription(
         contact=site.contact,
         status="active" if any(held for _, held in grants) else "ended" if ended_at else "none",
         ended=_moment(ended_at),
-        licences=[_licence(grant, site, in_force=held) for grant, held in grants],
+        licences=[_licence(grant, site, language, in_force=held) for grant, held in grants],
         feeds=[
             _Feed(line(feed.title), rfc3339(feed.updated_at), {fmt.name: fmt.url_of(feed) for fmt in formats})
             for feed in feeds
@@ -69,11 +70,11 @@ def subscription(
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def _licence(grant: Grant, site: Site, *, in_force: bool) -> _Licence:
+def _licence(grant: Grant, site: Site, language: str, *, in_force: bool) -> _Licence:
     product = grant.product
     return _Licence(
         product=product.id if product else EVERYTHING,
-        title=line(product.title.in_language(site.language) if product else site.service or site.title),
+        title=line(product.title.in_language(language) if product else site.service or site.title),
         in_force=in_force,
         valid_from=_moment(grant.valid_from),
         valid_until=_moment(grant.valid_until),

@@ -43,27 +43,34 @@ def summary_text(view: View) -> str:
 def summary_html(view: View) -> str:
     """Returns deck, summary, key points, first paragraphs, corrections and notice; empty when the depth allows none."""
     texts = dict.fromkeys(filter(None, (line(view.deck), "" if view.opens_with_summary else line(view.summary))))
-    return "".join(
-        [
-            *_corrections(view),
-            *(f"<p>{escape(text)}</p>" for text in texts),
-            _key_points(view),
-            *(f"<p>{text}</p>" for text in _lead(view)),
-            _notice(view.notice),
-        ]
-    )
+    parts = [
+        *_corrections(view),
+        *(f"<p>{escape(text)}</p>" for text in texts),
+        _key_points(view),
+        *(f"<p>{text}</p>" for text in _lead(view)),
+        _notice(view.notice),
+    ]
+    return _directed("".join(parts), view)
 
 
 def content_html(view: FullView) -> str:
     """Returns the whole story as HTML: update, corrections, key points, body with its dateline, and who helped."""
     said = replace(view, corrections=tuple(note for note in view.corrections if note.kind != "update"))
-    return "".join([_update(view), *_corrections(said), _key_points(view), _body(view), *_contributors(view)])
+    parts = [_update(view), *_corrections(said), _key_points(view), _body(view), *_contributors(view)]
+    return _directed("".join(parts), view)
 
 
 def entry_html(view: View) -> str:
     """Returns the most that the view allows as HTML, never empty."""
     html = content_html(view) if isinstance(view, FullView) else summary_html(view)
-    return html or f"<p>{escape(title(view))}</p>"
+    return html or _directed(f"<p>{escape(title(view))}</p>", view)
+
+
+def _directed(html: str, view: View) -> str:
+    """Returns the HTML of an entry; what is written from right to left says so itself, no feed format can."""
+    if not html or view.direction != "rtl":
+        return html
+    return f'<div lang="{escape(view.language)}" dir="rtl">{html}</div>'
 
 
 def notice_text(notice: Notice) -> str:
@@ -76,7 +83,7 @@ def _lead(view: View) -> Iterator[str]:
     for index, text in enumerate(map(line, view.lead)):
         dateline = upper(line(view.dateline), view.language)
         run_in = index == 0 and dateline and not upper(text, view.language).startswith(dateline)
-        yield escape(dateline + label("dateline_separator", view.language) + text if run_in else text)
+        yield escape(dateline + label("dateline_separator", view.words) + text if run_in else text)
 
 
 def _update(view: View) -> str:
@@ -85,7 +92,7 @@ def _update(view: View) -> str:
     if not view.update_shown or corrected == view.updated_at:  # what was corrected is said by the correction
         return ""
     notes = [line(note.text) for note in view.corrections if note.kind == "update"]
-    words = ": ".join([label("updated_line", view.language, when=view.updated_text), *notes[-1:]])
+    words = ": ".join([label("updated_line", view.words, when=view.updated_text), *notes[-1:]])
     return f"<p><em>{escape(words)}</em></p>"
 
 
@@ -104,7 +111,7 @@ def _key_points(view: View) -> str:
 def _corrections(view: View) -> Iterator[str]:
     for note in view.corrections:
         if note.kind != "refile":
-            yield f"<p><strong>{escape(_kind(note.kind, view.language))}:</strong> {escape(line(note.text))}</p>"
+            yield f"<p><strong>{escape(_kind(note.kind, view.words))}:</strong> {escape(line(note.text))}</p>"
 
 
 def _kind(kind: str, language: str) -> str:
@@ -121,7 +128,7 @@ def _body(view: FullView) -> str:
     dateline = upper(line(view.dateline), view.language)
     if not dateline or upper(view.body_text.lstrip(), view.language).startswith(dateline):
         return body
-    run_in = escape(dateline + label("dateline_separator", view.language))
+    run_in = escape(dateline + label("dateline_separator", view.words))
     start = _FIRST_PARAGRAPH.match(body)
     if start is None:
         return f"<p>{run_in.strip()}</p>{body}"

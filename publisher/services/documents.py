@@ -7,20 +7,22 @@ turn out to be those of the files that stand there already.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from publisher.editorial.benefits import benefits
 from publisher.editorial.recall import Telling
 from publisher.editorial.rendition import absolute_url, log_entry
 from publisher.editorial.shelves import Shelf, Shelves
+from publisher.editorial.tally import Tally, next_day, tally
 from publisher.feeds import FORMATS, Format
 from publisher.feeds.opml import opml
 from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, Location, news_sitemap, sitemaps
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
 from publisher.model.page import Page, PlainFile
-from publisher.model.view import Channel, Depth, Label, View
+from publisher.model.view import Channel, Depth, Kin, Label, View
 from publisher.ports import Companions, Renderer
 from publisher.services.advices import Advices
 from publisher.services.corrections import CorrectionLog, Noted
@@ -57,6 +59,7 @@ class Documents:
         renditions: Renditions,
         renderer: Renderer,
         companions: Companions,
+        everything: Shelves,
         public: Shelves,
         alone: Mapping[int, Article],
         depths: Mapping[int, Depth],
@@ -70,6 +73,7 @@ class Documents:
         self._renditions = renditions
         self._renderer = renderer
         self._companions = companions
+        self._everything = everything
         self._public = public
         self._alone = alone
         self._depths = depths
@@ -79,6 +83,8 @@ class Documents:
         self._base = ""
         self._held: frozenset[str] = frozenset()
         self._pages: Sequence[Page] = ()
+        self._tallies: dict[str, Tally] = {}
+        """Of the day at hand, by the language of the front page, where the public does not see all."""
 
     def base(self, rules: str) -> str:
         """Works out anew what all documents have in common: the rules, the templates, the names of the pages."""
@@ -97,6 +103,10 @@ class Documents:
         own |= {page.path: f"the page {page.title!r}" for page in self._companions.pages()}
         return own | {f"/{file.path}": "a file in static/" for file in self._companions.files()}
 
+    def next_change_at(self, now: datetime) -> datetime | None:
+        """Returns when a front page no longer counts the day that it counts; None while none counts."""
+        return next_day(now, self._site.timezone) if self._tallies else None
+
     def all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         """Yields every output there should be."""
         companions = {document.path: document for document in self._of_companions()}
@@ -105,6 +115,7 @@ class Documents:
         yield from self._free(self._all(assets, now))
 
     def _all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
+        self._count(now)
         self._log_linked = bool(self._log)
         named = {*self._public.names(), *self._advices.names()}
         for shelf in sorted(self._outline.declared_shelves() | named):
@@ -128,11 +139,14 @@ class Documents:
         self, shelves: Iterable[Shelf], stories: Iterable[int], assets: Iterable[str], now: datetime
     ) -> Iterable[Document]:
         shelves = set(shelves)
+        recounted = self._count(now)
         if self._log_linked != bool(self._log):  # list pages lead to the log from now on, or no more
             self._log_linked = bool(self._log)
             shelves |= self._outline.declared_shelves()
         for shelf in sorted(shelves):
             yield from self._of_shelf(shelf)
+        for language in sorted(recounted):
+            yield from self._of_list(Shelf(language=language))
         for number in sorted(stories):
             yield from self._of_story(number)
         yield from self._of_assets(assets)
@@ -145,17 +159,39 @@ class Documents:
         empty = not stories and not any(telling.in_feeds for telling in tellings)
         if not self._outline.declares(shelf) or (shelf.tag and empty):
             return
-        mark = [*self._mark(stories), *(telling.mark for telling in tellings)]
+        kin = [mark for article in stories for mark in self._mark_of_kin(article)]
+        mark = [*self._mark(stories), *kin, *(telling.mark for telling in tellings)]
         path = feed_path(shelf)
         for fmt in FORMATS.values():
             make = partial(self._feed_bytes, shelf, stories, tellings, path, fmt)
             yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(self._base, fmt.name, *mark), make)
+        yield from self._of_list(shelf)
+
+    def _of_list(self, shelf: Shelf) -> Iterable[Document]:
         home = self._outline.home_of(shelf)
         if shelf.language and home is not None:
             listed = self._listed(shelf)
-            make = partial(self._list_page, shelf, listed, home)
-            mark = ["list", str(bool(self._log)), *self._mark(listed)]
-            yield Document(file_of(home), fingerprint(self._base, *mark), make)
+            counted = None if shelf.section else self._tallies.get(shelf.language)
+            make = partial(self._list_page, shelf, listed, home, counted)
+            mark = [str(bool(self._log)), *self._mark(listed), *([repr(counted)] if counted else [])]
+            yield Document(file_of(home), fingerprint(self._base, "list", *mark), make)
+
+    def _count(self, now: datetime) -> set[str]:
+        """Counts today's stories anew for each front page; returns the languages whose count is another one."""
+        site = self._site
+        before = self._tallies
+        self._tallies = {}
+        if site.gated:
+            for language in site.languages:
+                fronted = partial(self._fronted, language)
+                found = tally(self._everything.walk(), self._depths, now, site.timezone, fronted)
+                if found.hidden:
+                    self._tallies[language] = found
+        both = before.keys() | self._tallies.keys()
+        return {language for language in both if before.get(language) != self._tallies.get(language)}
+
+    def _fronted(self, language: str, article: Article) -> bool:
+        return self._outline.front_of(article.language) == language
 
     def _listed(self, shelf: Shelf) -> list[Article]:
         """Returns the stories of a list page: the main language's pages hold what has no front page of its own, too."""
@@ -169,7 +205,7 @@ class Documents:
     def _of_story(self, number: int) -> Iterable[Document]:
         article = self._public.get(number) or self._alone.get(number)
         if article is not None:
-            mark = fingerprint(self._base, "story", *self._mark([article]))
+            mark = fingerprint(self._base, "story", *self._mark([article]), *self._mark_of_kin(article))
             yield Document(file_of(article.path), mark, partial(self._story_page, article))
 
     def _of_assets(self, sources: Iterable[str]) -> Iterable[Document]:
@@ -190,7 +226,7 @@ class Documents:
         fresh = [a for a in listed[:NEWS_URLS] if now - NEWS_WINDOW <= a.published_at <= now]
         make = partial(self._news_sitemap, fresh, now)
         yield Document("news-sitemap.xml", fingerprint(self._base, "news", *self._mark(fresh)), make)
-        places = [Location(url=absolute_url(site, a.path), updated_at=a.updated_at) for a in listed]
+        places = [self._location(article) for article in listed]
         for name, data in sitemaps(places, site.url).items():
             yield Document(name, hashlib.sha256(data).hexdigest(), partial(_ready, data))
         if self._log:
@@ -212,6 +248,14 @@ class Documents:
     def _noted_mark(self, noted: Sequence[Noted]) -> list[str]:
         return [f"{one.note.at} {mark}" for one in noted for mark in self._mark([one.article])]
 
+    def _location(self, article: Article) -> Location:
+        versions = self._outline.versions(article, self._public.ties)
+        return Location(
+            url=absolute_url(self._site, article.path),
+            updated_at=article.updated_at,
+            alternates=tuple((label.id, label.url or "") for label in versions),
+        )
+
     def _of_companions(self) -> Iterable[Document]:
         for page in self._pages:
             mark = fingerprint(self._base, "page", page.content_hash)
@@ -222,10 +266,17 @@ class Documents:
     def _mark(self, articles: Sequence[Article]) -> list[str]:
         return [f"{a.number}.{a.version}.{self._depths[a.number]}.{a.access}" for a in articles]
 
+    def _mark_of_kin(self, article: Article) -> list[str]:
+        ties = self._public.ties
+        related = self._mark(ties.named(article.related))
+        kin = self._outline.kin(article, ties)
+        return [*related, *([] if kin == Kin() else [repr(kin)])]
+
     async def _feed_bytes(
         self, shelf: Shelf, stories: Sequence[Article], tellings: Sequence[Telling], path: str, fmt: Format
     ) -> bytes:
-        views = await self._views(stories, Channel.FEED)
+        kin = {article.number: self._outline.kin(article, self._public.ties) for article in stories}
+        views = [replace(one, kin=kin[one.number]) for one in await self._views(stories, Channel.FEED)]
         entries, departed = self._advices.joined(views, tellings, told=False)
         return fmt.render(self._outline.feed(shelf, entries, path=path, departed=departed))
 
@@ -240,16 +291,28 @@ class Documents:
         views = {shown.number: shown for shown in await self._views(list(stories.values()), Channel.PAGE)}
         return [log_entry(views[one.article.number], one.note, self._catalogue) for one in noted]
 
-    async def _list_page(self, shelf: Shelf, stories: Sequence[Article], home: str) -> bytes:
+    async def _list_page(self, shelf: Shelf, stories: Sequence[Article], home: str, counted: Tally | None) -> bytes:
         views = await self._views(stories, Channel.PAGE)
         if not shelf.section:
-            return self._page("front", shelf.language, home, views=views)
+            return self._page("front", shelf.language, home, views=views, tally=counted)
         return self._page("section", shelf.language, home, views=views, section=self._outline.section_label(shelf))
 
     async def _story_page(self, article: Article) -> bytes:
-        [one] = await self._views([article], Channel.PAGE)
-        noted = bool(one.corrections)
-        return self._page("article", article.language, article.path, view=one, switch=False, noted=noted)
+        ties = self._public.ties
+        kin = self._outline.kin(article, ties)
+        [one, *related] = await self._views([article, *ties.named(article.related)], Channel.PAGE)
+        return self._page(
+            "article",
+            self._outline.page_language(article.language),
+            article.path,
+            switch=False,
+            view=one,
+            related=related,
+            kin=kin,
+            languages=kin.languages,
+            benefits=benefits(article, self._catalogue) if one.notice else None,
+            noted=bool(one.corrections),
+        )
 
     async def _plain_page(self, page: Page) -> bytes:
         return self._page(
@@ -278,7 +341,7 @@ class Documents:
             "here": site.absolute(path) if path else None,
             "feeds": [link for shelf in outline.autodiscovered(language) for link in outline.feed_links(shelf)],
             "pages": [Label(id=p.path, title=p.title, url=site.absolute(p.path)) for p in self._pages],
-            "home": site.absolute(outline.home_of(Shelf(language=language)) or "/"),
+            "home": outline.home_url(language),
             "sections": [outline.section_label(Shelf(language=language, section=s)) for s in self._catalogue.sections],
         }
         if self._log and (name in _LISTS or context.get("noted")):

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from publisher.editorial.access import covers, decide, matches, settled
 from publisher.editorial.rendition import needs_body, view
-from publisher.languages import direction, label
+from publisher.languages import direction, label, spoken
 from publisher.model.article import Article
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter, Policy
 from publisher.model.issue import Edition, MailText, Mention, StoryRef
@@ -214,7 +214,7 @@ class Drafting:
             language=language,
             direction=direction(language),
             local_date=occasion.at.astimezone(ZoneInfo(occasion.zone)),
-            groups=groups(stories, headings, label("updated", language)),
+            groups=groups(stories, headings, label("updated", spoken(language, self._catalogue.site.language))),
             already_sent=tuple(one for _, one in await self._views(outcome.selection.already_sent)),
             web_url=web_url,
             test=test,

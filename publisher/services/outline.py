@@ -1,17 +1,20 @@
 """What the site consists of besides its stories: list pages and feeds, their addresses, names and links."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote, unquote
 
+from publisher.editorial.rendition import absolute_url
 from publisher.editorial.shelves import ALL, Shelf
+from publisher.editorial.ties import Ties
 from publisher.feeds import FORMATS
-from publisher.languages import label, language_name
+from publisher.languages import label, language_name, spoken
+from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
 from publisher.model.feed import Departure, Feed, FeedLink
-from publisher.model.view import Label, View
+from publisher.model.view import Kin, Label, View
 
 CORRECTIONS = "/corrections/"
 """Root-relative; its feed is beside it."""
@@ -90,6 +93,43 @@ class Outline:
             Label(id=tag, title=language_name(tag), url=self._site.absolute(self.prefix(tag) + bare))
             for tag in self._site.languages
         ]
+
+    def kin(self, article: Article, ties: Ties, visible: Callable[[Article], bool] = lambda _: True) -> Kin:
+        """Returns the stories that an article's page or entry speaks of, as links, of those that are `visible`."""
+        original = ties.original(article)
+        languages = [one for one in ties.versions(article) if one.number == article.number or visible(one)]
+        return Kin(
+            original=self._story(original) if original and visible(original) else None,
+            translations=self._stories(filter(visible, ties.translations(article))),
+            languages=tuple(
+                replace(self._story(one), title=language_name(one.language))
+                for one in (languages if len(languages) > 1 else ())
+            ),
+            related=self._stories(filter(visible, ties.named(article.related))),
+            replaced=self._stories(filter(visible, ties.named(article.supersedes))),
+        )
+
+    def _stories(self, articles: Iterable[Article]) -> tuple[Label, ...]:
+        return tuple(map(self._story, articles))
+
+    def versions(self, article: Article, ties: Ties) -> list[Label]:
+        """Returns the story in each of its languages, itself among them; none when there is only one."""
+        return [self._story(one) for one in ties.versions(article)]
+
+    def _story(self, article: Article) -> Label:
+        return Label(id=article.language, title=article.title, url=absolute_url(self._site, article.path))
+
+    def home_url(self, language: str) -> str:
+        """Returns the address of the front page for readers of a language."""
+        return self._site.absolute(self.home_of(Shelf(language=self.front_of(language))) or "/")
+
+    def page_language(self, language: str) -> str:
+        """Returns in which language a page frames a story: the story's, if the site or a catalogue speaks it."""
+        return language if language in self._site.languages else spoken(language, self._site.language)
+
+    def front_of(self, language: str) -> str:
+        """Returns the language on whose front page a story stands: the main one, where its own has none."""
+        return language if language in self._site.languages else self._site.language
 
     def prefix(self, language: str) -> str:
         """Returns where a language's pages begin: the main one's at the root."""

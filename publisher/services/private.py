@@ -7,21 +7,22 @@ fails is invisible to people.
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from publisher.editorial.access import covers, in_force, lapsed_at, subscribed
+from publisher.editorial.access import covers, decide, in_force, lapsed_at, subscribed
 from publisher.editorial.rendition import lapse
 from publisher.editorial.shelves import ALL
 from publisher.feeds import FORMATS, Format, ninjs, subscription
 from publisher.feeds.opml import opml
 from publisher.mail.tokens import Links, hash_of
-from publisher.model.feed import Feed, FeedLink
+from publisher.model.article import Article
+from publisher.model.feed import Departure, Feed, FeedLink
 from publisher.model.people import EVERYTHING, FeedReader, Grant, Subscriber, Viewer, viewer_of
 from publisher.model.personal import marker
-from publisher.model.view import Channel, View
+from publisher.model.view import Channel, Depth, View
 from publisher.ports import FeedReaders
 from publisher.services.publish import Publishing
 from publisher.services.wire import Wire
@@ -73,7 +74,9 @@ class PrivateFeeds:
         """
         viewer = await self._viewer(reader)
         if (name, extension) == ("feeds", "opml"):
-            return PrivateFeed("text/x-opml; charset=utf-8", self._filled(self._list(viewer, now), token))
+            return PrivateFeed(
+                "text/x-opml; charset=utf-8", self._filled(self._list(viewer, self._language(reader), now), token)
+            )
         if f"{name}.{extension}" == _WIRE:
             return PrivateFeed(ninjs.MEDIA_TYPE, self._filled(await self._wired(viewer, reader, cursor, now), token))
         if f"{name}.{extension}" == _SUBSCRIPTION:
@@ -82,8 +85,9 @@ class PrivateFeeds:
         if fmt is None or (name != "all" and name not in self._publishing.catalogue.products):
             return None
         ended = _ended(viewer, reader, now)
-        key = (_rights(viewer, now), ended, name, fmt.name, *self._moment(now))
-        body = await self._body(key, lambda: self._rendered(viewer, ended, name, fmt, now))
+        language = self._language(reader)
+        key = (_rights(viewer, now), ended, name, fmt.name, language, *self._moment(now))
+        body = await self._body(key, lambda: self._rendered(viewer, ended, name, fmt, language, now))
         return PrivateFeed(fmt.content_type, self._filled(body, token))
 
     async def _viewer(self, reader: Subscriber) -> Viewer:
@@ -111,40 +115,65 @@ class PrivateFeeds:
 
     async def _held_by(self, viewer: Viewer, reader: Subscriber, now: datetime) -> bytes:
         """Returns what a reader's licences hold; shared by none but who has the very same ones."""
-        ended = _ended(viewer, reader, now)
+        ended, language = _ended(viewer, reader, now), self._language(reader)
         terms = tuple((*_right(g), g.active, g.valid_from, g.valid_until) for g in viewer.grants)
-        key = (terms, _rights(viewer, now), ended, _SUBSCRIPTION, *self._moment(now))
-        return await self._body(key, lambda: self._subscription(viewer, ended, now))
+        key = (terms, _rights(viewer, now), ended, _SUBSCRIPTION, language, *self._moment(now))
+        return await self._body(key, lambda: self._subscription(viewer, ended, language, now))
 
-    async def _subscription(self, viewer: Viewer, ended: Ended | None, now: datetime) -> bytes:
-        names = [feed.url.removeprefix(_ADDRESS) for feed in self._feeds(viewer, now)]
-        feeds = [await self._feed(viewer, ended, name, now) for name in names]
+    async def _subscription(self, viewer: Viewer, ended: Ended | None, language: str, now: datetime) -> bytes:
+        names = [feed.url.removeprefix(_ADDRESS) for feed in self._feeds(viewer, language, now)]
+        feeds = [await self._filled_feed(viewer, ended, name, language, now) for name in names]
         grants = [(grant, in_force(grant, now)) for grant in viewer.grants]
         site = self._publishing.catalogue.site
         at = ended.at if ended else None
-        return subscription.subscription(site, grants, at, feeds, list(FORMATS.values()), _ADDRESS)
+        return subscription.subscription(site, grants, at, feeds, list(FORMATS.values()), _ADDRESS, language)
 
-    async def _rendered(self, viewer: Viewer, ended: Ended | None, name: str, fmt: Format, now: datetime) -> bytes:
-        return fmt.render(await self._feed(viewer, ended, name, now))
+    async def _rendered(
+        self, viewer: Viewer, ended: Ended | None, name: str, fmt: Format, language: str, now: datetime
+    ) -> bytes:
+        return fmt.render(await self._filled_feed(viewer, ended, name, language, now))
 
-    async def _feed(self, viewer: Viewer, ended: Ended | None, name: str, now: datetime) -> Feed:
+    async def _filled_feed(self, viewer: Viewer, ended: Ended | None, name: str, language: str, now: datetime) -> Feed:
         publishing = self._publishing
         product = publishing.catalogue.products.get(name)
         stories = [story for story in publishing.everything.newest() if covers(product, story)]
         views = await publishing.renditions.views(
             stories, viewer, Channel.FEED, now, publishing.catalogue.site.feed_limit
         )
+        views = [self._tied(one, viewer, now) for one in views]
         tellings = publishing.advices.told(viewer, now, partial(covers, product))
         entries, departed = publishing.advices.joined(views, tellings, told=subscribed(viewer, now))
         if ended is not None:
             entries.insert(0, self._lapse(ended))
-        feed = publishing.outline.feed(ALL, entries, path="/", private=True, departed=departed)
-        title = f"{feed.title} - {product.title.in_language(feed.language)}" if product else feed.title
+        feed = self._feed(language, entries, departed)
+        title = f"{feed.title} - {product.title.in_language(language)}" if product else feed.title
         return _at(feed, name, title)
+
+    def _tied(self, shown: View, viewer: Viewer, now: datetime) -> View:
+        """Returns an entry with its ties to stories that have a page and that the viewer may know of."""
+        publishing = self._publishing
+        article = publishing.everything.get(shown.number)
+        if article is None:
+            return shown
+        visible = partial(self._visible, viewer, now)
+        return replace(shown, kin=publishing.outline.kin(article, publishing.public.ties, visible))
+
+    def _visible(self, viewer: Viewer, now: datetime, article: Article) -> bool:
+        policy = self._publishing.catalogue.policy
+        return decide(article, viewer, Channel.FEED, now, policy=policy) is not Depth.HIDE
 
     def _moment(self, now: datetime) -> tuple[int, datetime | None]:
         """Returns what two answers must have alike to be made of the same stories, with the same told of them."""
         return self._publishing.generation, None if self._publishing.stands(now) else now
+
+    def _feed(self, language: str, views: Sequence[View] = (), departed: Sequence[Departure] = ()) -> Feed:
+        """Returns a reader's feed in their language, still without its name and its place."""
+        outline = self._publishing.outline
+        feed = outline.feed(ALL, views, path="/", private=True, departed=departed)
+        return replace(feed, language=language, home_url=outline.home_url(language))
+
+    def _language(self, reader: Subscriber) -> str:
+        return reader.language or self._publishing.catalogue.site.language
 
     def _lapse(self, ended: Ended) -> View:
         """Returns the entry that tells of the end; another end is another entry."""
@@ -173,22 +202,22 @@ class PrivateFeeds:
                 url=fmt.url_of(feed).replace(_ADDRESS, folder),
                 media_type=fmt.media_type,
             )
-            for feed in self._feeds(viewer, now)
+            for feed in self._feeds(viewer, self._language(reader), now)
             for fmt in FORMATS.values()
         ]
         return [*feeds, wire]
 
-    def _feeds(self, viewer: Viewer, now: datetime) -> list[Feed]:
+    def _feeds(self, viewer: Viewer, language: str, now: datetime) -> list[Feed]:
         """Returns a reader's feeds without their entries: everything, and each product that a licence holds."""
-        feed = self._publishing.outline.feed(ALL, (), path="/", private=True)
+        feed = self._feed(language)
         held = {grant.product.id if grant.product else EVERYTHING for grant in viewer.grants if in_force(grant, now)}
         products = [p for p in self._publishing.catalogue.products.values() if not held.isdisjoint({p.id, EVERYTHING})]
-        titles = {p.id: f"{feed.title} - {p.title.in_language(feed.language)}" for p in products}
+        titles = {p.id: f"{feed.title} - {p.title.in_language(language)}" for p in products}
         return [_at(feed, name, title) for name, title in {"all": feed.title, **titles}.items()]
 
-    def _list(self, viewer: Viewer, now: datetime) -> bytes:
+    def _list(self, viewer: Viewer, language: str, now: datetime) -> bytes:
         title = self._publishing.catalogue.site.title
-        return opml(title, self._feeds(viewer, now), FORMATS[_FORMAT_OF_LIST])
+        return opml(title, self._feeds(viewer, language, now), FORMATS[_FORMAT_OF_LIST])
 
     def _filled(self, body: bytes, token: str) -> bytes:
         return body.replace(_ADDRESS.encode(), self._links.feed_folder(token).encode())

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from publisher import __version__
 from publisher.editorial.access import decide, open_from, settled
-from publisher.editorial.shelves import Shelf, Shelves
+from publisher.editorial.shelves import Shelf, Shelves, shelves_of
 from publisher.editorial.timing import publishable
 from publisher.errors import PublisherError
 from publisher.feeds import FORMATS
@@ -110,6 +110,7 @@ class Publishing:
             renditions=self.renditions,
             renderer=renderer,
             companions=companions,
+            everything=self.everything,
             public=self.public,
             alone=self._alone,
             depths=self._depths,
@@ -121,6 +122,8 @@ class Publishing:
         self._gone: set[str] = set()
         self._left: set[str] = set()
         """Files that may have lost their reason in this pass."""
+        self._kin: set[int] = set()
+        """Stories whose pages speak of what changed in this pass."""
         self._busy = asyncio.Lock()
 
     @property
@@ -140,10 +143,10 @@ class Publishing:
         self._output.sweep()
 
     def next_change_at(self, now: datetime) -> datetime | None:
-        """Returns when time alone will change what is out, or what is told of it."""
-        told = (self.intake.next_change_at(now), self.advices.next_change_at(now))
-        opening = (at for at in self._delayed.values() if at > now)
-        return min((at for at in (*told, *opening) if at is not None), default=None)
+        """Returns when time alone will change what is out, what is told of it, or what a front page says of today."""
+        moments = [room.next_change_at(now) for room in (self.intake, self.advices, self._documents)]
+        moments += [at for at in self._delayed.values() if at > now]
+        return min((at for at in moments if at is not None), default=None)
 
     def stands(self, now: datetime) -> bool:
         """Returns whether all is at `now` as the last pass left it: time alone has changed nothing since."""
@@ -187,7 +190,8 @@ class Publishing:
                 if whole:
                     documents = self._documents.all(self.intake.assets(None), now)
                 else:
-                    documents = self._documents.touched(touched, changed, self.intake.assets(changed), now)
+                    assets = self.intake.assets(changed)
+                    documents = self._documents.touched(touched, changed | self._kin, assets, now)
                 await self._bring_up(documents, report, prune=whole)
             return report
 
@@ -213,6 +217,7 @@ class Publishing:
     def _shelve(self, taken: Taken, now: datetime, *, everything: bool) -> tuple[set[Shelf], set[int]]:
         """Puts what changed on its shelves; returns the public shelves and the stories that are not as they were."""
         stories = self.intake.articles if everything else [article for _, article in taken.changes]
+        self._kin = set()
         gone = {article.number for article in taken.gone}
         stories = [settled(stored, self.catalogue) for stored in stories if stored.number not in gone]
         changed = {article.number for article in stories} | gone
@@ -225,6 +230,8 @@ class Publishing:
             touched |= self._place(article, now)
         for number in gone:
             touched |= self._remove(number)
+        kin = (story for number in self._kin if (story := self.public.get(number)) is not None)
+        touched |= {shelf for story in kin for shelf in shelves_of(story)}
         return touched, changed | aged
 
     async def _follow(self, taken: Taken, now: datetime) -> None:
@@ -250,7 +257,9 @@ class Publishing:
         if depth not in SHOWN:
             return self.public.take(number)
         self._log.put(article, depth)
-        return self.public.put(article)
+        touched = self.public.put(article)
+        self._kin |= self.public.ties.concerned(article)
+        return touched
 
     def _remove(self, number: int) -> set[Shelf]:
         self._leave(number)
@@ -266,6 +275,7 @@ class Publishing:
             self._left |= {CORRECTIONS_FEED, *map(file_of, pages)}
         before = self.public.get(number) or self._alone.pop(number, None)
         if before is not None:
+            self._kin |= self.public.ties.concerned(before)
             self._left.add(file_of(before.path))
             self._leave_feeds(Shelf(tag=tag) for tag in before.tags)
 

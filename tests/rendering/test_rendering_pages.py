@@ -228,7 +228,7 @@ def test_mail_in_the_inbox_is_shown_in_a_frame_without_rights() -> None:
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ("Every day at 07:00", "As it happens", "Fridays at 16:00")),
+        ("en", ("Every day at 7:00\u00a0AM", "As it happens", "Fridays at 4:00\u00a0PM")),
         ("tr", ("Her gün saat 07:00", "Yayımlandığı anda", "Her cuma saat 16:00")),
     ],
 )
