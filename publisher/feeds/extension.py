@@ -145,7 +145,8 @@ def _set(element: Any, **attributes: object) -> Any:
 def _add_kin(entry: Any, view: View) -> None:
     """Adds the story in other languages, what is related to it, and what it replaces (RFC 4287 §4.2.7, RFC 5829)."""
     kin = view.kin
-    others = [other for other in kin.languages if other.url != view.url]
+    # Some readers follow the first alternate, some the last: both are the story itself.
+    others = sorted(kin.languages, key=lambda one: one.url == view.url)
     tied = [("alternate", others), ("related", kin.related), ("predecessor-version", kin.replaced)]
     for rel, story in ((rel, story) for rel, stories in tied for story in stories if story.url):
         link = etree.SubElement(entry, "link", rel=rel, type="text/html", href=clean(story.url or ""))

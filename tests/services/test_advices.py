@@ -484,3 +484,51 @@ async def test_what_products_leave_out(tmp_path: Path, shown: bool) -> None:
     for document in (await room.private_of(["asia", "money"], ["all.rss", "all.json", "wire.json"])).values():
         assert (b"Ferry" in document) == shown
         assert CANARY.encode() not in document
+
+
+async def test_ties_to_what_a_viewer_may_know_of(tmp_path: Path) -> None:
+    """Translations and what a story replaces, where both are visible; of the others there is no trace."""
+    room = Newsroom(tmp_path / "wire")
+    base = "tag:wire.example,2026-11-01"
+    room.say()
+    room.say("feribot", title="Feribot", language="tr", translation_of=f"{base}:ferry", section="economy")
+    room.say("heron", title="Unseen Heron", access="subscriber")
+    room.say("next", title="Next", supersedes=f'["{base}:ferry", "{base}:heron"]', related=f'["{base}:feribot"]')
+    await room.look()
+    await room.enrol()
+    await room.look(days=2)
+
+    def ties(document: bytes, name: str) -> set[tuple[str, str | None, str]]:
+        links = entries(document)[name].links
+        return {(one.rel, one.get("hreflang"), one.href.split("/")[-2]) for one in links if one.get("hreflang")}
+
+    for feed in ("all", "en/all", "asia-pacific"):
+        document = room.public(f"feeds/{feed}.atom")
+        assert ties(document, "ferry") == {("alternate", "tr", "feribot"), ("alternate", "en", "ferry")}
+        assert ties(document, "next") == {("related", "tr", "feribot"), ("predecessor-version", "en", "ferry")}
+    private = await room.private_of(["asia", "money"], ["all.atom"])
+    assert ties(private["asia", "all.atom"], "ferry") == set()
+    assert ties(private["asia", "all.atom"], "next") == {("predecessor-version", "en", "ferry")}
+    assert ties(private["money", "all.atom"], "feribot") == set()
+    room.say(
+        "feribot", title="Feribot", language="tr", translation_of=f"{base}:ferry", section="economy", status="draft"
+    )
+    await room.look(hours=1)
+    assert ties(room.public("feeds/en/all.atom"), "ferry") == set()
+    assert b"heron" not in room.everything()
+
+
+async def test_gone_map_is_written_only_when_it_changes(room: Newsroom) -> None:
+    """It names what answers 410, is empty again when nothing does, and is made again when it was lost."""
+    path = room.folder / "gone.map"
+    assert not path.exists()
+    await room.turn(status="withdrawn")
+    before = path.stat()
+    await room.look(hours=1)
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    path.unlink()
+    await room.look(hours=1)
+    assert path.read_text() == "/articles/ferry/ 1;\n"
+    await room.turn()
+    assert path.read_text() == ""
+    assert not room.has("gone.map")
