@@ -176,6 +176,7 @@ async def _compose(
         facts=facts,
         outputs=stored,
         output=Output(folder / "public"),
+        beside=Output(folder),
         companions=companions,
         renderer=templates,
         catalogue=catalogue,

@@ -89,6 +89,17 @@ class Versions(Protocol):
         """Returns all versions of these articles, oldest first."""
 
 
+class Histories(Versions, Protocol):
+    """The stories of which more is to be told than what they say."""
+
+    async def recalled(self, since: datetime) -> list[int]:
+        """Returns the numbers of stories that were recalled, released or corrected after `since`, or are held."""
+
+
+class Stories(Articles, Histories, Protocol):
+    """The stories as they are and as they were."""
+
+
 class Outbox(Protocol):
     """Takes service mail (confirmation, welcome) into the delivery machine."""
 

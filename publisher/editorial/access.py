@@ -81,6 +81,13 @@ def open_from(article: Article, policy: Policy, now: datetime) -> datetime:
     return (article.first_published_at or now) + policy.public_delay
 
 
+def was_open(
+    version: Article, viewer: Viewer, now: datetime, *, until: datetime | None, policy: Policy = _PLAIN
+) -> bool:
+    """Returns whether the viewer's wait for a version ended before another took its place at `until` (None: none)."""
+    return entitled(version, viewer, now) or open_from(version, policy, now) <= (until or now)
+
+
 def subscribed(viewer: Viewer, now: datetime) -> bool:
     """Returns whether any licence of the viewer holds at `now`."""
     return any(in_force(grant, now) for grant in viewer.grants)

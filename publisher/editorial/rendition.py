@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from publisher.editorial.access import effective_access
 from publisher.languages import date_text, datetime_text, direction, label, spoken
 from publisher.model.advisory import Advisory, AdvisoryKind
-from publisher.model.article import Access, Article, Body, Image, Status
+from publisher.model.article import Access, Article, Body, Correction, Image, Status
 from publisher.model.catalogue import Catalogue, Policy, Section, Site
 from publisher.model.view import FULL, Channel, Depth, FullView, Label, Notice, View
 
@@ -158,14 +158,21 @@ def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> F
 def _advice(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     """Returns a hold or a tombstone: nothing of the story but its title, and of a killed one not even that."""
     say = partial(label, language=_words(article, catalogue.site))
-    frame = _frame(article, depth, catalogue)
+    at = max(article.revised_at, article.published_at)
+    frame = replace(
+        _frame(article, depth, catalogue),
+        updated_at=at,  # a reader replaces what it has only by something newer
+        updated_text=stamp_text(at, article.language, catalogue.site.timezone),
+        update_shown=False,
+        expires=None,
+        recalled_at=None if depth is Depth.HOLD else article.revised_at,
+    )
     if depth is Depth.HOLD:
         return replace(frame, summary=say("hold_text"))
+    blanked = replace(frame, summary=say("tombstone_text"))
     if article.status is Status.KILLED:  # the address tells the headline as well
-        return replace(
-            frame, url=None, title=say("killed_title", ref=str(article.number)), summary=say("tombstone_text")
-        )
-    return replace(frame, title=say("withdrawn_title", title=article.title), summary=say("tombstone_text"))
+        return replace(blanked, url=None, title=say("killed_title", ref=str(article.number)), urgency=4)
+    return replace(blanked, title=say("withdrawn_title", title=article.title))
 
 
 def advice(advisory: Advisory, depth: Depth, catalogue: Catalogue, *, told: bool) -> View | None:
@@ -203,7 +210,35 @@ def advice(advisory: Advisory, depth: Depth, catalogue: Catalogue, *, told: bool
         published_text=stamp,
         updated_text=stamp,
         update_shown=False,
+        expires=None,
         advisory=advisory.kind,
+    )
+
+
+def log_entry(shown: View, note: Correction, catalogue: Catalogue) -> View:
+    """Returns one note of a story as an entry of the log of corrections, made from what its reader may have."""
+    kind = AdvisoryKind(note.kind)
+    same = [other for other in shown.corrections if (other.kind, other.at) == (note.kind, note.at)]
+    ordinal = f"-{same.index(note) + 1}" if len(same) > 1 else ""
+    stamp = stamp_text(note.at, shown.language, catalogue.site.timezone)
+    return View(
+        id=f"{shown.id}{'/' if shown.id.startswith('tag:') else '#'}{kind}-{note.at:%Y%m%dT%H%M%SZ}{ordinal}",
+        number=shown.number,
+        version=shown.version,
+        depth=Depth.SUMMARY,
+        url=shown.url,
+        language=shown.language,
+        direction=shown.direction,
+        title=label(f"advisory_{kind.value}", shown.words, title=shown.title),
+        section=shown.section,
+        corrections=(note,),
+        published_at=note.at,
+        updated_at=note.at,
+        published_text=stamp,
+        updated_text=stamp,
+        advisory=kind,
+        labels=shown.labels,
+        free=shown.free,
     )
 
 

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from publisher.editorial.access import entitled
+from publisher.editorial.access import entitled, open_from, was_open
 from publisher.languages import datetime_text, label, upper
 from publisher.model.article import Article, Status
-from publisher.model.catalogue import Catalogue
+from publisher.model.catalogue import Catalogue, Policy
 from publisher.model.people import Viewer
 from publisher.model.view import Depth, FullView, View
 from publisher.model.wire import WireItem
 
+_PLAIN = Policy()
 _NOTED = frozenset({"correction", "clarification", "update"})
 
 
@@ -91,27 +92,37 @@ def _with(word: str, text: str) -> str:
     return f"{word}: {text}" if text else word
 
 
-def came_out_at(article: Article, viewer: Viewer, now: datetime) -> datetime:
+def came_out_at(article: Article, viewer: Viewer, now: datetime, policy: Policy = _PLAIN) -> datetime:
     """Returns when this version came out for the viewer: the order of the wire.
 
     A version that had to wait for its hour came out then, not when it was written: a client that read on in the
-    meantime would never see it. Who is cleared had it before its embargo ended, and is not given it again.
+    meantime would never see it. Who is cleared had it before its embargo ended, and is not given it again; who does
+    not subscribe to it waits for as long as subscribers are ahead.
     """
     if article.status is not Status.PUBLISHED:
         return article.revised_at
     early = article.embargo is not None and entitled(article, cleared(viewer), now)
-    waits = (article.publish_at, None if early else article.embargo or article.date)
+    waits = [article.publish_at, None if early else article.embargo or article.date]
+    if policy.public_delay and article.first_published_at is not None and not entitled(article, viewer, now):
+        waits.append(open_from(article, policy, now))
     return max([article.revised_at, *(moment for moment in waits if moment is not None and moment <= now)])
 
 
-def were_out(versions: Sequence[Article], viewer: Viewer, now: datetime) -> list[Article]:
-    """Returns those versions that readers of the viewer's kind could have had: out, or early for who is cleared."""
+def were_out(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy = _PLAIN) -> list[Article]:
+    """Returns those versions that readers of the viewer's kind could have had: out, or early for who is cleared.
+
+    `versions` are oldest first: what was replaced before its time came for the viewer was never theirs.
+    """
     early = cleared(viewer)
+    ends = [*(version.revised_at for version in versions[1:]), None]
     return [
         version
-        for version in versions
+        for version, end in zip(versions, ends, strict=False)
         if version.status is Status.PUBLISHED
-        and (version.first_published_at is not None or (version.embargo and entitled(version, early, now)))
+        and (
+            (version.embargo and entitled(version, early, now))
+            or (version.first_published_at is not None and was_open(version, viewer, now, until=end, policy=policy))
+        )
     ]
 
 

@@ -15,7 +15,7 @@ from publisher.feeds.entries import authors, contributors, hubs, image_type
 from publisher.feeds.text import clean, line
 from publisher.model.article import Image
 from publisher.model.feed import Feed
-from publisher.model.view import View
+from publisher.model.view import Depth, View
 
 ATOM = "http://www.w3.org/2005/Atom"
 NAMESPACES = {
@@ -23,6 +23,7 @@ NAMESPACES = {
     "dcterms": "http://purl.org/dc/terms/",
     "media": "http://search.yahoo.com/mrss/",
 }
+TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -32,8 +33,15 @@ class FeedExtension(BaseExtension):  # type: ignore[misc]
     feed: Feed | None = None
 
     def extend_ns(self) -> dict[str, str]:
-        """Returns the namespaces, to be declared once on the root."""
-        return NAMESPACES
+        """Returns the namespaces, to be declared once on the root; that of tombstones only where there are any."""
+        departed = self.feed is not None and self.feed.departed
+        return NAMESPACES | {"at": TOMBSTONES} if departed else NAMESPACES
+
+    def extend_atom(self, root: Any) -> Any:
+        """Adds which entries are gone (RFC 6721 §3)."""
+        for one in self.feed.departed if self.feed is not None else ():
+            etree.SubElement(root, f"{{{TOMBSTONES}}}deleted-entry", ref=one.id, when=rfc3339(one.at))
+        return root
 
     def extend_rss(self, root: Any) -> Any:
         """Adds what RSS channels lack in feedgen."""
@@ -61,7 +69,9 @@ class EntryExtension(BaseEntryExtension):  # type: ignore[misc]
             _add(item, _dc("contributor"), name)
         if self.view.language != self.feed_language:
             _add(item, _dc("language"), self.view.language)
-        _add(item, f"{{{NAMESPACES['dcterms']}}}modified", rfc3339(self.view.updated_at))
+        _add(item, _dcterms("modified"), rfc3339(self.view.updated_at))
+        if self.view.depth is Depth.TOMBSTONE:  # what is still good leaves with its time, and says nothing before
+            _add_validity(item, self.view)
         _add_image(item, self.view.image)
         return item
 
@@ -75,11 +85,13 @@ class EntryExtension(BaseEntryExtension):  # type: ignore[misc]
             entry.remove(link)  # feedgen 1.0.0 loses rel, type, title and length of an entry's links
         if self.view.url is not None:
             etree.SubElement(entry, "link", rel="alternate", type="text/html", href=clean(self.view.url))
+        _add_kin(entry, self.view)
         for enclosure in self.view.enclosures:
             link = etree.SubElement(
                 entry, "link", rel="enclosure", type=clean(enclosure.media_type), href=clean(enclosure.url)
             )
             _set(link, length=enclosure.length or None, title=line(enclosure.title) or None)
+        _add_validity(entry, self.view)
         _add_image(entry, self.view.image)
         return entry
 
@@ -109,6 +121,10 @@ def _dc(name: str) -> str:
     return f"{{{NAMESPACES['dc']}}}{name}"
 
 
+def _dcterms(name: str) -> str:
+    return f"{{{NAMESPACES['dcterms']}}}{name}"
+
+
 def _media(name: str) -> str:
     return f"{{{NAMESPACES['media']}}}{name}"
 
@@ -124,6 +140,25 @@ def _set(element: Any, **attributes: object) -> Any:
         if value is not None:
             element.set(name, str(value))
     return element
+
+
+def _add_kin(entry: Any, view: View) -> None:
+    """Adds the story in other languages, what is related to it, and what it replaces (RFC 4287 §4.2.7, RFC 5829)."""
+    kin = view.kin
+    # Some readers follow the first alternate, some the last: both are the story itself.
+    others = sorted(kin.languages, key=lambda one: one.url == view.url)
+    tied = [("alternate", others), ("related", kin.related), ("predecessor-version", kin.replaced)]
+    for rel, story in ((rel, story) for rel, stories in tied for story in stories if story.url):
+        link = etree.SubElement(entry, "link", rel=rel, type="text/html", href=clean(story.url or ""))
+        _set(link, hreflang=story.id)
+
+
+def _add_validity(entry: Any, view: View) -> None:
+    """Adds how long a story is good (DCMI Period); of one that was taken back the end is past."""
+    until = view.recalled_at or view.expires
+    if until is not None:
+        start, end = rfc3339(view.published_at), rfc3339(until)
+        _add(entry, _dcterms("valid"), f"start={start}; end={end}; scheme=W3C-DTF")
 
 
 def _add_image(entry: Any, image: Image | None) -> None:

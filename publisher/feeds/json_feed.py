@@ -10,9 +10,11 @@ from publisher.feeds.format import Format
 from publisher.feeds.text import clean, entry_html, line, notice_text, summary_text, title
 from publisher.model.article import Enclosure
 from publisher.model.feed import Feed
-from publisher.model.view import Notice, View
+from publisher.model.view import Depth, Notice, View
 
 VERSION = "https://jsonfeed.org/version/1.1"
+_PUB_STATUS = {Depth.HOLD: "withheld", Depth.TOMBSTONE: "canceled"}
+"""IPTC's words; what is not said is usable."""
 
 
 class _Author(msgspec.Struct, frozen=True):
@@ -40,6 +42,8 @@ class _Wire(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int
     urgency: int
     depth: str
+    pub_status: str = "usable"
+    advisory: str | None = None
     located: str | None = None
     key_points: list[str] = []
     sources: list[str] = []
@@ -124,6 +128,8 @@ def _wire(view: View) -> _Wire:
         version=view.version,
         urgency=view.urgency,
         depth=view.depth.value,
+        pub_status=_PUB_STATUS.get(view.depth, "usable"),
+        advisory=view.advisory.value if view.advisory else None,
         located=line(view.dateline) or None,
         key_points=[line(point) for point in view.key_points],
         sources=[line(source) for source in view.sources],

@@ -6,6 +6,7 @@ a content.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import escape
 
 from publisher.languages import label, upper
@@ -15,6 +16,7 @@ from publisher.model.view import FullView, Notice, View
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NEWLINE = re.compile("\r\n?")
 _SPACES = re.compile(r"[ \t\n]+")
+_ADVISED = ("correction", "clarification")
 _FIRST_PARAGRAPH = re.compile(r"\s*<p(?:\s[^>]*)?>")
 
 
@@ -39,20 +41,23 @@ def summary_text(view: View) -> str:
 
 
 def summary_html(view: View) -> str:
-    """Returns deck, summary, key points, corrections and notice as HTML; empty when the depth allows none."""
-    texts = dict.fromkeys(filter(None, (line(view.deck), line(view.summary))))
+    """Returns deck, summary, key points, first paragraphs, corrections and notice; empty when the depth allows none."""
+    texts = dict.fromkeys(filter(None, (line(view.deck), "" if view.opens_with_summary else line(view.summary))))
     parts = [
         *_corrections(view),
         *(f"<p>{escape(text)}</p>" for text in texts),
         _key_points(view),
+        *(f"<p>{text}</p>" for text in _lead(view)),
         _notice(view.notice),
     ]
     return _directed("".join(parts), view)
 
 
 def content_html(view: FullView) -> str:
-    """Returns the whole story as HTML: corrections, key points, body with its dateline, and who helped."""
-    return _directed("".join([*_corrections(view), _key_points(view), _body(view), *_contributors(view)]), view)
+    """Returns the whole story as HTML: update, corrections, key points, body with its dateline, and who helped."""
+    said = replace(view, corrections=tuple(note for note in view.corrections if note.kind != "update"))
+    parts = [_update(view), *_corrections(said), _key_points(view), _body(view), *_contributors(view)]
+    return _directed("".join(parts), view)
 
 
 def entry_html(view: View) -> str:
@@ -72,6 +77,23 @@ def notice_text(notice: Notice) -> str:
     """Returns the notice with its contact as plain text."""
     contact = f" {notice.contact_label}: {notice.contact}" if notice.contact else ""
     return line(notice.text + contact)
+
+
+def _lead(view: View) -> Iterator[str]:
+    for index, text in enumerate(map(line, view.lead)):
+        dateline = upper(line(view.dateline), view.language)
+        run_in = index == 0 and dateline and not upper(text, view.language).startswith(dateline)
+        yield escape(dateline + label("dateline_separator", view.words) + text if run_in else text)
+
+
+def _update(view: View) -> str:
+    """Returns the line that heads the text of an updated story: when, and what is new if the desk said it."""
+    corrected = max((note.at for note in view.corrections if note.kind in _ADVISED), default=None)
+    if not view.update_shown or corrected == view.updated_at:  # what was corrected is said by the correction
+        return ""
+    notes = [line(note.text) for note in view.corrections if note.kind == "update"]
+    words = ": ".join([label("updated_line", view.words, when=view.updated_text), *notes[-1:]])
+    return f"<p><em>{escape(words)}</em></p>"
 
 
 def _notice(notice: Notice | None) -> str:

@@ -6,6 +6,14 @@ from datetime import datetime
 from publisher.model.view import View
 
 
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """An entry that a feed carried and carries no more (RFC 6721)."""
+
+    id: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """One feed in all its formats; `url` is the absolute address without extension."""
@@ -18,8 +26,9 @@ class Feed:
     home_url: str
     language: str
     updated_at: datetime
-    """Of the newest entry; the epoch of the publication when there is none. Never "now"."""
+    """Of the last change of an entry, going included; the epoch of the publication when there is none. Never "now"."""
     entries: tuple[View, ...]
+    departed: tuple[Departure, ...] = ()
     author: str = ""
     private: bool = False
     hubs: tuple[str, ...] = ()

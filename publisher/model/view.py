@@ -124,13 +124,22 @@ class View:
     updated_text: str = ""
     update_shown: bool = False
     """Whether the update stamp says something that the date does not."""
+    recalled_at: datetime | None = None
+    """When the story was withdrawn or killed."""
     advisory: AdvisoryKind | None = None
     """What this entry says about a story, when it is not the story itself."""
     notice: Notice | None = None
+    kin: Kin = Kin()
+    """The stories it is tied to, as far as its viewer may know of them."""
     labels: str = ""
     """The language of its labels, where we have none in its own; empty: its own."""
     free: bool = True
     """schema.org isAccessibleForFree: whether the public gets the full text."""
+
+    @property
+    def opens_with_summary(self) -> bool:
+        """Whether the summary is but the beginning of the first paragraph that is shown anyway."""
+        return bool(self.lead) and self.lead[0].startswith(self.summary.rstrip("…. "))
 
     @property
     def words(self) -> str:

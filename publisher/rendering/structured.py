@@ -1,5 +1,6 @@
 """What a page tells machines about its story: schema.org in JSON-LD."""
 
+from publisher.editorial.lifecycle import ADVISED
 from publisher.model.catalogue import Site
 from publisher.model.view import Kin, Label, View
 
@@ -49,15 +50,22 @@ def structured(view: View, site: Site, kin: Kin, *, news: bool) -> dict[str, obj
         "correction": [
             {"@type": "CorrectionComment", "text": note.text, "datePublished": note.at.isoformat()}
             for note in view.corrections
+            if note.kind in ADVISED
         ],
         "translationOfWork": _work(kin.original) if kin.original else None,
         "workTranslation": [_work(other) for other in kin.translations],
         "isBasedOn": [other.url for other in kin.replaced],
         "relatedLink": [other.url for other in kin.related],
         "copyrightHolder": publisher,
-        "publisher": publisher,
+        "publisher": publisher | _corrections_policy(view, site),
     }
     return {key: value for key, value in found.items() if value not in (None, "", [])}
+
+
+def _corrections_policy(view: View, site: Site) -> dict[str, str]:
+    """Returns where the log of corrections is; only where there is sure to be one."""
+    noted = any(note.kind in ADVISED for note in view.corrections)
+    return {"correctionsPolicy": site.url + "/corrections/"} if noted else {}
 
 
 def _work(story: Label) -> dict[str, object]:

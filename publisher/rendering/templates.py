@@ -18,6 +18,7 @@ _PREHEADER = 140
 _DEFAULTS: dict[str, object] = {
     "address": "",
     "chosen": (),
+    "corrections": None,
     "feed_url": None,
     "feeds": (),
     "form_token": None,

@@ -7,12 +7,13 @@ turn out to be those of the files that stand there already.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from publisher.editorial.benefits import benefits
-from publisher.editorial.rendition import absolute_url
+from publisher.editorial.recall import Telling
+from publisher.editorial.rendition import absolute_url, log_entry
 from publisher.editorial.shelves import Shelf, Shelves
 from publisher.editorial.tally import Tally, next_day, tally
 from publisher.feeds import FORMATS, Format
@@ -23,9 +24,16 @@ from publisher.model.catalogue import Catalogue
 from publisher.model.page import Page, PlainFile
 from publisher.model.view import Channel, Depth, Kin, Label, View
 from publisher.ports import Companions, Renderer
+from publisher.services.advices import Advices
+from publisher.services.corrections import CorrectionLog, Noted
 from publisher.services.outline import Outline, feed_path, file_of
 from publisher.services.renditions import Renditions
 
+CORRECTIONS_FEED = "corrections.atom"
+_LISTS = frozenset({"front", "section", "corrections"})
+"""The pages that lead to the log of corrections, once there is one: a first note must not change every page."""
+_NOTES = 200
+"""Notes on a page of the log."""
 _ON_PAGE = 40
 """Stories on a front or section page."""
 _PRIVATE_PATHS = ("/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/inbox/", "/admin/", "/api/")
@@ -53,8 +61,12 @@ class Documents:
         companions: Companions,
         everything: Shelves,
         public: Shelves,
+        alone: Mapping[int, Article],
         depths: Mapping[int, Depth],
+        advices: Advices,
+        log: CorrectionLog,
     ) -> None:
+        """`alone`: the stories that have a page but stand on no list."""
         self._catalogue = catalogue
         self._site = catalogue.site
         self._outline = outline
@@ -63,7 +75,11 @@ class Documents:
         self._companions = companions
         self._everything = everything
         self._public = public
+        self._alone = alone
         self._depths = depths
+        self._advices = advices
+        self._log = log
+        self._log_linked = False
         self._base = ""
         self._held: frozenset[str] = frozenset()
         self._pages: Sequence[Page] = ()
@@ -83,6 +99,7 @@ class Documents:
             home = self._outline.home_of(shelf)
             if home is not None:
                 own[home] = "a list page"
+        own |= {self._outline.corrections_page(language): "the log of corrections" for language in self._site.languages}
         own |= {page.path: f"the page {page.title!r}" for page in self._companions.pages()}
         return own | {f"/{file.path}": "a file in static/" for file in self._companions.files()}
 
@@ -99,9 +116,11 @@ class Documents:
 
     def _all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         self._count(now)
-        for shelf in sorted(self._outline.declared_shelves() | set(self._public.names())):
+        self._log_linked = bool(self._log)
+        named = {*self._public.names(), *self._advices.names()}
+        for shelf in sorted(self._outline.declared_shelves() | named):
             yield from self._of_shelf(shelf)
-        for number in self._public.numbers():
+        for number in sorted({*self._public.numbers(), *self._alone}):
             yield from self._of_story(number)
         yield from self._of_assets(assets)
         yield from self._of_site(now)
@@ -119,9 +138,12 @@ class Documents:
     def _touched(
         self, shelves: Iterable[Shelf], stories: Iterable[int], assets: Iterable[str], now: datetime
     ) -> Iterable[Document]:
-        shelves = sorted(shelves)
+        shelves = set(shelves)
         recounted = self._count(now)
-        for shelf in shelves:
+        if self._log_linked != bool(self._log):  # list pages lead to the log from now on, or no more
+            self._log_linked = bool(self._log)
+            shelves |= self._outline.declared_shelves()
+        for shelf in sorted(shelves):
             yield from self._of_shelf(shelf)
         for language in sorted(recounted):
             yield from self._of_list(Shelf(language=language))
@@ -133,12 +155,15 @@ class Documents:
 
     def _of_shelf(self, shelf: Shelf) -> Iterable[Document]:
         stories = self._public.newest(shelf, self._site.feed_limit)
-        if not self._outline.declares(shelf) or (shelf.tag and not stories):
+        tellings = self._advices.on(shelf)
+        empty = not stories and not any(telling.in_feeds for telling in tellings)
+        if not self._outline.declares(shelf) or (shelf.tag and empty):
             return
-        mark = self._mark(stories)
+        kin = [mark for article in stories for mark in self._mark_of_kin(article)]
+        mark = [*self._mark(stories), *kin, *(telling.mark for telling in tellings)]
         path = feed_path(shelf)
         for fmt in FORMATS.values():
-            make = partial(self._feed_bytes, shelf, stories, path, fmt)
+            make = partial(self._feed_bytes, shelf, stories, tellings, path, fmt)
             yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(self._base, fmt.name, *mark), make)
         yield from self._of_list(shelf)
 
@@ -148,7 +173,7 @@ class Documents:
             listed = self._listed(shelf)
             counted = None if shelf.section else self._tallies.get(shelf.language)
             make = partial(self._list_page, shelf, listed, home, counted)
-            mark = [*self._mark(listed), *([repr(counted)] if counted else [])]
+            mark = [str(bool(self._log)), *self._mark(listed), *([repr(counted)] if counted else [])]
             yield Document(file_of(home), fingerprint(self._base, "list", *mark), make)
 
     def _count(self, now: datetime) -> set[str]:
@@ -178,7 +203,7 @@ class Documents:
         return [a for a in wider if a.language not in own][:_ON_PAGE]
 
     def _of_story(self, number: int) -> Iterable[Document]:
-        article = self._public.get(number)
+        article = self._public.get(number) or self._alone.get(number)
         if article is not None:
             mark = fingerprint(self._base, "story", *self._mark([article]), *self._mark_of_kin(article))
             yield Document(file_of(article.path), mark, partial(self._story_page, article))
@@ -204,6 +229,24 @@ class Documents:
         places = [self._location(article) for article in listed]
         for name, data in sitemaps(places, site.url).items():
             yield Document(name, hashlib.sha256(data).hexdigest(), partial(_ready, data))
+        if self._log:
+            yield from self._of_corrections()
+
+    def _of_corrections(self) -> Iterable[Document]:
+        outline, languages = self._outline, self._site.languages
+        for language in languages:
+            # As with the lists: the main language's page holds what has no page of its own, too.
+            others = None if language == self._site.language else {language}
+            noted = self._log.newest(_NOTES, others)
+            home = outline.corrections_page(language)
+            make = partial(self._corrections_page, noted, language, home)
+            yield Document(file_of(home), fingerprint(self._base, "corrections", *self._noted_mark(noted)), make)
+        noted = self._log.newest(self._site.feed_limit)
+        mark = fingerprint(self._base, "corrections.atom", *self._noted_mark(noted))
+        yield Document(CORRECTIONS_FEED, mark, partial(self._corrections_feed, noted))
+
+    def _noted_mark(self, noted: Sequence[Noted]) -> list[str]:
+        return [f"{one.note.at} {mark}" for one in noted for mark in self._mark([one.article])]
 
     def _location(self, article: Article) -> Location:
         versions = self._outline.versions(article, self._public.ties)
@@ -229,8 +272,24 @@ class Documents:
         kin = self._outline.kin(article, ties)
         return [*related, *([] if kin == Kin() else [repr(kin)])]
 
-    async def _feed_bytes(self, shelf: Shelf, stories: Sequence[Article], path: str, fmt: Format) -> bytes:
-        return fmt.render(self._outline.feed(shelf, await self._views(stories, Channel.FEED), path=path))
+    async def _feed_bytes(
+        self, shelf: Shelf, stories: Sequence[Article], tellings: Sequence[Telling], path: str, fmt: Format
+    ) -> bytes:
+        kin = {article.number: self._outline.kin(article, self._public.ties) for article in stories}
+        views = [replace(one, kin=kin[one.number]) for one in await self._views(stories, Channel.FEED)]
+        entries, departed = self._advices.joined(views, tellings, told=False)
+        return fmt.render(self._outline.feed(shelf, entries, path=path, departed=departed))
+
+    async def _corrections_page(self, noted: Sequence[Noted], language: str, home: str) -> bytes:
+        return self._page("corrections", language, home, entries=await self._log_entries(noted))
+
+    async def _corrections_feed(self, noted: Sequence[Noted]) -> bytes:
+        return FORMATS["atom"].render(self._outline.corrections(await self._log_entries(noted)))
+
+    async def _log_entries(self, noted: Sequence[Noted]) -> list[View]:
+        stories = {one.article.number: one.article for one in noted}
+        views = {shown.number: shown for shown in await self._views(list(stories.values()), Channel.PAGE)}
+        return [log_entry(views[one.article.number], one.note, self._catalogue) for one in noted]
 
     async def _list_page(self, shelf: Shelf, stories: Sequence[Article], home: str, counted: Tally | None) -> bytes:
         views = await self._views(stories, Channel.PAGE)
@@ -252,6 +311,7 @@ class Documents:
             kin=kin,
             languages=kin.languages,
             benefits=benefits(article, self._catalogue) if one.notice else None,
+            noted=bool(one.corrections),
         )
 
     async def _plain_page(self, page: Page) -> bytes:
@@ -284,6 +344,8 @@ class Documents:
             "home": outline.home_url(language),
             "sections": [outline.section_label(Shelf(language=language, section=s)) for s in self._catalogue.sections],
         }
+        if self._log and (name in _LISTS or context.get("noted")):
+            common["corrections"] = site.absolute(outline.corrections_page(language))
         if switch and len(site.languages) > 1 and path is not None:
             common["languages"] = self._outline.translations(path, language)
         return self._renderer.page(name, language, **{**common, **context}).encode()

@@ -1,7 +1,7 @@
 """What the site consists of besides its stories: list pages and feeds, their addresses, names and links."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote, unquote
@@ -10,12 +10,14 @@ from publisher.editorial.rendition import absolute_url
 from publisher.editorial.shelves import ALL, Shelf
 from publisher.editorial.ties import Ties
 from publisher.feeds import FORMATS
-from publisher.languages import language_name, spoken
+from publisher.languages import label, language_name, spoken
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
-from publisher.model.feed import Feed, FeedLink
+from publisher.model.feed import Departure, Feed, FeedLink
 from publisher.model.view import Kin, Label, View
 
+CORRECTIONS = "/corrections/"
+"""Root-relative; its feed is beside it."""
 _LONGEST_NAME = 200
 """Octets of a file's name without its ending; file systems end at 255."""
 
@@ -30,7 +32,15 @@ class Outline:
         self._authority = authority
         self._epoch = epoch
 
-    def feed(self, shelf: Shelf, entries: Sequence[View], *, path: str, private: bool = False) -> Feed:
+    def feed(
+        self,
+        shelf: Shelf,
+        entries: Sequence[View],
+        *,
+        path: str,
+        private: bool = False,
+        departed: Sequence[Departure] = (),
+    ) -> Feed:
         """Returns the feed of a shelf at a root-relative `path` without extension."""
         site = self._site
         return Feed(
@@ -40,11 +50,28 @@ class Outline:
             url=site.absolute(path),
             home_url=site.absolute(self.home_of(shelf) or "/"),
             language=shelf.language or site.language,
-            updated_at=max((entry.updated_at for entry in entries), default=self._epoch),
+            updated_at=max((*(e.updated_at for e in entries), *(d.at for d in departed)), default=self._epoch),
             entries=tuple(entries),
+            departed=tuple(departed),
             author=site.author or site.title,
             private=private,
         )
+
+    def corrections(self, entries: Sequence[View]) -> Feed:
+        """Returns the feed of the log of corrections."""
+        site = self._site
+        name = label("corrections_of", site.language, site=site.title)
+        return replace(
+            self.feed(ALL, entries, path=CORRECTIONS.rstrip("/")),
+            id=f"tag:{self._authority}:corrections",
+            title=name,
+            description=name,
+            home_url=site.absolute(CORRECTIONS),
+        )
+
+    def corrections_page(self, language: str) -> str:
+        """Returns the root-relative page of the log of corrections in a language."""
+        return self.prefix(language) + CORRECTIONS
 
     def declared_shelves(self) -> set[Shelf]:
         """Returns the shelves that have feeds and pages even while they are empty."""
@@ -67,16 +94,23 @@ class Outline:
             for tag in self._site.languages
         ]
 
-    def kin(self, article: Article, ties: Ties) -> Kin:
-        """Returns the stories that an article's page speaks of, as links."""
+    def kin(self, article: Article, ties: Ties, visible: Callable[[Article], bool] = lambda _: True) -> Kin:
+        """Returns the stories that an article's page or entry speaks of, as links, of those that are `visible`."""
         original = ties.original(article)
+        languages = [one for one in ties.versions(article) if one.number == article.number or visible(one)]
         return Kin(
-            original=self._story(original) if original else None,
-            translations=tuple(self._story(one) for one in ties.translations(article)),
-            languages=tuple(replace(label, title=language_name(label.id)) for label in self.versions(article, ties)),
-            related=tuple(self._story(one) for one in ties.named(article.related)),
-            replaced=tuple(self._story(one) for one in ties.named(article.supersedes)),
+            original=self._story(original) if original and visible(original) else None,
+            translations=self._stories(filter(visible, ties.translations(article))),
+            languages=tuple(
+                replace(self._story(one), title=language_name(one.language))
+                for one in (languages if len(languages) > 1 else ())
+            ),
+            related=self._stories(filter(visible, ties.named(article.related))),
+            replaced=self._stories(filter(visible, ties.named(article.supersedes))),
         )
+
+    def _stories(self, articles: Iterable[Article]) -> tuple[Label, ...]:
+        return tuple(map(self._story, articles))
 
     def versions(self, article: Article, ties: Ties) -> list[Label]:
         """Returns the story in each of its languages, in the site's order; none when there is only one."""

@@ -10,17 +10,19 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
-from publisher.editorial.access import covers, in_force, lapsed_at
+from publisher.editorial.access import covers, decide, in_force, lapsed_at, subscribed
 from publisher.editorial.rendition import lapse
 from publisher.editorial.shelves import ALL
-from publisher.feeds import FORMATS, Format, ninjs
+from publisher.feeds import FORMATS, Format, ninjs, subscription
 from publisher.feeds.opml import opml
 from publisher.mail.tokens import Links, hash_of
-from publisher.model.feed import Feed, FeedLink
+from publisher.model.article import Article
+from publisher.model.feed import Departure, Feed, FeedLink
 from publisher.model.people import EVERYTHING, FeedReader, Grant, Subscriber, Viewer, viewer_of
 from publisher.model.personal import marker
-from publisher.model.view import Channel, View
+from publisher.model.view import Channel, Depth, View
 from publisher.ports import FeedReaders
 from publisher.services.publish import Publishing
 from publisher.services.wire import Wire
@@ -29,6 +31,7 @@ _KEPT = 64
 """Bodies in memory: sets of licences times feeds times formats that are asked for."""
 _ADDRESS = marker("feed_url")
 _FORMAT_OF_LIST = "atom"
+_SUBSCRIPTION = "subscription.json"
 _WIRE = "wire.json"
 
 
@@ -76,12 +79,14 @@ class PrivateFeeds:
             )
         if f"{name}.{extension}" == _WIRE:
             return PrivateFeed(ninjs.MEDIA_TYPE, self._filled(await self._wired(viewer, reader, cursor, now), token))
+        if f"{name}.{extension}" == _SUBSCRIPTION:
+            return PrivateFeed(subscription.MEDIA_TYPE, self._filled(await self._held_by(viewer, reader, now), token))
         fmt = next((one for one in FORMATS.values() if one.extension == extension), None)
         if fmt is None or (name != "all" and name not in self._publishing.catalogue.products):
             return None
         ended = _ended(viewer, reader, now)
         language = self._language(reader)
-        key = (_rights(viewer, now), ended, name, fmt.name, language, self._publishing.generation)
+        key = (_rights(viewer, now), ended, name, fmt.name, language, *self._moment(now))
         body = await self._body(key, lambda: self._rendered(viewer, ended, name, fmt, language, now))
         return PrivateFeed(fmt.content_type, self._filled(body, token))
 
@@ -104,29 +109,67 @@ class PrivateFeeds:
         ended = _ended(viewer, reader, now)
         lapse = None if ended is None else self._lapse(ended)
         held = _held(viewer, now)
-        key = (_rights(viewer, now), ended, _WIRE, cursor, publishing.generation, publishing.as_of)
+        key = (_rights(viewer, now), ended, _WIRE, cursor, *self._moment(now), publishing.as_of)
         address = f"{_ADDRESS}{_WIRE}"
         return await self._body(key, lambda: self._wire.page(viewer, held, lapse, cursor, address, now))
+
+    async def _held_by(self, viewer: Viewer, reader: Subscriber, now: datetime) -> bytes:
+        """Returns what a reader's licences hold; shared by none but who has the very same ones."""
+        ended, language = _ended(viewer, reader, now), self._language(reader)
+        terms = tuple((*_right(g), g.active, g.valid_from, g.valid_until) for g in viewer.grants)
+        key = (terms, _rights(viewer, now), ended, _SUBSCRIPTION, language, *self._moment(now))
+        return await self._body(key, lambda: self._subscription(viewer, ended, language, now))
+
+    async def _subscription(self, viewer: Viewer, ended: Ended | None, language: str, now: datetime) -> bytes:
+        names = [feed.url.removeprefix(_ADDRESS) for feed in self._feeds(viewer, language, now)]
+        feeds = [await self._filled_feed(viewer, ended, name, language, now) for name in names]
+        grants = [(grant, in_force(grant, now)) for grant in viewer.grants]
+        site = self._publishing.catalogue.site
+        at = ended.at if ended else None
+        return subscription.subscription(site, grants, at, feeds, list(FORMATS.values()), _ADDRESS, language)
 
     async def _rendered(
         self, viewer: Viewer, ended: Ended | None, name: str, fmt: Format, language: str, now: datetime
     ) -> bytes:
+        return fmt.render(await self._filled_feed(viewer, ended, name, language, now))
+
+    async def _filled_feed(self, viewer: Viewer, ended: Ended | None, name: str, language: str, now: datetime) -> Feed:
         publishing = self._publishing
         product = publishing.catalogue.products.get(name)
         stories = [story for story in publishing.everything.newest() if covers(product, story)]
         views = await publishing.renditions.views(
             stories, viewer, Channel.FEED, now, publishing.catalogue.site.feed_limit
         )
+        views = [self._tied(one, viewer, now) for one in views]
+        tellings = publishing.advices.told(viewer, now, partial(covers, product))
+        entries, departed = publishing.advices.joined(views, tellings, told=subscribed(viewer, now))
         if ended is not None:
-            views = [self._lapse(ended), *views]
-        feed = self._feed(language, views)
+            entries.insert(0, self._lapse(ended))
+        feed = self._feed(language, entries, departed)
         title = f"{feed.title} - {product.title.in_language(language)}" if product else feed.title
-        return fmt.render(_at(feed, name, title))
+        return _at(feed, name, title)
 
-    def _feed(self, language: str, views: Sequence[View] = ()) -> Feed:
+    def _tied(self, shown: View, viewer: Viewer, now: datetime) -> View:
+        """Returns an entry with its ties to stories that have a page and that the viewer may know of."""
+        publishing = self._publishing
+        article = publishing.everything.get(shown.number)
+        if article is None:
+            return shown
+        visible = partial(self._visible, viewer, now)
+        return replace(shown, kin=publishing.outline.kin(article, publishing.public.ties, visible))
+
+    def _visible(self, viewer: Viewer, now: datetime, article: Article) -> bool:
+        policy = self._publishing.catalogue.policy
+        return decide(article, viewer, Channel.FEED, now, policy=policy) is not Depth.HIDE
+
+    def _moment(self, now: datetime) -> tuple[int, datetime | None]:
+        """Returns what two answers must have alike to be made of the same stories, with the same told of them."""
+        return self._publishing.generation, None if self._publishing.stands(now) else now
+
+    def _feed(self, language: str, views: Sequence[View] = (), departed: Sequence[Departure] = ()) -> Feed:
         """Returns a reader's feed in their language, still without its name and its place."""
         outline = self._publishing.outline
-        feed = outline.feed(ALL, views, path="/", private=True)
+        feed = outline.feed(ALL, views, path="/", private=True, departed=departed)
         return replace(feed, language=language, home_url=outline.home_url(language))
 
     def _language(self, reader: Subscriber) -> str:

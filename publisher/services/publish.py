@@ -14,8 +14,8 @@ from datetime import datetime
 import msgspec
 
 from publisher import __version__
-from publisher.editorial.access import decide, settled
-from publisher.editorial.shelves import Shelf, Shelves
+from publisher.editorial.access import decide, open_from, settled
+from publisher.editorial.shelves import Shelf, Shelves, shelves_of
 from publisher.editorial.timing import publishable
 from publisher.errors import PublisherError
 from publisher.feeds import FORMATS
@@ -24,8 +24,11 @@ from publisher.model.catalogue import Catalogue
 from publisher.model.people import PUBLIC
 from publisher.model.publication import Loss, OutputRecord
 from publisher.model.view import Channel, Depth
-from publisher.ports import Articles, Companions, Facts, Output, Outputs, Renderer
-from publisher.services.documents import Document, Documents, fingerprint
+from publisher.ports import Companions, Facts, Output, Outputs, Renderer, Stories
+from publisher.services.advices import FOLLOWED, Advices
+from publisher.services.corrections import CorrectionLog
+from publisher.services.documents import CORRECTIONS_FEED, Document, Documents, fingerprint
+from publisher.services.gone import GoneMap
 from publisher.services.intake import Intake, Taken
 from publisher.services.outline import Outline, feed_path, file_of
 from publisher.services.renditions import Renditions
@@ -61,10 +64,11 @@ class Publishing:
         self,
         *,
         intake: Intake,
-        articles: Articles,
+        articles: Stories,
         facts: Facts,
         outputs: Outputs,
         output: Output,
+        beside: Output,
         companions: Companions,
         renderer: Renderer,
         catalogue: Catalogue,
@@ -72,8 +76,8 @@ class Publishing:
         epoch: datetime,
         setting: str,
     ) -> None:
-        """`authority` is `domain,date` of the feeds' tag URIs; `epoch` when the publication began; `setting` a hash of
-        all in config that stories and outputs depend on."""
+        """`beside` is the folder that public/ is in, `authority` `domain,date` of the feeds' tag URIs, `epoch` when the
+        publication began, `setting` a hash of all in config that stories and outputs depend on."""
         self.intake = intake
         self.catalogue = catalogue
         self.outline = Outline(catalogue, authority, epoch)
@@ -82,6 +86,8 @@ class Publishing:
         """Every story that is out, for whoever may read it."""
         self.public = Shelves()
         """What the public may know of."""
+        self.advices = Advices(articles, catalogue)
+        """What is told beside."""
         self.generation = 0
         """Moves with every change of what is out: caches of private renditions hang on it."""
         self.known: tuple[Article, ...] = ()
@@ -92,9 +98,16 @@ class Publishing:
         self._companions = companions
         self._outputs = outputs
         self._output = output
+        self._gone_map = GoneMap(beside, facts)
         self._rules = fingerprint(__version__, setting)
         self._base = ""
         self._depths: dict[int, Depth] = {}
+        self._alone: dict[int, Article] = {}
+        """The stories that have a page but stand on no list: on hold, or expired and kept."""
+        self._delayed: dict[int, datetime] = {}
+        """When the public may have what so far only subscribers have."""
+        self._log = CorrectionLog()
+        self._until: datetime | None = None
         self._documents = Documents(
             catalogue=catalogue,
             outline=self.outline,
@@ -103,7 +116,10 @@ class Publishing:
             companions=companions,
             everything=self.everything,
             public=self.public,
+            alone=self._alone,
             depths=self._depths,
+            advices=self.advices,
+            log=self._log,
         )
         self._standing: dict[str, OutputRecord] = {}
         self._moved: dict[str, str] = {}
@@ -131,9 +147,14 @@ class Publishing:
         self._output.sweep()
 
     def next_change_at(self, now: datetime) -> datetime | None:
-        """Returns when time alone will change what is out, or what a front page says of today."""
-        moments = (self.intake.next_change_at(now), self._documents.next_change_at(now))
-        return min((moment for moment in moments if moment is not None), default=None)
+        """Returns when time alone will change what is out, what is told of it, or what a front page says of today."""
+        moments = [room.next_change_at(now) for room in (self.intake, self.advices, self._documents)]
+        moments += [at for at in self._delayed.values() if at > now]
+        return min((at for at in moments if at is not None), default=None)
+
+    def stands(self, now: datetime) -> bool:
+        """Returns whether all is at `now` as the last pass left it: time alone has changed nothing since."""
+        return self._until is None or now < self._until
 
     async def problems(self) -> list[Problem]:
         """Returns what was wrong with the files when they were last read, without reading them again."""
@@ -160,10 +181,12 @@ class Publishing:
             base = self._documents.base(self._rules) if whole or not self._base else self._base
             everything = whole and (base != self._base or not len(self.everything))
             self._base = base
+            await self._follow(taken, now)
             touched, changed = self._shelve(taken, now, everything=everything)
             if touched or changed or whole:
                 self.known = (*self.intake.articles, *self.intake.gone)
             self.as_of = now
+            self._until = self.next_change_at(now)
             if touched or changed or whole:
                 self.generation += bool(touched or changed)
                 await self._outputs.note_public([n for n in changed if n in self.public], now)
@@ -227,30 +250,46 @@ class Publishing:
     def _shelve(self, taken: Taken, now: datetime, *, everything: bool) -> tuple[set[Shelf], set[int]]:
         """Puts what changed on its shelves; returns the public shelves and the stories that are not as they were."""
         stories = self.intake.articles if everything else [article for _, article in taken.changes]
-        touched: set[Shelf] = set()
-        changed: set[int] = set()
         self._kin = set()
-        for stored in stories:
-            article = settled(stored, self.catalogue)
+        gone = {article.number for article in taken.gone}
+        stories = [settled(stored, self.catalogue) for stored in stories if stored.number not in gone]
+        changed = {article.number for article in stories} | gone
+        due = [a for n in self._due(now) - changed if (a := self.everything.get(n)) is not None]
+        changed |= {article.number for article in due}
+        aged = self.advices.aged(self.as_of, now) if self.as_of else set()
+        touched = self.advices.retell(self.advices.numbers() if everything else changed | aged, now)
+        self._leave_feeds(touched)
+        for article in [*stories, *due]:
             touched |= self._place(article, now)
-            changed.add(article.number)
-        for article in taken.gone:
-            touched |= self._remove(article.number)
-            changed.add(article.number)
-        for number in self._expired(now) - changed:
+        for number in gone:
             touched |= self._remove(number)
-            changed.add(number)
-        return touched, changed
+        kin = (story for number in self._kin if (story := self.public.get(number)) is not None)
+        touched |= {shelf for story in kin for shelf in shelves_of(story)}
+        return touched, changed | aged
+
+    async def _follow(self, taken: Taken, now: datetime) -> None:
+        """Reads the histories that there is more to tell of than before."""
+        changed = [a.number for c, a in taken.changes if c.kind in FOLLOWED or a.number in self.advices]
+        await self.advices.follow([*changed, *(article.number for article in taken.gone)], now)
 
     def _place(self, article: Article, now: datetime) -> set[Shelf]:
-        self._leave(article.number)
+        number, policy = article.number, self.catalogue.policy
+        depth = decide(article, PUBLIC, Channel.PAGE, now, policy=policy)
         if not publishable(article, now):
-            return self._remove(article.number)
+            touched = self._remove(number)
+            held = self.advices.held(number)
+            if held is not None or depth in SHOWN:
+                self._alone[number] = held or article
+                self._depths[number] = Depth.HOLD if held is not None else depth
+            return touched
+        self._leave(number)
         self.everything.put(article)
-        depth = decide(article, PUBLIC, Channel.PAGE, now, policy=self.catalogue.policy)
-        self._depths[article.number] = depth
+        self._depths[number] = depth
+        if (opens := open_from(article, policy, now)) > now:
+            self._delayed[number] = opens
         if depth not in SHOWN:
-            return self.public.take(article.number)
+            return self.public.take(number)
+        self._log.put(article, depth)
         touched = self.public.put(article)
         self._kin |= self.public.ties.concerned(article)
         return touched
@@ -263,22 +302,35 @@ class Publishing:
 
     def _leave(self, number: int) -> None:
         """Notes the files that a story is in and that may lose their reason: its page, and its tags' feeds."""
-        before = self.public.get(number)
-        if before is None:
-            return
-        self._kin |= self.public.ties.concerned(before)
-        feeds = (f"{feed_path(Shelf(tag=tag))}.{fmt.extension}" for tag in before.tags for fmt in FORMATS.values())
-        self._left |= {file_of(path) for path in (before.path, *feeds)}
+        self._delayed.pop(number, None)
+        if self._log.take(number):
+            pages = (self.outline.corrections_page(language) for language in self.catalogue.site.languages)
+            self._left |= {CORRECTIONS_FEED, *map(file_of, pages)}
+        before = self.public.get(number) or self._alone.pop(number, None)
+        if before is not None:
+            self._kin |= self.public.ties.concerned(before)
+            self._left.add(file_of(before.path))
+            self._leave_feeds(Shelf(tag=tag) for tag in before.tags)
 
-    def _expired(self, now: datetime) -> set[int]:
-        return {a.number for a in self.intake.dated if a.number in self.everything and not publishable(a, now)}
+    def _leave_feeds(self, shelves: Iterable[Shelf]) -> None:
+        """Notes the feeds of tags, which are there only for what they hold."""
+        feeds = (f"{feed_path(one)}.{fmt.extension}" for one in shelves if one.tag for fmt in FORMATS.values())
+        self._left |= set(map(file_of, feeds))
+
+    def _due(self, now: datetime) -> set[int]:
+        """Returns the stories whose time is over, or has come for the public."""
+        over = {a.number for a in self.intake.dated if a.number in self.everything and not publishable(a, now)}
+        return over | {number for number, at in self._delayed.items() if at <= now}
 
     async def _note_addresses(self) -> None:
         """Works out which old addresses lead where, and which are gone; nothing about what was never public."""
-        leads = {path: self.public.get(n) for path, n in (await self._outputs.redirects()).items()}
+        known = {*self.public.numbers(), *self._alone}
+        redirects = await self._outputs.redirects()
+        leads = {path: self.public.get(n) or self._alone.get(n) for path, n in redirects.items()}
         self._moved = {path: a.path for path, a in leads.items() if a is not None and a.path != path}
-        lost = await self._outputs.lost_addresses(self.public.numbers())
-        self._gone = {path for path in lost if path not in self._moved and self.intake.holder(path) not in self.public}
+        lost = await self._outputs.lost_addresses(sorted(known))
+        self._gone = {path for path in lost if path not in self._moved and self.intake.holder(path) not in known}
+        await self._gone_map.write(self._gone)
 
     async def _bring_up(self, documents: Iterable[Document], report: Report, *, prune: bool) -> None:
         """Makes and writes what is not as it should be; on a whole pass takes away what should not be."""

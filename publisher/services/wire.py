@@ -93,7 +93,8 @@ class Wire:
     ) -> list[tuple[Place, WireItem]]:
         """Returns the first page of items after one place and not after another, each with its own."""
         catalogue = self._publishing.catalogue
-        placed = ((_place(came_out_at(a, viewer, now), a.number), a) for a in self._publishing.known)
+        policy = catalogue.policy
+        placed = ((_place(came_out_at(a, viewer, now, policy), a.number), a) for a in self._publishing.known)
         due = sorted((one for one in placed if after < one[0] <= end), key=_in_order)
         depths: dict[int, Depth] = {}
         shown: list[tuple[Place, Article]] = []
@@ -114,14 +115,15 @@ class Wire:
         """Decides; a story that is out no more is told of only to those who could have had it."""
         back = [article.number for article in stories if article.status is not Status.PUBLISHED]
         before = await self._versions.versions(back) if back else {}
+        policy = self._publishing.catalogue.policy
         return {
             article.number: decide(
                 article,
                 viewer,
                 Channel.NINJS,
                 now,
-                earlier=were_out(before.get(article.number, ()), viewer, now),
-                policy=self._publishing.catalogue.policy,
+                earlier=were_out(before.get(article.number, ()), viewer, now, policy),
+                policy=policy,
             )
             for article in stories
         }

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.article import Article, Body, Problem
+from publisher.model.article import Article, Body, Problem, Status
 from publisher.model.files import FileStat
 from publisher.model.issue import UNFINISHED, IssueKind
 from publisher.model.publication import FileRecord, OutputRecord, Revision
@@ -28,6 +28,9 @@ from publisher.stores.schema import (
 
 _ROWS = 500
 """Rows per statement: SQLite allows 32,766 variables, PostgreSQL 65,535."""
+_RECALLS = ("corrected", "held", "released", "unpublished", "withdrawn", "killed")
+"""Changes after which more is told of a story than what it says."""
+_MOVED = "moved"
 
 _story = msgspec.json.Decoder(Article)
 _body = msgspec.json.Decoder(Body)
@@ -82,6 +85,14 @@ class Articles:
             for article in await self._articles(query):
                 found.setdefault(article.number, []).append(article)
         return found
+
+    async def recalled(self, since: datetime) -> list[int]:
+        """Returns the numbers of stories that were recalled, released or corrected after `since`, or are held."""
+        table = article_versions.c
+        changed = sa.select(table.article_id).where(table.change.in_(_RECALLS), table.revised_at > micros(since))
+        held = sa.select(articles.c.id).where(articles.c.status == Status.HELD.value)
+        async with self._database.read() as connection:
+            return [number for (number,) in await connection.execute(sa.union(changed, held))]
 
     async def bodies(self, versions: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Body]:
         """Returns bodies by (article number, version)."""
@@ -167,7 +178,7 @@ class Articles:
                 article = replace(article, number=highest)
             numbered.append(replace(revision, article=article))
         await self._upsert(connection, articles, [_article_row(r.article) for r in numbered], ["id"])
-        await self._upsert(connection, article_versions, [_version_row(r) for r in numbered], ["article_id", "version"])
+        await self._save_versions(connection, numbered)
         aliases = [{"path": path, "article_id": r.article.number} for r in numbered for path in r.former_paths]
         await self._upsert(connection, redirects, aliases, ["path"])
         await self._recall(connection, [r.article.number for r in numbered if r.recalls])
@@ -187,6 +198,13 @@ class Articles:
                 .values(stale=True)
             )
 
+    async def _save_versions(self, connection: AsyncConnection, revisions: Sequence[Revision]) -> None:
+        """Stores versions; a move is no change of a version, which goes on saying how it came to be."""
+        key = ["article_id", "version"]
+        for moved in (False, True):
+            rows = [_version_row(r) for r in revisions if (r.change == _MOVED) is moved]
+            await self._upsert(connection, article_versions, rows, key, kept=["change", "recalls"] if moved else [])
+
     async def _forget_files(self, connection: AsyncConnection, paths: Sequence[str], now: datetime) -> None:
         for some in _chunks(paths):
             gone = sa.select(files.c.article_id).where(files.c.path.in_(some), files.c.article_id.is_not(None))
@@ -200,12 +218,18 @@ class Articles:
             )
 
     async def _upsert(
-        self, connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]], key: list[str]
+        self,
+        connection: AsyncConnection,
+        table: sa.Table,
+        rows: Sequence[dict[str, Any]],
+        key: list[str],
+        kept: Sequence[str] = (),
     ) -> None:
+        """Inserts rows, or replaces those with the same key but for their `kept` columns."""
         if not rows:
             return
         statement = self._database.insert(table)
-        changed = {column: statement.excluded[column] for column in rows[0] if column not in key}
+        changed = {column: statement.excluded[column] for column in rows[0] if column not in {*key, *kept}}
         await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows))
 
 

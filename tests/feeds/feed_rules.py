@@ -126,7 +126,7 @@ def check_entry(entry: Any) -> str:
     assert alternates or entry.find(f"{ATOM}content") is not None
     for link in links:
         check_uri(link.get("href"))
-        assert link.get("rel") in ("alternate", "enclosure")
+        assert link.get("rel") in ("alternate", "enclosure", "related", "predecessor-version")
         assert link.get("type")
     published = check_rfc3339(entry.findtext(f"{ATOM}published"))
     assert check_rfc3339(entry.findtext(f"{ATOM}updated")) >= published

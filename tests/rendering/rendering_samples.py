@@ -158,6 +158,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "section": {"section": Label(id="economy", title="Economy"), "views": (view(),)},
     "tag": {"tag": Label(id="ships", title="ships"), "views": (view(),)},
     "article": {"view": view()},
+    "corrections": {"entries": (view(), view(id="2", language="tr"))},
     "page": {"title": "About", "body_html": "<p>We.</p>"},
     "feeds": {"feeds": FEEDS},
     "private_feeds": {"feeds": FEEDS, "opml": f"{BASE}/u/x/feeds.opml"},

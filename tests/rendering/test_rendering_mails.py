@@ -294,3 +294,13 @@ def test_pictures_have_the_size_of_their_room() -> None:
     picture = LexborHTMLParser(digest(view()).html).css_first("img")
 
     assert (picture.attributes["width"], picture.attributes["height"]) == ("536", "268")
+
+
+def test_paragraphs_given_away_are_in_both_parts() -> None:
+    """The first paragraphs of a public rendition, and not once more as its summary."""
+    given = view(lead=("First paragraph & all.", "Second one."), summary="First paragraph")
+    mail = templates(agency).mail(edition(given))
+    assert mail.html.replace(mail.preheader, "").count("First paragraph") == 1
+    assert mail.text.count("First paragraph") == 1
+    assert "Second one." in mail.html
+    assert "Second one." in mail.text

@@ -150,7 +150,7 @@ async def test_a_rename_seen_as_two_events_is_no_new_story(folder: Path, clock: 
 
 
 async def test_a_deleted_file_leaves_every_output_and_its_address_is_gone(folder: Path, clock: ManualClock) -> None:
-    """After the grace the story is out of pages, feeds and sitemap, and its address is known to be gone."""
+    """After the grace the story is out of pages and sitemap, its address is known to be gone, its entry is blanked."""
     path = write(folder, "a.md", story("One", section="economy", tags="[tea]"))
     write(folder, "b.md", story("Two"))
     await first_build(folder, clock)
@@ -159,8 +159,9 @@ async def test_a_deleted_file_leaves_every_output_and_its_address_is_gone(folder
         await app.publishing.refresh(clock.now())
         report = await app.publishing.refresh(clock.move(seconds=3))
         assert app.publishing.gone == {"/articles/a/"}
-    assert {"articles/a/index.html", "feeds/tags/tea.rss"} <= set(report.removed)
-    assert [entry.title for entry in feed(folder).entries] == ["Two"]
+    assert report.removed == ["articles/a/index.html"]
+    assert [entry.title for entry in feed(folder).entries] == ["Two", "Withdrawn: One"]
+    assert [entry.title for entry in feed(folder, "tags/tea.atom").entries] == ["Withdrawn: One"]
     assert b"articles/a/" not in public(folder)["sitemap.xml"]
 
 
@@ -172,11 +173,14 @@ async def test_a_restored_file_is_the_same_story(folder: Path, clock: ManualCloc
     text = path.read_text()
     path.unlink()
     await build(folder, clock)
-    assert feed(folder).entries == []
+    [withdrawn] = feed(folder).entries
     write(folder, "a.md", text)
+    clock.move(minutes=1)
     await build(folder, clock)
     [after] = feed(folder).entries
-    assert (after.id, after.published) == (before.id, before.published)
+    assert (after.id, after.published) == (withdrawn.id, withdrawn.published) == (before.id, before.published)
+    assert (after.title, withdrawn.title) == ("One", "Withdrawn: One")
+    assert before.updated < withdrawn.updated < after.updated
 
 
 async def test_most_of_the_folder_gone_at_once_is_not_believed(folder: Path, clock: ManualClock) -> None:
@@ -190,7 +194,7 @@ async def test_most_of_the_folder_gone_at_once_is_not_believed(folder: Path, clo
     assert len(feed(folder).entries) == 8
     assert "7 of 8 stories are gone" in report.refused[0].message
     await build(folder, clock, accept_loss=True)
-    assert len(feed(folder).entries) == 1
+    assert [entry.title for entry in feed(folder).entries if not entry.title.startswith("Withdrawn")] == ["Story 7"]
 
 
 async def test_more_than_a_handful_gone_is_held_until_somebody_says_so(folder: Path, clock: ManualClock) -> None:
@@ -469,7 +473,7 @@ async def test_a_build_takes_deleted_stories_down_at_once(folder: Path, clock: M
     async with opened(folder, clock) as app:
         report = await app.publishing.refresh(clock.now(), at_once=True)
     assert "articles/a/index.html" in report.removed
-    assert feed(folder).entries == []
+    assert [entry.title for entry in feed(folder).entries] == ["Withdrawn: One"]
 
 
 async def test_swapped_files_keep_their_stories(folder: Path, clock: ManualClock) -> None:

@@ -47,3 +47,23 @@ async def test_all_versions_of_a_story_are_kept_in_their_order(database: Databas
     }
     assert found[ferry.number][0].access is Access.SUMMARY
     assert await articles.versions([]) == {}
+
+
+async def test_the_few_stories_with_a_history_to_tell(database: Database) -> None:
+    """Recalled, released or corrected lately, or on hold for however long; a move of the file says nothing new."""
+    articles = Articles(database)
+    names = ("plain", "corrected", "moved", "old", "held")
+    made = {a.slug: a for a in await articles.save([revision(article(name)) for name in names], [], [], NOW)}
+
+    async def change(name: str, kind: str, at: datetime, **said: object) -> None:
+        after = replace(made[name], version=2, revised_at=at, **said)  # type: ignore[arg-type]
+        await articles.save([replace(revision(after), change=kind)], [], [], at)
+
+    await change("plain", "updated", NOW + DAY)
+    await change("corrected", "corrected", NOW + DAY)
+    await change("moved", "corrected", NOW + DAY)
+    await change("moved", "moved", NOW + DAY, source="elsewhere.md")
+    await change("old", "killed", NOW - DAY, status=Status.KILLED)
+    await change("held", "held", NOW - DAY, status=Status.HELD)
+    assert set(await articles.recalled(NOW)) == {made[name].number for name in ("corrected", "moved", "held")}
+    assert (await articles.versions([made["moved"].number]))[made["moved"].number][-1].source == "elsewhere.md"

@@ -1,11 +1,13 @@
 """Private feeds over time: who may read what, and what is left when a licence has ended."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import feedparser
 import pytest
 from desks import CANARY, HIDDEN, Desk, opened, two_desks
 
@@ -104,7 +106,9 @@ async def test_an_archive_has_its_depth(desk: Desk) -> None:
     assert CANARY["asia-pacific"] not in said(await desk.entries(f"{home}all.atom"))
 
 
-@pytest.mark.parametrize("name", ["all.atom", "asia.rss", "all.json", "feeds.opml", "wire.json", ""])
+@pytest.mark.parametrize(
+    "name", ["all.atom", "asia.rss", "all.json", "feeds.opml", "wire.json", "subscription.json", ""]
+)
 async def test_unknown_and_replaced_addresses(desk: Desk, name: str) -> None:
     """Never one: 404. Replaced: good for a day, then 410. Neither says what there would be."""
     old = await desk.reader("ada@example.org", products=["*"])
@@ -161,3 +165,71 @@ async def test_feeds_are_named_in_the_language_of_their_reader(desk: Desk) -> No
         assert f"<title>Test Wire - {title}</title>" in atom
         listed = (await desk.client.get(f"{home}feeds.opml".removeprefix("https://wire.example"))).text
         assert f'text="Test Wire - {title}"' in listed
+
+
+async def held(desk: Desk, home: str) -> dict[str, Any]:
+    answer = await desk.client.get(f"{home}subscription.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.headers["cache-control"] == "private, no-cache"
+    found: dict[str, Any] = json.loads(answer.body)
+    return found
+
+
+async def test_what_a_licence_holds(desk: Desk) -> None:
+    """Two readers with the same rights until different days: none is told the other's."""
+    now = desk.clock.now()
+    ada = await desk.reader("ada@example.org", products=["asia"], valid_until=now.replace(day=5), archive_days=30)
+    ben = await desk.reader("ben@example.org", products=["asia"], valid_until=now.replace(day=9), archive_days=30)
+    said = [await held(desk, home) for home in (ada, ben)]
+    assert [one["licences"][0]["valid_until"] for one in said] == [
+        "2026-11-05T09:00:00+00:00",
+        "2026-11-09T09:00:00+00:00",
+    ]
+    assert said[0]["licences"][0] | {"valid_until": ""} == {
+        "product": "asia",
+        "title": "Asia desk",
+        "in_force": True,
+        "valid_from": None,
+        "valid_until": "",
+        "archive_days": 30,
+        "embargo_cleared": False,
+    }
+    assert [feed["title"] for feed in said[0]["feeds"]] == ["Test Wire", "Test Wire - Asia desk"]
+    for feed in said[0]["feeds"]:
+        answer = await desk.client.get(feed["urls"]["atom"])
+        parsed = feedparser.parse(answer.body)
+        assert parsed.feed.updated == feed["updated"]
+        assert feed["urls"]["atom"].startswith(ada)
+    assert (await desk.client.get(said[1]["wire"])).status == 200
+    desk.clock.move(days=4)
+    ended, active = [await held(desk, home) for home in (ada, ben)]
+    assert (ended["status"], ended["ended"]) == ("ended", "2026-11-05T09:00:00+00:00")
+    assert [feed["title"] for feed in ended["feeds"]] == ["Test Wire"]
+    assert active["status"] == "active"
+    assert (await held(desk, await desk.reader("cy@example.org", products=[])))["status"] == "none"
+
+
+async def test_a_private_feed_is_for_one_reader_alone(desk: Desk) -> None:
+    """The fields of editorial §3: no shared cache, no index, no referrer; 304 for who has it, and for nobody else."""
+    asia = await desk.reader("asia@example.org", products=["asia"])
+    money = await desk.reader("money@example.org", products=["money"])
+    for name in ("all.rss", "all.atom", "all.json", "feeds.opml", "wire.json", "subscription.json"):
+        answer = await desk.client.get(f"{asia}{name}")
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert answer.headers["x-robots-tag"] == "noindex, nofollow"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert (await desk.client.get(f"{asia}{name}", if_none_match=answer.headers["etag"])).status == 304
+        assert (await desk.client.get(f"{money}{name}", if_none_match=answer.headers["etag"])).status == 200
+        token = asia.rstrip("/").rpartition("/")[2]
+        feed_body = answer.text.replace(f"{asia}{name}", "")
+        assert name not in ("all.rss", "all.atom", "all.json") or token not in feed_body
+
+
+async def test_what_is_told_of_a_story_is_not_kept_past_its_time(desk: Desk) -> None:
+    """Bodies made before are not served once time alone has changed what is told, pass or no pass."""
+    home = await desk.reader("asia@example.org", products=["asia"])
+    desk.write("isle", "Isle", status="withdrawn", date="2026-11-01T08:00:00Z")
+    await desk.publish(minutes=5)
+    assert "Withdrawn: Isle" in said(await desk.entries(f"{home}all.atom"))
+    desk.clock.move(days=31)
+    assert "Withdrawn: Isle" not in said(await desk.entries(f"{home}all.atom"))

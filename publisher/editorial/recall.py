@@ -1,0 +1,144 @@
+"""What is told of a story beside those that are out: that it was recalled, corrected, or is gone; for one viewer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from publisher.editorial.access import decide, subscribed, visible_before, was_open
+from publisher.editorial.advisories import MAILED, PUBLIC, advisory
+from publisher.editorial.timing import embargoed, scheduled
+from publisher.model.advisory import Advisory, AdvisoryKind
+from publisher.model.article import Article, Status
+from publisher.model.catalogue import Policy
+from publisher.model.feed import Departure
+from publisher.model.people import Viewer
+from publisher.model.view import Channel, Depth
+
+TOLD = timedelta(days=30)
+"""How long a recalled story keeps its blanked entry, and an advisory its own."""
+REMEMBERED = timedelta(days=365)
+"""How long feeds say of what they carried that it is gone (RFC 6721)."""
+_RECALLED = frozenset({Status.HELD, Status.WITHDRAWN, Status.KILLED})
+_TOLD_WHILE: dict[Status, frozenset[AdvisoryKind]] = {
+    Status.PUBLISHED: MAILED - {AdvisoryKind.KILL},
+    Status.HELD: frozenset({AdvisoryKind.HOLD, AdvisoryKind.RELEASE}),
+    Status.KILLED: frozenset({AdvisoryKind.KILL}),
+}
+"""What may still be said while a story stands as it does: nothing that repeats what was taken back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """What one viewer is told of one story beside the story itself."""
+
+    seen: tuple[Article, ...]
+    """The versions that the viewer could have had: they say in which lists the story stood."""
+    recalled: tuple[Article, Depth] | None = None
+    """The story as it is now, when it is held, withdrawn or killed."""
+    listed: bool = False
+    """Whether the recalled story still has its entry in feeds."""
+    advisories: tuple[tuple[Advisory, Depth], ...] = ()
+    departure: Departure | None = None
+
+    @property
+    def in_feeds(self) -> bool:
+        """Whether feeds have an entry because of it."""
+        return self.listed or bool(self.advisories)
+
+    @property
+    def mark(self) -> str:
+        """Returns what differs when anything that is told does."""
+        recalled = f"{self.recalled[0].version}.{self.recalled[1]}.{self.listed}" if self.recalled else ""
+        notes = " ".join(f"{one.id}.{depth}" for one, depth in self.advisories)
+        return f"{recalled} {notes} {self.departure}"
+
+
+def tell(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy) -> Telling | None:
+    """Returns what a viewer is told of a story, from all its versions, oldest first; None for nothing at all."""
+    seen = _seen(versions, viewer, now, policy)
+    if not seen:
+        return None
+    current = versions[-1]
+    told = Telling(seen=tuple(seen), advisories=tuple(_advisories(versions, viewer, now, policy)))
+    if current.status is Status.PUBLISHED:
+        return told if told.advisories else None
+    at = recalled_at(versions)
+    if current.status in _RECALLED:
+        depth = _depth(versions, viewer, now, policy)
+        # The words are those the viewer had: a later title may have been for others.
+        shown = replace(current, title=seen[-1].title, language=seen[-1].language, revised_at=at)
+        told = replace(told, recalled=(shown, depth), listed=now - at < TOLD)
+        at += TOLD
+    if not told.listed and now < at + REMEMBERED:
+        told = replace(told, departure=Departure(id=current.id, at=at))
+    return told if told.recalled or told.departure else None
+
+
+def recalled_at(versions: Sequence[Article]) -> datetime:
+    """Returns when a story came to stand as it does now."""
+    at = versions[-1].revised_at
+    for version in reversed(versions):
+        if version.status is not versions[-1].status:
+            break
+        at = version.revised_at
+    return at
+
+
+def released_at(versions: Sequence[Article]) -> datetime | None:
+    """Returns when a story that is out came back, for readers that were told it had gone; None when it never left."""
+    out = [version.status is Status.PUBLISHED for version in versions]
+    if not out[-1] or all(out[out.index(True) :]):
+        return None
+    return recalled_at(versions)
+
+
+def moments(versions: Sequence[Article]) -> list[datetime]:
+    """Returns when time alone changes what is told of a story."""
+    changes = [version.revised_at for version in versions[1:]]
+    return [*(at + TOLD for at in changes), *(at + wait for at in changes for wait in (REMEMBERED, TOLD + REMEMBERED))]
+
+
+def _seen(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy) -> list[Article]:
+    """Returns the versions that stood in feeds which the viewer, as entitled now, may read."""
+    ends = [*(version.revised_at for version in versions[1:]), None]
+    return [
+        version
+        for version, end in zip(versions, ends, strict=True)
+        if _was_out(version, end or now)
+        and visible_before([version], viewer, now, policy)
+        and was_open(version, viewer, now, until=end, policy=policy)
+    ]
+
+
+def _was_out(version: Article, until: datetime) -> bool:
+    return (
+        version.status is Status.PUBLISHED
+        and version.first_published_at is not None
+        and not scheduled(version, until)
+        and not embargoed(version, until)
+    )
+
+
+def _depth(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy) -> Depth:
+    earlier = _seen(versions, viewer, now, policy)
+    return decide(versions[-1], viewer, Channel.FEED, now, earlier=earlier, policy=policy)
+
+
+def _advisories(
+    versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy
+) -> list[tuple[Advisory, Depth]]:
+    """Returns what happened lately to a story of which the viewer could have had a version before."""
+    current = versions[-1]
+    kinds = (MAILED if subscribed(viewer, now) else PUBLIC) & _TOLD_WHILE.get(current.status, frozenset())
+    found = []
+    for count in range(1, len(versions)):
+        one = advisory(versions[count - 1], versions[count])
+        if one is None or one.kind not in kinds or now - one.at >= TOLD:
+            continue
+        if not _seen([*versions[:count], replace(versions[count], status=Status.DRAFT)], viewer, now, policy):
+            continue
+        depths = {_depth(versions[: count + 1], viewer, now, policy), _depth(versions, viewer, now, policy)}
+        if Depth.HIDE not in depths:
+            least = Depth.HEADLINE if Depth.HEADLINE in depths else _depth(versions[: count + 1], viewer, now, policy)
+            found.append((one, least))
+    return found

@@ -1,0 +1,35 @@
+"""`gone.map`: the addresses that answer 410, for web servers that serve public/ without us."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from publisher.ports import Facts, Output
+
+NAME = "gone.map"
+_FACT = "gone_map"
+_UNSAFE = re.compile(r"[\s\"';{}\\$~#]")
+"""What would mean something in such a file; addresses that we make have none of it."""
+
+
+class GoneMap:
+    """The file beside public/: never in it, as an address may tell the headline that was taken back."""
+
+    def __init__(self, folder: Output, facts: Facts) -> None:
+        self._folder = folder
+        self._facts = facts
+        self._written: str | None = None
+
+    async def write(self, paths: Iterable[str]) -> None:
+        """Replaces the file when it would be another; there is none before anything is gone."""
+        lines = [f"{path} 1;\n" for path in sorted(paths) if not _UNSAFE.search(path)]
+        content = "".join(lines).encode()
+        mark = hashlib.sha256(content).hexdigest()
+        if self._written is None:
+            self._written = await self._facts.get(_FACT) or ""
+        stands = self._folder.exists(NAME)
+        if (not lines and not stands) or (stands and mark == self._written):
+            return
+        self._folder.write({NAME: content})
+        await self._facts.put(_FACT, mark)
+        self._written = mark
