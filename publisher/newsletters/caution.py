@@ -71,6 +71,16 @@ def hold_reasons(plan: Plan) -> tuple[str, ...]:
     return tuple(reason for reason, holds in reasons.items() if holds)
 
 
+def many_changed(moments: Sequence[datetime], at: datetime) -> tuple[str, ...]:
+    """Returns why what happened to a story at `at` is not told at once: it happened to many, as a mistake does.
+
+    `moments` are when stories were corrected, killed or held, each story once.
+    """
+    together = sorted(moment for moment in moments if abs(moment - at) <= _AT_ONCE)
+    many = max((sum(start <= one <= start + _AT_ONCE for one in together) for start in together), default=0)
+    return (f"changed-stories: {many} stories were corrected at once",) if many > _MANY_AT_ONCE else ()
+
+
 def _hours(late: timedelta) -> int:
     return late // timedelta(hours=1)
 

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.article import Article, Body, Problem
+from publisher.model.article import Article, Body, Problem, Status
 from publisher.model.files import FileStat
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.stores.database import Database, maybe_micros, micros
@@ -53,6 +53,15 @@ class Articles:
             .order_by(articles.c.first_published_at, articles.c.id)
         )
         return await self._articles(query)
+
+    async def ahead(self) -> list[Article]:
+        """Returns articles that are still there and were never out: planned, scheduled and embargoed ones."""
+        query = _latest().where(
+            articles.c.first_published_at.is_(None),
+            articles.c.gone_at.is_(None),
+            articles.c.status.in_([Status.PLANNED.value, Status.PUBLISHED.value]),
+        )
+        return await self._articles(query.order_by(articles.c.id))
 
     async def by_numbers(self, numbers: Iterable[int]) -> dict[int, Article]:
         """Returns the latest version of these articles, gone ones too."""

@@ -35,10 +35,14 @@ def _wanted() -> sa.ColumnElement[bool]:
         sa.exists()
         .where(
             subscriptions.c.subscriber_id == deliveries.c.subscriber_id,
-            sa.or_(subscriptions.c.newsletter == issues.c.newsletter, issues.c.newsletter.is_(None)),
+            sa.or_(
+                subscriptions.c.newsletter == issues.c.newsletter,
+                sa.and_(issues.c.newsletter.is_(None), issues.c.kind != IssueKind.EMBARGO),
+                sa.and_(subscriptions.c.newsletter == variants.c.newsletter, issues.c.kind == IssueKind.EMBARGO),
+            ),
             sa.or_(confirmed, sa.and_(paused, issues.c.kind == IssueKind.NOTICE)),
         )
-        .correlate(deliveries, issues)
+        .correlate(deliveries, issues, variants)
     )
     return sa.or_(_PLAIN_MESSAGE, asked)
 
@@ -48,7 +52,7 @@ _ROW = (
         deliveries.c.id,
         deliveries.c.issue_id,
         issues.c.kind,
-        issues.c.newsletter,
+        sa.func.coalesce(issues.c.newsletter, variants.c.newsletter).label("newsletter"),
         issues.c.edition,
         issues.c.event,
         issues.c.sending_at,
