@@ -218,6 +218,12 @@ class World:
         await self.articles.save([Revision(article=after, body=_body(name), change=change)], [], [], now)
         return after
 
+    async def come_out(self, name: str, now: datetime) -> None:
+        """Publishes a story whose hour has come, as the next look at the folder does."""
+        before = (await self.articles.by_numbers([self.names[name]]))[self.names[name]]
+        after = replace(before, first_published_at=now)
+        await self.articles.save([Revision(article=after, body=_body(name), change="published")], [], [], now)
+
     async def reader(
         self,
         name: str,
@@ -229,6 +235,7 @@ class World:
         language: str = "en",
         timezone: str | None = None,
         cadence: str | None = None,
+        cleared: bool = False,
     ) -> int:
         """Adds a confirmed reader with licences."""
         then = micros(confirmed_at)
@@ -263,6 +270,7 @@ class World:
                         subscriber_id=number,
                         product=product,
                         valid_until=None if until is None else micros(until),
+                        embargo_cleared=cleared,
                         origin="test",
                         created_at=then,
                     )
