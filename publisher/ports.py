@@ -477,6 +477,9 @@ class NoticeStore(Protocol):
     async def finish(self, issue: int, held: Sequence[str], now: datetime) -> IssueState | None:
         """Lets an issue go, or holds it; None when it was not being planned."""
 
+    async def end(self, issue: int, numbers: Collection[int], reason: str, now: datetime) -> None:
+        """Ends the rows of people who wait in an issue and are not to get it any more."""
+
     async def looked(self, issue: int, now: datetime) -> None:
         """Notes that everybody who has the story at `now` is told of the event."""
 

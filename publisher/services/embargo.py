@@ -24,9 +24,11 @@ from publisher.model.people import viewer_of
 from publisher.model.view import Channel, Depth
 from publisher.newsletters.caution import Plan, hold_reasons
 from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
+from publisher.services.notify import OvertakenError
 
 SETTLE = timedelta(seconds=2)
 """How long a story must stand still before it goes out (decisions 5)."""
+_TRIES = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -65,21 +67,32 @@ class Embargoes:
 
     async def due(self, now: datetime) -> list[int]:
         """Plans the mail of every story under embargo; returns the issues that grew."""
-        await self._end_outdated(now)
+        waiting = await self._end_outdated(now)
         stories = await self._stories(now)
         ready = [story for story in stories if story.revised_at + SETTLE <= now]
         cleared = await self._notices.cleared(now) if ready else []
         grown = []
-        for story in ready if cleared else []:
-            try:
-                issue = await self._send(story, cleared, ready, now)
-            except UnreachableError:
-                raise
-            except PublisherError as error:  # what is wrong with one story keeps no other back
-                _log.error("embargo.failed", story=story.number, error=str(error))
-                continue
+        for story in ready if cleared or waiting else []:
+            issue = await self._send_or_report(story, cleared, ready, now)
             grown += [issue] if issue is not None else []
         return grown
+
+    async def _send_or_report(
+        self, story: Article, cleared: Sequence[int], together: Sequence[Article], now: datetime
+    ) -> int | None:
+        """Sends one story; what is wrong with it keeps no other back."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await self._send(story, cleared, together, now)
+            except UnreachableError:
+                raise
+            except OvertakenError as error:
+                if attempt == _TRIES:
+                    _log.warning("embargo.overtaken", story=story.number, error=str(error))
+            except PublisherError as error:
+                _log.error("embargo.failed", story=story.number, error=str(error))
+                break
+        return None
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when a story that just changed will have stood still; None: none is waiting."""
@@ -90,12 +103,17 @@ class Embargoes:
         ahead = await self._articles.ahead()
         return [story for story in ahead if story.status is Status.PUBLISHED and embargoed(story, now)]
 
-    async def _end_outdated(self, now: datetime) -> None:
-        """Ends mail that names an hour which holds no more, or a story that was taken back."""
+    async def _end_outdated(self, now: datetime) -> bool:
+        """Ends mail that names an hour which is past or holds no more, or a story that was taken back.
+
+        Whom it has not reached gets the story like everybody else. Returns whether other mail is still open.
+        """
         events = {event: int(event.split(":")[1]) for event in await self._notices.unfinished(IssueKind.EMBARGO)}
         stories = await self._articles.by_numbers(events.values()) if events else {}
-        out = {_event(story) for story in stories.values() if story.status is Status.PUBLISHED}
+        holding = (s for s in stories.values() if s.status is Status.PUBLISHED and embargoed(s, now))
+        out = {_event(story) for story in holding}
         await self._notices.supersede(events.keys() - out, now)
+        return not out.isdisjoint(events)
 
     # One story ------------------------------------------------------------------------------------------------------
 
@@ -145,6 +163,9 @@ class Embargoes:
             newsletter = self._newsletter(person)
             if newsletter is not None and self._depth(story, person, now) is Depth.FULL_EMBARGOED:
                 found[person] = newsletter
+        lost = anew - {person.number for person in found}
+        if lost:
+            await self._notices.end(issue.number, lost, "no longer cleared", now)
         return found
 
     def _newsletter(self, person: Addressee) -> str | None:
@@ -173,8 +194,7 @@ class Embargoes:
             wording = _Wording(language=person.language, zone=zone, newsletter=newsletter)
             rows.append((person.number, await self._variant(story, issue, wording, variants), person.suppressed))
         if not await self._notices.add(issue.number, sorted(rows), some.mark, held, now):
-            # Others are planning mail to the same people at this moment: the next pass looks anew.
-            raise PublisherError("others are planning mail to the same people")
+            raise OvertakenError("others are planning mail to the same people")
         return len(rows)
 
     async def _variant(self, story: Article, issue: Opened, wording: _Wording, variants: dict[str, int]) -> int:

@@ -40,6 +40,10 @@ _TRIES = 5
 _log = structlog.get_logger(__name__)
 
 
+class OvertakenError(PublisherError):
+    """Others planned mail to the same people meanwhile: who has what must be looked at anew."""
+
+
 @dataclass(slots=True)
 class _Told:
     """One advisory with all that its mails are made of."""
@@ -109,16 +113,24 @@ class Notifying:
         for versions, advisory in stories:
             if advisory.at + SETTLE > now:
                 continue
-            told = _Told(advisory, versions, self._held(moments, advisory))
-            try:
-                issue = await self._tell(told, now)
-            except UnreachableError:
-                raise
-            except PublisherError as error:  # what is wrong with one notice keeps no other back
-                _log.error("notice.failed", notice=advisory.event, error=str(error))
-                continue
+            issue = await self._tell_or_report(_Told(advisory, versions, self._held(moments, advisory)), now)
             grown += [issue] if issue is not None else []
         return grown
+
+    async def _tell_or_report(self, told: _Told, now: datetime) -> int | None:
+        """Tells of one story; what is wrong with its notice (the template, say) keeps no other back."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await self._tell(told, now)
+            except UnreachableError:
+                raise
+            except OvertakenError as error:
+                if attempt == _TRIES:
+                    _log.warning("notice.overtaken", notice=told.advisory.event, error=str(error))
+            except PublisherError as error:
+                _log.error("notice.failed", notice=told.advisory.event, error=str(error))
+                break
+        return None
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when a story that just changed will have stood still; None: none is waiting."""
@@ -182,8 +194,7 @@ class Notifying:
                 variant = await self._variant(told, issue, self._wording(told, holder, person, now))
                 rows.append((holder.number, variant, person.suppressed))
         if not await self._notices.add(issue.number, rows, some.mark, told.held, now):
-            # Others are planning mail to the same people at this moment: the next pass looks anew.
-            raise PublisherError("others are planning mail to the same people")
+            raise OvertakenError("others are planning mail to the same people")
         return len([row for row in rows if row[0] not in there])
 
     # What somebody is told ------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ _DUE = (DeliveryState.PENDING, DeliveryState.DEFERRED)
 _CLAIMABLE = sa.and_(deliveries.c.state.in_(_DUE), sa.not_(variants.c.stale))
 _SUSPECT = sa.and_(deliveries.c.attempts >= FRUITLESS_CLAIMS - 1, deliveries.c.reply_phase.is_(None))
 _PLAIN_MESSAGE = issues.c.kind == IssueKind.MESSAGE
+_ABOUT_A_STORY = issues.c.kind.in_((IssueKind.NOTICE, IssueKind.EMBARGO))
 _UNFINISHED = (IssueState.PLANNING, IssueState.HELD, IssueState.SENDING, IssueState.PAUSED)
 _SANDBOXED = "sandbox"
 
@@ -435,13 +436,13 @@ class Deliveries:
     async def _candidates(
         self, connection: AsyncConnection, now: datetime, limit: int, issue: int | None, *, alone: bool
     ) -> list[sa.Row[Any]]:
-        """Service mail first, then by issue: always from the index, however many rows wait."""
+        """Service mail first, then what is told of stories, then by issue: always from the index, however many wait."""
         due = _ROW.where(deliveries.c.next_at <= micros(now))
         sending = self._sending(all_kinds=True)
         if issue is not None:
             due = due.where(deliveries.c.issue_id == issue)
         rows: list[sa.Row[Any]] = []
-        for kinds in (_PLAIN_MESSAGE, sa.not_(_PLAIN_MESSAGE)):
+        for kinds in (_PLAIN_MESSAGE, _ABOUT_A_STORY, sa.not_(sa.or_(_PLAIN_MESSAGE, _ABOUT_A_STORY))):
             if len(rows) < limit:
                 query = due.where(deliveries.c.issue_id.in_(sending.where(kinds)), sa.not_(_SUSPECT))
                 rows += await self._locked(connection, query.limit(limit - len(rows)))

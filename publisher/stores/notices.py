@@ -177,6 +177,17 @@ class Notices:
             await connection.execute(variants.delete().where(variants.c.issue_id == issue, unused))
         return state if done.rowcount == 1 else None
 
+    async def end(self, issue: int, numbers: Collection[int], reason: str, now: datetime) -> None:
+        """Ends the rows of people who wait in an issue and are not to get it any more."""
+        waiting = sa.and_(deliveries.c.issue_id == issue, deliveries.c.state.in_(_DUE))
+        async with self._database.write() as connection:
+            for some in _chunks(sorted(numbers)):
+                await connection.execute(
+                    deliveries.update()
+                    .where(waiting, deliveries.c.subscriber_id.in_(some))
+                    .values(state=DeliveryState.CANCELLED.value, reason=reason, ended_at=micros(now))
+                )
+
     async def looked(self, issue: int, now: datetime) -> None:
         """Notes that everybody who has the story at `now` is told of the event."""
         async with self._database.write() as connection:

@@ -161,6 +161,39 @@ async def test_a_hold_under_embargo_is_told_to_those_who_have_it(sqlite_database
     ]
 
 
+async def test_mail_that_did_not_make_it_before_the_hour_is_ended(sqlite_database: Database) -> None:
+    """Whom it had not reached gets the story as everybody does, once."""
+    w = await filed(sqlite_database)
+    await w.announcing.due(GONE)
+    await w.come_out("S", HOUR)
+    await w.due(HOUR.replace(second=2))
+    await w.due(at("2026-10-20 22:00"))
+    assert await early(w) == [(E1, "cleo", "S", "full-embargoed", "cancelled")]
+    assert (await w.got())["cleo"] == ["alerts story:1:1: S"]
+
+
+async def test_who_is_cleared_no_more_gets_no_open_mail(sqlite_database: Database) -> None:
+    """A change under embargo has open mail decided anew."""
+    w = await filed(sqlite_database)
+    await w.announcing.due(GONE)
+    await w.revise("S", "refile", at("2026-10-19 07:00"))
+    async with w.database.write() as connection:
+        await connection.execute(variants.update().values(stale=True))
+        await connection.execute(
+            licences.update().where(licences.c.subscriber_id == w.people["cleo"]).values(valid_until=0)
+        )
+        ada = licences.c.subscriber_id == w.people["ada"]
+        await connection.execute(licences.update().where(ada).values(embargo_cleared=True))
+    await w.announcing.due(at("2026-10-19 07:01"))
+    found = sorted(row[1:3] + row[4:] for row in await early(w))
+    assert found == [("ada", "S v2", "pending"), ("cleo", "S", "cancelled")]
+    async with w.database.write() as connection:  # and with nobody cleared at all
+        await connection.execute(variants.update().values(stale=True))
+        await connection.execute(licences.update().values(embargo_cleared=False))
+    await w.announcing.due(at("2026-10-19 07:02"))
+    assert {row[4] for row in await early(w)} == {"cancelled"}
+
+
 @pytest.mark.parametrize("status", ["paused", "unsubscribed", "unconfirmed"])
 async def test_who_reads_no_newsletter_gets_none(sqlite_database: Database, status: str) -> None:
     w = await filed(sqlite_database)

@@ -269,6 +269,26 @@ async def test_a_notice_goes_through_a_pause_and_never_through_an_opt_out(
         assert await states(database, issue) == {"suppressed": 1}
 
 
+async def test_a_notice_goes_before_what_waits_for_longer(database: Database) -> None:
+    """A kill does not stand behind a digest to everybody."""
+    digest = await add_issue(database, range(1, 6))
+    notice = await add_issue(database, [9], kind=IssueKind.NOTICE, newsletter=None, event="kill:1")
+    await add_issue(database, [9], state=IssueState.DONE)
+    store = Deliveries(database, lambda key: f"hash {key}", sandbox=False)
+    boot = Boot(id="one", folder="/a", host="h", pid=1, started_at=NOW)
+    await store.enlist(boot)
+    rows = await store.claim(boot, NOW, limit=3, lease=timedelta(minutes=20))
+    assert [row.issue for row in rows] == [notice, digest, digest]
+
+
+async def test_rows_that_wait_can_be_ended(database: Database, notices: Notices) -> None:
+    issue = await add_issue(database, [1, 2], kind=IssueKind.EMBARGO, newsletter=None, event="embargo:1:0")
+    async with database.write() as connection:
+        await connection.execute(deliveries.update().where(deliveries.c.subscriber_id == 2).values(state="claimed"))
+    await notices.end(issue, {1, 2}, "no longer cleared", NOW)
+    assert await states(database, issue) == {"cancelled": 1, "claimed": 1}
+
+
 async def test_a_stale_row_moves_to_its_new_variant(database: Database, notices: Notices) -> None:
     """The same row, said anew; one that is under way keeps what it carries."""
     await brought(database, [1, 2], "accepted")
