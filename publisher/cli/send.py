@@ -188,7 +188,7 @@ async def _send_alone(
 
 async def _announce(app: "App", now: "datetime") -> None:
     """Tells first what happened to stories that people have: who was told gets nothing of it in the issue."""
-    for issue in await app.announcing.due(now):
+    for issue in await app.announcing.due(now, impatient=True):
         await app.delivering.drain(issue)
 
 

@@ -44,9 +44,13 @@ class Announcing:
             restored=restored,
         )
 
-    async def due(self, now: datetime) -> list[int]:
-        """Plans what is due; returns the issues that have new recipients."""
-        return [*await self._notifying.due(now), *await self._embargoes.due(now)]
+    async def due(self, now: datetime, *, impatient: bool = False) -> list[int]:
+        """Plans what is due; returns the issues that have new recipients.
+
+        `impatient`: also what may still be being written, for nobody will look again: somebody said so.
+        """
+        notices = await self._notifying.due(now, impatient=impatient)
+        return [*notices, *await self._embargoes.due(now, impatient=impatient)]
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when `due` has something to do next, as far as is known now."""

@@ -65,11 +65,14 @@ class Embargoes:
         self._sandbox = sandbox
         self._restored = restored
 
-    async def due(self, now: datetime) -> list[int]:
-        """Plans the mail of every story under embargo; returns the issues that grew."""
+    async def due(self, now: datetime, *, impatient: bool = False) -> list[int]:
+        """Plans the mail of every story under embargo; returns the issues that grew.
+
+        `impatient`: a story need not have stood still.
+        """
         waiting = await self._end_outdated(now)
         stories = await self._stories(now)
-        ready = [story for story in stories if story.revised_at + SETTLE <= now]
+        ready = [story for story in stories if impatient or story.revised_at + SETTLE <= now]
         cleared = await self._notices.cleared(now) if ready else []
         grown = []
         for story in ready if cleared or waiting else []:

@@ -105,13 +105,16 @@ class Notifying:
         self._sandbox = sandbox
         self._restored = restored
 
-    async def due(self, now: datetime) -> list[int]:
-        """Plans what is to be told and adds who is newly known to have a story; returns the issues that grew."""
+    async def due(self, now: datetime, *, impatient: bool = False) -> list[int]:
+        """Plans what is to be told and adds who is newly known to have a story; returns the issues that grew.
+
+        `impatient`: a story need not have stood still.
+        """
         grown = []
         stories = await self._recent(now)
         moments = [advisory.at for _, advisory in stories if advisory.kind in _SUDDEN]
         for versions, advisory in stories:
-            if advisory.at + SETTLE > now:
+            if advisory.at + SETTLE > now and not impatient:
                 continue
             issue = await self._tell_or_report(_Told(advisory, versions, self._held(moments, advisory)), now)
             grown += [issue] if issue is not None else []

@@ -73,6 +73,8 @@ async def test_a_correction_goes_to_those_who_have_the_error(sqlite_database: Da
     await w.revise("S", "corrected", SAID, corrections=(note(),))
     await w.due(SAID + timedelta(seconds=1))
     assert await told(w) == []
+    assert await w.announcing.next_due(SAID) == TOLD
+    assert await w.announcing.next_due(TOLD) is None
     for moment in (TOLD, TOLD + timedelta(minutes=1), at("2026-10-20 05:00"), at("2026-10-25 05:00")):
         await w.due(moment)
     assert await told(w) == [("correction:1:2", "ada", "S v2", "full"), ("correction:1:2", "bora", "S v2", "full")]
@@ -96,6 +98,14 @@ async def test_every_kind_of_advisory_is_told(sqlite_database: Database, name: s
     await w.revise("S", change, SAID, **values)
     await w.due(TOLD)
     assert await told(w) == [(event, "ada", "S v2", depth), (event, "bora", "S v2", depth)]
+
+
+async def test_somebodys_word_waits_for_nothing(sqlite_database: Database) -> None:
+    """`publisher send` runs once: what was just written is told by it."""
+    w = await sent(sqlite_database)
+    await w.revise("S", "corrected", SAID, corrections=(note(),))
+    assert await w.announcing.due(SAID, impatient=True) == [2]
+    assert [row[1] for row in await told(w)] == ["ada", "bora"]
 
 
 @pytest.mark.parametrize(
