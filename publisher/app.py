@@ -32,6 +32,7 @@ from publisher.output import Output
 from publisher.owner import key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
+from publisher.services.announce import Announcing
 from publisher.services.deliver import Delivering
 from publisher.services.draft import Drafting
 from publisher.services.intake import House, Intake, Rehearsal
@@ -52,6 +53,7 @@ from publisher.stores.deliveries import Deliveries
 from publisher.stores.facts import Facts
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
+from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
 from publisher.stores.revisions import Revisions
@@ -94,6 +96,7 @@ class App:
     private_feeds: PrivateFeeds
     subscribing: Subscribing
     drafting: Drafting
+    announcing: Announcing
     planning: Planning
     previewing: Previewing
     letters: Letters
@@ -211,6 +214,15 @@ async def _compose(
             catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
         ),
         drafting=drafting,
+        announcing=Announcing(
+            catalogue=catalogue,
+            notices=Notices(database, sandbox=settings.smtp.sandbox),
+            issues=issues,
+            articles=articles,
+            versions=stored,
+            renderer=templates,
+            sandbox=settings.smtp.sandbox,
+        ),
         planning=planning,
         previewing=Previewing(
             planning=planning,

@@ -13,6 +13,7 @@ from publisher.model.issue import (
     Edition,
     Issue,
     IssueCounts,
+    IssueKind,
     IssueState,
     MailText,
     OpenSlot,
@@ -22,6 +23,7 @@ from publisher.model.issue import (
     StoryRef,
     Variant,
 )
+from publisher.model.notice import Addressee, Holders, Opened
 from publisher.model.page import Page, PlainFile
 from publisher.model.people import (
     Confirmation,
@@ -74,6 +76,9 @@ class Articles(Protocol):
 
     async def first_published(self, after: datetime, until: datetime) -> list[Article]:
         """Returns articles first published in (after, until], latest version each, oldest first."""
+
+    async def ahead(self) -> list[Article]:
+        """Returns articles that are still there and were never out: planned, scheduled and embargoed ones."""
 
     async def by_numbers(self, numbers: Iterable[int]) -> dict[int, Article]:
         """Returns the latest version of these articles, gone ones too."""
@@ -436,8 +441,8 @@ class IssueStore(Protocol):
     async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
         """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""
 
-    async def updates(self, after: datetime, until: datetime) -> dict[int, tuple[int, datetime]]:
-        """Returns articles with a version marked as an update that came in (after, until]: the latest, and when."""
+    async def changes(self, change: str, after: datetime, until: datetime) -> dict[int, tuple[int, datetime]]:
+        """Returns articles with a version of a kind of change that came in (after, until]: the latest, and when."""
 
     async def real_recipients(self, cohort: int | None = None) -> int | None:
         """Returns how many real people got the last issue; None when there was none."""
@@ -480,6 +485,51 @@ class Revisions(Protocol):
 
     async def doubt_everything(self) -> int:
         """Has everything that waits decided anew."""
+
+
+class NoticeStore(Protocol):
+    """What was told about stories, and who has them; all of it can be said twice and by two processes at once."""
+
+    async def changed(self, changes: Iterable[str], after: datetime, until: datetime) -> list[int]:
+        """Returns the articles with a version of one of these kinds that came in (after, until]."""
+
+    async def begin(self, event: str, kind: IssueKind, subject: str, now: datetime) -> Opened:
+        """Returns the event's one issue, made if it is new."""
+
+    async def settled(self, issue: int, article: int) -> bool:
+        """Returns whether nothing that decides who is told has happened since the issue was last looked at."""
+
+    async def told(self, issue: int, first: int, last: int) -> dict[int, bool]:
+        """Returns who from `first` to `last` has a row in an issue, and whether it must be decided anew."""
+
+    async def add(
+        self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, held: Sequence[str], now: datetime
+    ) -> bool:
+        """Gives people (subscriber, variant, suppressed) their rows; False when others planned since `mark`."""
+
+    async def finish(self, issue: int, held: Sequence[str], now: datetime) -> IssueState | None:
+        """Lets an issue go, or holds it; None when it was not being planned."""
+
+    async def end(self, issue: int, numbers: Collection[int], reason: str, now: datetime) -> None:
+        """Ends the rows of people who wait in an issue and are not to get it any more."""
+
+    async def looked(self, issue: int, now: datetime) -> None:
+        """Notes that everybody who has the story at `now` is told of the event."""
+
+    async def unfinished(self, kind: IssueKind) -> list[str]:
+        """Returns the events of issues of a kind that have not come to their end."""
+
+    async def supersede(self, events: Collection[str], now: datetime) -> int:
+        """Ends what the issues of these events still were to say; returns how many mails it ends."""
+
+    def holders(self, article: int) -> AsyncIterator[Holders]:
+        """Yields those who have a story, or are about to get it, range by range of subscribers."""
+
+    async def cleared(self, now: datetime) -> list[int]:
+        """Returns who has a licence in force that clears for embargoes."""
+
+    async def addressees(self, numbers: Iterable[int], *, paused: bool = True) -> dict[int, Addressee]:
+        """Returns people with all that decides what they are told."""
 
 
 class ReaderStore(Protocol):

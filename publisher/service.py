@@ -151,8 +151,10 @@ class Service:
         async with self._planning:
             now = self._app.clock.now()
             try:
+                await self._app.announcing.due(now)
                 await self._app.planning.due(now)
-                self._scheduler.at("plan-next", await self._app.planning.next_due(now), self._plan)
+                ahead = (await self._app.announcing.next_due(now), await self._app.planning.next_due(now))
+                self._scheduler.at("plan-next", min(filter(None, ahead), default=None), self._plan)
                 self._vitals.faults.pop("planning", None)
             except PublisherError as error:
                 self._vitals.faults["planning"] = str(error)

@@ -9,11 +9,13 @@ from publisher.errors import NotFoundError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from publisher.app import App
+    from publisher.model.article import Article
     from publisher.model.issue import Issue, IssueCounts
 
 _SHOWN = 50
 _ENDED = ("done", "done_with_uncertain", "cancelled")
 _ALL, _LOSSES = "all", "losses"
+_MENTIONS = {"updated": " (updated)", "corrected": " (corrected)", "advisory": " (told about)"}
 _NUMBER = click.IntRange(1, 2**63 - 1)
 """What the database can number."""
 
@@ -56,11 +58,12 @@ def show_issue(ctx: Context, number: int) -> None:
             **_told(app, issue, await app.issues.counts(number)),
             "stories": [
                 {
-                    "title": articles[ref.article].title,
+                    "title": _title(articles[ref.article]),
                     "id": articles[ref.article].id,
                     "version": ref.version,
                     "depth": ref.depth.value,
                     "updated": ref.mention.value == "updated",
+                    "mention": ref.mention.value,
                 }
                 for ref in refs
                 if ref.article in articles
@@ -75,7 +78,7 @@ def show_issue(ctx: Context, number: int) -> None:
     lines = [_line(shown), f"  {shown['subject']}"]
     lines += [f"  held: {reason}" for reason in shown["held"]]
     lines += [f"  stopped: {shown['stopped']}"] if shown["stopped"] else []
-    lines += [f"  - {story['title']}{' (updated)' if story['updated'] else ''}" for story in shown["stories"]]
+    lines += [f"  - {story['title']}{_MENTIONS.get(story['mention'], '')}" for story in shown["stories"]]
     lines += [f"  {one['state']}: {one['address']}  {one['reason']} {one['reply']}" for one in shown["unreached"]]
     ctx.emit(shown, "\n".join(lines))
 
@@ -197,6 +200,11 @@ async def _require_deliverable(app: "App", number: int) -> None:
         raise StoreError(f"issue {number} was {barred}")
 
 
+def _title(article: "Article") -> str:
+    """Returns how a story is called; a killed one by its number, for the headline may be what was wrong."""
+    return f"ref {article.number}, killed" if article.status.value == "killed" else article.title
+
+
 def _barred(app: "App", issue: "Issue") -> str:
     """Returns why an unfinished issue does not go on at present, empty when it does."""
     barred = app.deliveries.bar(sandbox=issue.sandbox)
@@ -209,6 +217,7 @@ def _told(app: "App", issue: "Issue", counts: "IssueCounts") -> dict[str, Any]:
         "kind": issue.kind.value,
         "newsletter": issue.newsletter,
         "edition": issue.edition,
+        "event": issue.event,
         "slot": issue.period,
         "timezone": issue.timezone,
         "due_at": issue.due_at,
@@ -234,4 +243,4 @@ def _line(told: dict[str, Any]) -> str:
     where = f"{told['newsletter'] or told['kind']} {told['edition'] or ''}".strip()
     done = f"{told['planned']} planned: {counts or 'none yet'}"
     stopped = f"  ({told['stopped']})" if told["stopped"] else ""
-    return f"{told['issue']:>5}  {where}  {told['slot']}  {told['state']}  {done}{stopped}"
+    return f"{told['issue']:>5}  {where}  {told['slot'] or told['event']}  {told['state']}  {done}{stopped}"

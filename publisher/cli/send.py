@@ -13,6 +13,8 @@ from publisher.cli.moments import moment_option
 from publisher.errors import OwnerError, PublisherError, UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from publisher.app import App
     from publisher.model.delivery import Ending
     from publisher.model.issue import IssueCounts
@@ -170,6 +172,7 @@ async def _send_alone(
     """Takes in what changed in the folder, plans, and delivers in this process."""
     await _take_in(app, ctx)
     now = app.clock.now()
+    await _announce(app, now)
     sending: Sending = await app.planning.send(
         newsletter, now, at=_not_ahead(app, at), since=moment_option(app, since), release=yes
     )
@@ -181,6 +184,12 @@ async def _send_alone(
     if drained.trouble:
         ctx.say(f"not all could be delivered: {drained.trouble}")
     return {"issue": sending.issue.number, **asdict(drained.counts)}
+
+
+async def _announce(app: "App", now: "datetime") -> None:
+    """Tells first what happened to stories that people have: who was told gets nothing of it in the issue."""
+    for issue in await app.announcing.due(now, impatient=True):
+        await app.delivering.drain(issue)
 
 
 async def _send_beside(

@@ -47,6 +47,7 @@ async def _status(app: "App") -> dict[str, Any]:
                 "issue": issue.number,
                 "newsletter": issue.newsletter,
                 "edition": issue.edition,
+                "event": issue.event,
                 "state": issue.state,
                 "held": issue.hold_reasons,
                 "stopped": issue.stop_reason or _barred(app, issue),
@@ -79,8 +80,9 @@ def _text(found: dict[str, Any]) -> str:
         counts = issue["counts"]
         reasons = [*issue["held"], *([issue["stopped"]] if issue["stopped"] else [])]
         held = f" ({'; '.join(reasons)})" if reasons else ""
+        name = issue["event"] or f"{issue['newsletter']} no. {issue['edition']}"
         lines.append(
-            f"issue {issue['issue']:<4} {issue['newsletter']} no. {issue['edition']}: {issue['state'].value}{held}, "
+            f"issue {issue['issue']:<4} {name}: {issue['state'].value}{held}, "
             f"{counts.accepted} of {counts.planned} accepted"
         )
     lines += [f"refused    {problem}" for problem in found["refused"]]

@@ -10,10 +10,10 @@ from datetime import datetime, time, timedelta
 from functools import partial
 from html import unescape
 from urllib.parse import quote, urlsplit, urlunsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from publisher.editorial.access import effective_access
-from publisher.languages import date_text, datetime_text, direction, label, spoken
+from publisher.languages import date_text, datetime_text, direction, label, spoken, time_text
 from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Access, Article, Body, Correction, Image, Status
 from publisher.model.catalogue import Catalogue, Policy, Section, Site
@@ -146,6 +146,9 @@ def _lead(body: Body | None, count: int) -> tuple[str, ...]:
 def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> FullView:
     site = catalogue.site
     shown = _summary(article, depth, catalogue)
+    if depth is Depth.FULL_EMBARGOED and article.embargo is not None:
+        until = embargo_text(article.embargo, article.language, site.timezone)
+        shown = replace(shown, embargo_text=until, embargo_reason=article.embargo_reason)
     enclosures = tuple(replace(e, url=absolute_url(site, e.url)) for e in article.enclosures)
     return FullView(
         **{field.name: getattr(shown, field.name) for field in fields(View) if field.name != "enclosures"},
@@ -268,6 +271,22 @@ def stamp_text(moment: datetime, language: str, zone: str) -> str:
     """Returns a stamp at its own precision: a moment at midnight in the site's zone is a date without a time."""
     show = datetime_text if _has_time(moment.astimezone(ZoneInfo(zone))) else date_text
     return show(moment, language, zone)
+
+
+def known_zone(zone: str | None, default: str) -> str:
+    """Returns a time zone that the clock database knows: somebody's own, else the default."""
+    try:
+        return str(ZoneInfo(zone)) if zone else default
+    except (ValueError, ZoneInfoNotFoundError):
+        return default
+
+
+def embargo_text(until: datetime, language: str, zone: str) -> str:
+    """Returns the end of an embargo so that nobody takes it for another hour: time, offset and day in a zone."""
+    offset = f"{until.astimezone(ZoneInfo(zone)):%z}"
+    offset = f"UTC{offset[:3]}:{offset[3:5]}"
+    when = {"time": time_text(until, language, zone), "zone": offset, "date": date_text(until, language, zone)}
+    return label("embargo_when", language, **when)
 
 
 def update_shown(article: Article, zone: str) -> bool:

@@ -66,10 +66,13 @@ COVERS = OPEN | {DeliveryState.UNCERTAIN, DeliveryState.ACCEPTED}
 
 
 class IssueKind(enum.StrEnum):
-    """What an issue is; only `digest` counts as coverage of a newsletter's stories."""
+    """What an issue is; a digest is a newsletter's edition, the others are about one story or one person."""
 
     DIGEST = "digest"
     NOTICE = "notice"
+    """About a story, to those who have it; goes out whatever the rhythm, and through a pause."""
+    EMBARGO = "embargo"
+    """A story ahead of its hour, to those who are cleared for it."""
     MESSAGE = "message"
     """Confirmation, welcome: service mail to one person; always resent when uncertain."""
 
@@ -85,6 +88,10 @@ class Mention(enum.StrEnum):
     """Named only: another newsletter brought it."""
     ADVISORY = "advisory"
     """Only told about: a hold, its end, a kill."""
+
+
+BRINGS = frozenset({Mention.STORY, Mention.UPDATED, Mention.CORRECTED})
+"""Mentions that bring a story; the others only name it, or tell of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +201,16 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComingUp:
+    """A story that is planned: its title and its date, nothing else is known of it."""
+
+    title: str
+    date: datetime | None
+    language: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
     """Everything a digest says, before it is laid out: what the renderer gets."""
 
@@ -210,6 +227,9 @@ class Edition:
     """The slot's moment in the cohort's zone."""
     groups: tuple[Group, ...]
     already_sent: tuple[View, ...] = ()
+    withdrawn: tuple[View, ...] = ()
+    """Stories sent before that have been taken back: their title, nothing of their text."""
+    coming_up: tuple[ComingUp, ...] = ()
     web_url: str | None = None
     test: bool = False
 
@@ -227,6 +247,8 @@ class Variant:
     form: str
     stories: tuple[StoryRef, ...]
     mail: MailText
+    newsletter: str | None = None
+    """What a reader can leave by a notice; an edition's own newsletter needs no saying."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +273,8 @@ class Issue:
     timezone: str = ""
     period: str = ""
     due_at: datetime | None = None
+    event: str = ""
+    """What a notice is about: `correction:17:2`."""
     sandbox: bool = False
     """Planned for the sandbox's inbox: it is no coverage once the sandbox is off."""
 

@@ -122,6 +122,9 @@ class View:
     published_text: str = ""
     """`published_at` as readers see it: in the story's language and the site's zone, with the time if it has one."""
     updated_text: str = ""
+    embargo_text: str = ""
+    """Until when nobody else may have it, in words; empty: there is no embargo."""
+    embargo_reason: str = ""
     update_shown: bool = False
     """Whether the update stamp says something that the date does not."""
     recalled_at: datetime | None = None

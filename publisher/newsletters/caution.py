@@ -76,6 +76,15 @@ def hold_reasons(plan: Plan) -> tuple[str, ...]:
     return tuple(reason for reason, holds in reasons.items() if holds)
 
 
+def many_changed(moments: Sequence[datetime], at: datetime) -> tuple[str, ...]:
+    """Returns why what happened to a story at `at` is not told at once: it happened to many, as a mistake does.
+
+    `moments` are when stories were corrected, killed or held, each story once.
+    """
+    many = _at_once(moment for moment in moments if abs(moment - at) <= AT_ONCE)
+    return (f"changed-stories: {many} stories were corrected at once",) if many > _MANY_AT_ONCE else ()
+
+
 def _hours(late: timedelta) -> int:
     return late // timedelta(hours=1)
 

@@ -5,15 +5,18 @@ from itertools import groupby
 
 from publisher.model.issue import Group
 from publisher.model.view import View
-from publisher.newsletters.selection import LEAD, UPDATES, Pick, place
+from publisher.newsletters.selection import CORRECTIONS, LEAD, UPDATES, Pick, place
 
 
-def groups(shown: Sequence[tuple[Pick, View]], headings: Mapping[str, str], updates: str) -> tuple[Group, ...]:
+def groups(
+    shown: Sequence[tuple[Pick, View]], headings: Mapping[str, str], updates: str, corrections: str = ""
+) -> tuple[Group, ...]:
     """Returns the stories, which come in order, under their section's heading; what leads has none.
 
-    `headings` are sections by id, in the edition's language; `updates` is the heading of updated stories.
+    `headings` are sections by id, in the edition's language; `updates` is the heading of updated stories,
+    `corrections` that of corrected ones.
     """
-    titles = {**headings, LEAD: "", UPDATES: updates}
+    titles = {**headings, LEAD: "", UPDATES: updates, CORRECTIONS: corrections}
     return tuple(
         Group(label=titles.get(where, ""), views=tuple(view for _, view in part))
         for where, part in groupby(shown, key=lambda pair: _heading(pair[0], headings))
@@ -22,4 +25,4 @@ def groups(shown: Sequence[tuple[Pick, View]], headings: Mapping[str, str], upda
 
 def _heading(pick: Pick, headings: Mapping[str, str]) -> str:
     where = place(pick)
-    return where if where in headings or where in (LEAD, UPDATES) else ""
+    return where if where in headings or where in (LEAD, UPDATES, CORRECTIONS) else ""

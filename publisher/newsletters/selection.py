@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from publisher.model.article import Article
+from publisher.model.article import Article, Status
 from publisher.model.issue import Mention, StoryRef
 from publisher.model.view import Depth
 
 URGENT = 2
 """Urgency up to which a story leads, whatever its section."""
-LEAD, UPDATES = "<lead>", "<updates>"
+LEAD, UPDATES, CORRECTIONS = "<lead>", "<updates>", "<corrections>"
 """Places in an edition that are no section's."""
 _REMINDERS = 10
 _RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
@@ -30,6 +30,9 @@ class Offer:
     update: int = 0
     """The latest version that is a marked update; 0 for none."""
     update_at: datetime | None = None
+    correction: int = 0
+    """The latest version that says what was wrong in an earlier one; 0 for none."""
+    correction_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class Covered:
     depth: Depth
     elsewhere: bool
     """Brought by other newsletters only."""
+    told: int = 0
+    """The latest version of which they were told without getting it: that it was withdrawn, say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +92,15 @@ class Selection:
 
     stories: tuple[Pick, ...] = ()
     already_sent: tuple[Pick, ...] = ()
+    withdrawn: tuple[Pick, ...] = ()
+    """Stories that were sent before and have been taken back."""
     pending: int = 0
     """Stories that wait for a later issue: beyond the maximum, or too few to send."""
 
     @property
     def refs(self) -> tuple[StoryRef, ...]:
         """Returns the stories as the ledger keeps them, in order."""
-        return tuple(pick.ref for pick in (*self.stories, *self.already_sent))
+        return tuple(pick.ref for pick in (*self.stories, *self.already_sent, *self.withdrawn))
 
 
 def select(offers: Sequence[Offer], wish: Wish, limits: Limits) -> Selection:
@@ -106,6 +113,7 @@ def select(offers: Sequence[Offer], wish: Wish, limits: Limits) -> Selection:
     return Selection(
         stories=tuple(in_order(chosen, limits.sections)),
         already_sent=tuple(_reminders(shown, wish)),
+        withdrawn=tuple(_withdrawn(offers, wish)),
         pending=len(due) - len(chosen),
     )
 
@@ -134,6 +142,8 @@ def _pick(offer: Offer, depth: Depth, wish: Wish) -> Pick | None:
     covered = wish.covered.get(offer.article.number)
     if covered is None or _RANK[depth] > _RANK.get(covered.depth, 0):
         fresh, mention = offer.published_at > wish.since, Mention.STORY
+    elif _is_corrected(offer, covered, wish):
+        fresh, mention = True, Mention.CORRECTED
     else:
         fresh, mention = _is_updated(offer, covered, wish), Mention.UPDATED
     return Pick(article=offer.article, depth=depth, mention=mention) if fresh else None
@@ -141,6 +151,26 @@ def _pick(offer: Offer, depth: Depth, wish: Wish) -> Pick | None:
 
 def _is_updated(offer: Offer, covered: Covered, wish: Wish) -> bool:
     return offer.update > covered.version and offer.update_at is not None and offer.update_at > wish.since
+
+
+def _is_corrected(offer: Offer, covered: Covered, wish: Wish) -> bool:
+    return (
+        0 < covered.version < offer.correction and offer.correction_at is not None and offer.correction_at > wish.since
+    )
+
+
+def _withdrawn(offers: Iterable[Offer], wish: Wish) -> list[Pick]:
+    """Returns stories that readers have, that were taken back, and of which they were not told."""
+    gone = [
+        Pick(article=offer.article, depth=Depth.TOMBSTONE, mention=Mention.ADVISORY)
+        for offer in offers
+        if offer.article.status is Status.WITHDRAWN
+        and wish.depth(offer.article) is Depth.TOMBSTONE
+        and (covered := wish.covered.get(offer.article.number))
+        and covered.version
+        and covered.told < offer.article.version
+    ]
+    return sorted(gone, key=_newest)[:_REMINDERS]
 
 
 def _reminders(shown: Iterable[tuple[Offer, Depth]], wish: Wish) -> list[Pick]:
@@ -156,23 +186,25 @@ def _reminders(shown: Iterable[tuple[Offer, Depth]], wish: Wish) -> list[Pick]:
 
 
 def in_order(picks: Iterable[Pick], sections: Sequence[str]) -> list[Pick]:
-    """Returns urgent stories first, then section by section, updates last; each part urgent first, then newest."""
-    places = {LEAD: -1, UPDATES: len(sections) + 1, **{name: i for i, name in enumerate(sections)}}
+    """Returns what was wrong first, then urgent stories, then section by section, updates last; in each the newest."""
+    places = {CORRECTIONS: -2, LEAD: -1, UPDATES: len(sections) + 1, **{name: i for i, name in enumerate(sections)}}
     return sorted(
         picks, key=lambda pick: (places.get(place(pick), len(sections)), pick.article.urgency, *_newest(pick))
     )
 
 
 def place(pick: Pick) -> str:
-    """Returns the part of an edition a story belongs to: `LEAD`, `UPDATES` or its section ("" for none)."""
+    """Returns the part a story belongs to: `CORRECTIONS`, `LEAD`, `UPDATES` or its section ("" for none)."""
+    if pick.mention is Mention.CORRECTED:
+        return CORRECTIONS
     if pick.mention is Mention.UPDATED:
         return UPDATES
     return LEAD if pick.article.urgency <= URGENT else pick.article.section or ""
 
 
-def _preference(pick: Pick) -> tuple[bool, float, int]:
-    """Urgent stories first, then the newest, whatever their section: none starves another."""
-    return (pick.article.urgency > URGENT, *_newest(pick))
+def _preference(pick: Pick) -> tuple[bool, bool, float, int]:
+    """What was wrong, urgent stories, then the newest, whatever their section: none starves another."""
+    return (pick.mention is not Mention.CORRECTED, pick.article.urgency > URGENT, *_newest(pick))
 
 
 def _newest(pick: Pick) -> tuple[float, int]:

@@ -9,16 +9,17 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from publisher.editorial.access import covers, decide, matches, settled
-from publisher.editorial.rendition import needs_body, view
+from publisher.editorial.access import announced, covers, decide, matches, settled
+from publisher.editorial.rendition import embargo_text, needs_body, view
 from publisher.languages import direction, label, spoken
-from publisher.model.article import Article
+from publisher.model.article import Article, Status
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
-from publisher.model.issue import Edition, MailText, Mention, StoryRef
+from publisher.model.issue import BRINGS, ComingUp, Edition, MailText, Mention, StoryRef
 from publisher.model.people import EVERYTHING, PUBLIC, Grant, Licence, Viewer
 from publisher.model.reader import Coverage, Reader
 from publisher.model.view import FULL, Channel, Depth, View
@@ -26,9 +27,8 @@ from publisher.newsletters.edition import groups
 from publisher.newsletters.schedule import Schedule, looks_back_to, parse, previous_slot, slots
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
 from publisher.ports import Articles, IssueStore, Renderer
+from publisher.services.offers import Offering, Pool
 
-SETTLE = timedelta(seconds=2)
-"""How long a story's text must stand still before it is mailed (decisions 5)."""
 _RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
 
 
@@ -65,15 +65,6 @@ class Occasion:
         return self.since or looks_back_to(self.schedule, self.zone, self.at)
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The stories that may go out on an occasion, oldest first."""
-
-    offers: tuple[Offer, ...]
-    unsettled: int = 0
-    """Stories that changed a moment ago and wait until they stand still."""
-
-
 @dataclass(slots=True)
 class Outcome:
     """What some readers get, all the same."""
@@ -82,12 +73,15 @@ class Outcome:
     form: str
     selection: Selection
     readers: list[Reader] = field(default_factory=list)
+    coming_up: tuple[Article, ...] = ()
 
     @property
     def key(self) -> str:
         """Returns a hash that only the same outcome has."""
         refs = [(r.article, r.version, r.depth.value, r.mention.value) for r in self.selection.refs]
-        return hashlib.sha256(repr((self.language, self.form, refs)).encode()).hexdigest()
+        coming_up = [(story.number, story.title, _planned_for(story)) for story in self.coming_up]
+        told = (self.language, self.form, refs, *([coming_up] if coming_up else []))
+        return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +101,7 @@ class Draft:
 
 
 Entitlement = frozenset[tuple[str, int | None, bool]]
+_COMING_UP = 10
 _NOTHING_PENDING = "nothing new since the last mail"
 _TOO_FEW = "fewer stories than min_articles"
 _LAPSED = "the licence has ended"
@@ -118,34 +113,18 @@ class Drafting:
     def __init__(self, *, catalogue: Catalogue, articles: Articles, issues: IssueStore, renderer: Renderer) -> None:
         self._catalogue = catalogue
         self._articles = articles
-        self._issues = issues
+        self._offering = Offering(catalogue, articles, issues)
         self._renderer = renderer
 
     async def pool(self, occasion: Occasion, now: datetime) -> Pool:
         """Returns the stories that may go out on an occasion."""
         after = occasion.looks_back_to
         if occasion.article is not None:
-            articles = list((await self._articles.by_numbers([occasion.article])).values())
-            updates = await self._issues.updates(after, now)
-        else:
-            articles = await self._articles.first_published(after, occasion.until)
-            updates = await self._issues.updates(after, occasion.until)
-            known = {article.number for article in articles}
-            older = await self._articles.by_numbers(set(updates) - known)
-            articles = [*older.values(), *articles]
-        out = [article for article in articles if article.first_published_at is not None]
-        ready = [article for article in out if occasion.impatient or article.revised_at + SETTLE <= now]
-        return Pool(tuple(self._offer(article, updates) for article in ready), len(out) - len(ready))
-
-    def _offer(self, article: Article, updates: Mapping[int, tuple[int, datetime]]) -> Offer:
-        assert article.first_published_at is not None
-        version, at = updates.get(article.number, (0, None))
-        return Offer(
-            article=settled(article, self._catalogue),
-            published_at=article.first_published_at,
-            update=version,
-            update_at=at,
-        )
+            return await self._offering.story(occasion.article, after, now)
+        early = None if occasion.newsletter.audience is Audience.PUBLIC else occasion.decided_at
+        if occasion.newsletter.instant:
+            early = None  # cleared subscribers have mail of their own
+        return await self._offering.between(after, occasion.until, now, early=early, impatient=occasion.impatient)
 
     def wants(self, newsletter: Newsletter, article: Article) -> bool:
         """Returns whether a story is of the kind that a newsletter brings."""
@@ -155,10 +134,18 @@ class Drafting:
         )
 
     def draft(
-        self, occasion: Occasion, readers: Sequence[Reader], offers: Sequence[Offer], coverage: Coverage
+        self,
+        occasion: Occasion,
+        readers: Sequence[Reader],
+        offers: Sequence[Offer],
+        coverage: Coverage,
+        planned: Sequence[Article] = (),
     ) -> Draft:
-        """Returns what each of the readers gets of the offers, and who gets nothing and why."""
-        return _Round(self, occasion, offers, coverage).draft(readers)
+        """Returns what each of the readers gets of the offers, and who gets nothing and why.
+
+        `planned` are stories to come; a mail names those that its readers may know of.
+        """
+        return _Round(self, occasion, offers, coverage, planned).draft(readers)
 
     def left_of(
         self,
@@ -172,25 +159,34 @@ class Drafting:
         entitlement = frozenset() if public else in_force(licences, occasion.decided_at)
         if not public and licences and not entitlement:
             return Selection()
-        picks = []
+        brought, named, withdrawn = [], [], []
         for ref in stories:
             article = latest.get(ref.article)
-            depth = (
-                Depth.HIDE if article is None else self.depth(occasion, settled(article, self._catalogue), entitlement)
-            )
-            if article is not None and depth in _RANK:
-                shown = Depth.HEADLINE if ref.mention is Mention.ALREADY_SENT else depth
-                picks.append(Pick(article=article, depth=shown, mention=ref.mention))
-        brought = tuple(pick for pick in picks if pick.mention is not Mention.ALREADY_SENT)
-        named = tuple(pick for pick in picks if pick.mention is Mention.ALREADY_SENT)
-        return Selection(stories=brought, already_sent=named) if brought else Selection()
+            if article is None:
+                continue
+            depth = self.depth(occasion, settled(article, self._catalogue), entitlement)
+            if ref.mention is Mention.ADVISORY and depth is Depth.TOMBSTONE:
+                withdrawn.append(Pick(article=article, depth=depth, mention=ref.mention))
+            elif ref.mention is Mention.ALREADY_SENT and depth in _RANK:
+                named.append(Pick(article=article, depth=Depth.HEADLINE, mention=ref.mention))
+            elif ref.mention in BRINGS and depth in _RANK:
+                brought.append(Pick(article=article, depth=depth, mention=ref.mention))
+        if not brought:
+            return Selection()
+        return Selection(stories=tuple(brought), already_sent=tuple(named), withdrawn=tuple(withdrawn))
 
     def depth(self, occasion: Occasion, article: Article, entitlement: "Entitlement") -> Depth:
-        """Returns how much of a settled story such readers get by mail on an occasion."""
+        """Returns how much of a settled story such readers get by mail on an occasion; of a withdrawn one the word."""
         public = occasion.newsletter.audience is Audience.PUBLIC
-        viewer = PUBLIC if public else self.viewer(entitlement)
-        found = decide(article, viewer, Channel.EMAIL, occasion.decided_at, policy=self._catalogue.policy)
-        return found if public or found in FULL else Depth.HIDE
+        found = decide(
+            article,
+            PUBLIC if public else self.viewer(entitlement),
+            Channel.EMAIL,
+            occasion.decided_at,
+            earlier=[replace(article, status=Status.PUBLISHED)] if article.status is Status.WITHDRAWN else (),
+            policy=self._catalogue.policy,
+        )
+        return found if public or found in FULL or found is Depth.TOMBSTONE else Depth.HIDE
 
     def limits(self, occasion: Occasion) -> Limits:
         """Returns how little and how much a mail on this occasion holds."""
@@ -229,8 +225,10 @@ class Drafting:
     ) -> Edition:
         """Returns all that an outcome's mail says."""
         newsletter, language = occasion.newsletter, outcome.language
+        words = spoken(language, self._catalogue.site.language)
         headings = {s.id: s.title.in_language(language) for s in self._catalogue.sections.values()}
         stories = await self._views(outcome.selection.stories)
+        stories = [(pick, _in_zone(pick, one, language, occasion.zone)) for pick, one in stories]
         return Edition(
             newsletter_id=newsletter.id,
             newsletter_title=newsletter.title.in_language(language),
@@ -241,8 +239,10 @@ class Drafting:
             language=language,
             direction=direction(language),
             local_date=occasion.at.astimezone(ZoneInfo(occasion.zone)),
-            groups=groups(stories, headings, label("updated", spoken(language, self._catalogue.site.language))),
+            groups=groups(stories, headings, label("updated", words), label("corrections", words)),
             already_sent=tuple(one for _, one in await self._views(outcome.selection.already_sent)),
+            withdrawn=tuple(one for _, one in await self._views(outcome.selection.withdrawn)),
+            coming_up=tuple(_coming_up(story) for story in outcome.coming_up),
             web_url=web_url,
             test=test,
         )
@@ -272,6 +272,22 @@ def _plain(pick: Pick, shown: View) -> View:
     return replace(shown, notice=None) if pick.mention is Mention.ALREADY_SENT else shown
 
 
+def _in_zone(pick: Pick, shown: View, language: str, zone: str) -> View:
+    """Returns a View whose embargo, if it has one, ends at the readers' hour."""
+    until = pick.article.embargo
+    return replace(shown, embargo_text=embargo_text(until, language, zone)) if shown.embargo_text and until else shown
+
+
+def _planned_for(story: Article) -> datetime | None:
+    return story.publish_at or story.embargo or story.date
+
+
+def _coming_up(story: Article) -> ComingUp:
+    return ComingUp(
+        title=story.title, date=_planned_for(story), language=story.language, direction=direction(story.language)
+    )
+
+
 def _version(ref: StoryRef) -> tuple[int, int]:
     return ref.article, ref.version
 
@@ -294,13 +310,22 @@ def in_force(licences: Iterable[Licence], now: datetime) -> Entitlement:
 class _Round:
     """One pass over some readers of one occasion; remembers what it has worked out."""
 
-    def __init__(self, drafting: Drafting, occasion: Occasion, offers: Sequence[Offer], coverage: Coverage) -> None:
+    def __init__(
+        self,
+        drafting: Drafting,
+        occasion: Occasion,
+        offers: Sequence[Offer],
+        coverage: Coverage,
+        planned: Sequence[Article],
+    ) -> None:
         self._drafting = drafting
         self._occasion = occasion
         self._offers = offers
         self._coverage = coverage
         self._public = occasion.newsletter.audience is Audience.PUBLIC
-        self._moments = sorted({*(o.published_at for o in offers), *(o.update_at for o in offers if o.update_at)})
+        changed = (at for o in offers for at in (o.update_at, o.correction_at) if at is not None)
+        self._planned = [] if occasion.newsletter.instant else self._to_come(planned)
+        self._moments = sorted({*(o.published_at for o in offers), *changed})
         self._floor = occasion.looks_back_to
         self._limits = drafting.limits(occasion)
         self._recent = drafting.recent(occasion)
@@ -319,7 +344,12 @@ class _Round:
                 reason = _TOO_FEW if selection.pending else _NOTHING_PENDING
                 draft.left_out += [LeftOut(reader, reason) for reader in alike]
                 continue
-            made = Outcome(language=alike[0].language, form="public" if self._public else "full", selection=selection)
+            made = Outcome(
+                language=alike[0].language,
+                form="public" if self._public else "full",
+                selection=selection,
+                coming_up=self._coming_up(alike[0]),
+            )
             outcomes.setdefault(made.key, made).readers.extend(alike)
         draft.outcomes = list(outcomes.values())
         return draft
@@ -373,6 +403,20 @@ class _Round:
         )
         return select(self._offers, wish, self._limits)
 
+    def _to_come(self, planned: Sequence[Article]) -> list[Article]:
+        """Returns the next stories to come that the newsletter would bring, soonest first."""
+        wanted = (story for story in planned if self._drafting.wants(self._occasion.newsletter, story))
+        at = self._occasion.decided_at
+        ahead = [story for story in wanted if (_planned_for(story) or at) >= at]
+        return sorted(ahead, key=lambda story: (_planned_for(story) or datetime.max.replace(tzinfo=UTC), story.number))
+
+    def _coming_up(self, reader: Reader) -> tuple[Article, ...]:
+        if self._public or not self._planned:
+            return ()
+        viewer, at = self._drafting.viewer(self._entitlement(reader)), self._occasion.decided_at
+        known = (one for one in self._planned if matches(reader.choices, one) and announced(one, viewer, at))
+        return tuple(islice(known, _COMING_UP))
+
     def _wanted(self, choices: Filter) -> Callable[[Article], bool]:
         return lambda article: article.number in self._in_newsletter and matches(choices, article)
 
@@ -394,15 +438,16 @@ class _Round:
 
 
 def _joined(before: Covered | None, ref: StoryRef, *, elsewhere: bool) -> Covered:
-    """Returns what a reader has of a story after one more mail; merely naming it brings nothing of it."""
-    named = ref.mention is Mention.ALREADY_SENT
-    version, depth = (0, Depth.HIDE) if named else (ref.version, ref.depth)
+    """Returns what a reader has of a story after one more mail; naming it, or telling of it, brings nothing of it."""
+    version, depth = (ref.version, ref.depth) if ref.mention in BRINGS else (0, Depth.HIDE)
+    told = ref.version if ref.mention is Mention.ADVISORY else 0
     if before is None:
-        return Covered(version=version, depth=depth, elsewhere=elsewhere)
+        return Covered(version=version, depth=depth, elsewhere=elsewhere, told=told)
     return Covered(
         version=max(before.version, version),
         depth=max(before.depth, depth, key=lambda one: _RANK.get(one, 0)),
         elsewhere=before.elsewhere and elsewhere,
+        told=max(before.told, told),
     )
 
 

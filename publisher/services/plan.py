@@ -21,7 +21,8 @@ from publisher.model.reader import Reader
 from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons, missed
 from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
 from publisher.ports import Articles, IssueStore, ReaderStore
-from publisher.services.draft import SETTLE, Drafting, Occasion, Outcome, Pool
+from publisher.services.draft import Drafting, Occasion, Outcome
+from publisher.services.offers import SETTLE, Pool
 
 MANUAL = "manual"
 _PAGE = 20_000
@@ -162,7 +163,7 @@ class Planning:
         grace = _grace(newsletter)
         after = max(cohort.created_at, now - _INSTANT_REACH)
         stories = await self._articles.first_published(after, now - grace)
-        updates = await self._issues.updates(after, now - grace)
+        updates = await self._issues.changes("updated", after, now - grace)
         flashes = [a for a in (await self._articles.by_numbers(updates)).values() if a.urgency <= _FLASH]
         if not stories and not flashes:
             return
@@ -312,7 +313,7 @@ class Planning:
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
             done = await self._issues.planned(issue.number, *span) if issue else set()
             waiting = [reader for reader in page if reader.number not in done]
-            outcomes = self._drafting.draft(occasion, waiting, pool.offers, coverage).outcomes
+            outcomes = self._drafting.draft(occasion, waiting, pool.offers, coverage, pool.planned).outcomes
             if not outcomes:
                 return issue, len(done)
             if issue is None:

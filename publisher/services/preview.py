@@ -182,7 +182,7 @@ class Previewing:
         pool = await self._drafting.pool(occasion, now)
         numbers = [offer.article.number for offer in pool.offers]
         coverage = await self._readers.coverage(numbers, reader.number, reader.number, sandbox=self._sandbox)
-        return self._first(occasion, reader, pool.offers, coverage)
+        return self._first(occasion, reader, pool.offers, coverage, pool.planned)
 
     async def _newest(self, occasion: Occasion, reader: Reader) -> Outcome | None:
         """Returns the mail that the newest stories there are would make, whoever has them."""
@@ -195,9 +195,16 @@ class Previewing:
         whenever = replace(occasion, since=newest[0].published_at - timedelta(seconds=1)) if newest else occasion
         return self._first(whenever, reader, newest, NOBODY)
 
-    def _first(self, occasion: Occasion, reader: Reader, offers: Sequence[Offer], coverage: Coverage) -> Outcome | None:
+    def _first(
+        self,
+        occasion: Occasion,
+        reader: Reader,
+        offers: Sequence[Offer],
+        coverage: Coverage,
+        planned: Sequence[Article] = (),
+    ) -> Outcome | None:
         if not occasion.newsletter.instant:
-            outcomes = self._drafting.draft(occasion, [reader], offers, coverage).outcomes
+            outcomes = self._drafting.draft(occasion, [reader], offers, coverage, planned).outcomes
             return outcomes[0] if outcomes else None
         for offer in reversed(offers):
             alone = replace(occasion, article=offer.article.number)
@@ -260,7 +267,7 @@ class Previewing:
         async for page in self._pages(occasion.newsletter, occasion.clock):
             span = (page[0].number, page[-1].number)
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
-            draft = self._drafting.draft(occasion, page, pool.offers, coverage)
+            draft = self._drafting.draft(occasion, page, pool.offers, coverage, pool.planned)
             yield draft.outcomes, draft.left_out
 
     async def _pages(self, newsletter: Newsletter, clock: tuple[str, str] | None) -> AsyncIterator[list[Reader]]:
@@ -328,7 +335,7 @@ class Previewing:
             span = (page[0].number, page[-1].number)
             numbers = [offer.article.number for offer in pool.offers]
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
-            draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, given, page))
+            draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, given, page), pool.planned)
             turns |= _turns(page, pool.offers)
             for outcome in draft.outcomes:
                 pending = pending or outcome.selection.pending > 0

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.article import Article, Body, Problem, Status
 from publisher.model.files import FileStat
-from publisher.model.issue import UNFINISHED, IssueKind
+from publisher.model.issue import UNFINISHED
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.stores.database import Database, maybe_micros, micros
 from publisher.stores.readers import lock_planning
@@ -67,6 +67,15 @@ class Articles:
             .order_by(articles.c.first_published_at, articles.c.id)
         )
         return await self._articles(query)
+
+    async def ahead(self) -> list[Article]:
+        """Returns articles that are still there and were never out: planned, scheduled and embargoed ones."""
+        query = _latest().where(
+            articles.c.first_published_at.is_(None),
+            articles.c.gone_at.is_(None),
+            articles.c.status.in_([Status.PLANNED.value, Status.PUBLISHED.value]),
+        )
+        return await self._articles(query.order_by(articles.c.id))
 
     async def by_numbers(self, numbers: Iterable[int]) -> dict[int, Article]:
         """Returns the latest version of these articles, gone ones too."""
@@ -191,7 +200,7 @@ class Articles:
         await lock_planning(self._database, connection)
         for some in _chunks(numbers):
             holding = sa.select(variant_stories.c.variant_id).where(variant_stories.c.article_id.in_(some))
-            waiting = sa.select(issues.c.id).where(issues.c.kind == IssueKind.DIGEST, issues.c.state.in_(UNFINISHED))
+            waiting = sa.select(issues.c.id).where(issues.c.state.in_(UNFINISHED))
             await connection.execute(
                 variants.update()
                 .where(variants.c.id.in_(holding), variants.c.issue_id.in_(waiting), sa.not_(variants.c.stale))

@@ -23,7 +23,7 @@ from publisher.model.issue import (
 from publisher.model.people import SubscriptionStatus, SuppressionReason
 from publisher.stores.database import Database, maybe_moment, micros, moment
 from publisher.stores.readers import lock_planning
-from publisher.stores.revisions import doubtful
+from publisher.stores.revisions import unfit
 from publisher.stores.schema import boots, deliveries, issues, slots, subscribers, subscriptions, suppressions, variants
 
 FRUITLESS_CLAIMS = 3
@@ -33,6 +33,7 @@ _IN_FLIGHT_GRACE = timedelta(minutes=10)
 _CLAIMABLE = deliveries.c.state.in_(DUE)
 _SUSPECT = sa.and_(deliveries.c.attempts >= FRUITLESS_CLAIMS - 1, deliveries.c.reply_phase.is_(None))
 _PLAIN_MESSAGE = issues.c.kind == IssueKind.MESSAGE
+_ABOUT_A_STORY = issues.c.kind.in_((IssueKind.NOTICE, IssueKind.EMBARGO))
 _SANDBOXED = "sandbox"
 
 
@@ -44,10 +45,14 @@ def _wanted() -> sa.ColumnElement[bool]:
         sa.exists()
         .where(
             subscriptions.c.subscriber_id == deliveries.c.subscriber_id,
-            sa.or_(subscriptions.c.newsletter == issues.c.newsletter, issues.c.newsletter.is_(None)),
+            sa.or_(
+                subscriptions.c.newsletter == issues.c.newsletter,
+                sa.and_(issues.c.newsletter.is_(None), issues.c.kind != IssueKind.EMBARGO),
+                sa.and_(subscriptions.c.newsletter == variants.c.newsletter, issues.c.kind == IssueKind.EMBARGO),
+            ),
             sa.or_(confirmed, sa.and_(paused, issues.c.kind == IssueKind.NOTICE)),
         )
-        .correlate(deliveries, issues)
+        .correlate(deliveries, issues, variants)
     )
     return sa.or_(_PLAIN_MESSAGE, asked)
 
@@ -57,7 +62,7 @@ _ROW = (
         deliveries.c.id,
         deliveries.c.issue_id,
         issues.c.kind,
-        issues.c.newsletter,
+        sa.func.coalesce(issues.c.newsletter, variants.c.newsletter).label("newsletter"),
         issues.c.edition,
         issues.c.event,
         issues.c.sending_at,
@@ -440,13 +445,13 @@ class Deliveries:
     async def _candidates(
         self, connection: AsyncConnection, now: datetime, limit: int, issue: int | None, *, alone: bool
     ) -> list[sa.Row[Any]]:
-        """Service mail first, then by issue: always from the index, however many rows wait."""
-        due = _ROW.where(deliveries.c.next_at <= micros(now), sa.not_(doubtful(now)))
+        """Service mail first, then what is told of stories, then by issue: always from the index, however many wait."""
+        due = _ROW.where(deliveries.c.next_at <= micros(now), sa.not_(unfit(now)))
         sending = self._sending(all_kinds=True)
         if issue is not None:
             due = due.where(deliveries.c.issue_id == issue)
         rows: list[sa.Row[Any]] = []
-        for kinds in (_PLAIN_MESSAGE, sa.not_(_PLAIN_MESSAGE)):
+        for kinds in (_PLAIN_MESSAGE, _ABOUT_A_STORY, sa.not_(sa.or_(_PLAIN_MESSAGE, _ABOUT_A_STORY))):
             if len(rows) < limit:
                 query = due.where(deliveries.c.issue_id.in_(sending.where(kinds)), sa.not_(_SUSPECT))
                 rows += await self._locked(connection, query.limit(limit - len(rows)))

@@ -220,12 +220,12 @@ class Issues:
             return True
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
-            if await _overtaken(connection, issue, rows[0][0], rows[-1][0], mark):
+            if await overtaken(connection, issue, rows[0][0], rows[-1][0], mark):
                 return False
             state = sa.select(issues.c.state).where(issues.c.id == issue)
             if (await connection.execute(state)).scalar() == _UNPLANNED:
                 statement = self._database.insert(deliveries).on_conflict_do_nothing()
-                await connection.execute(statement, [_delivery(issue, row, now) for row in rows])
+                await connection.execute(statement, [delivery_row(issue, row, now) for row in rows])
         return True
 
     async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
@@ -252,12 +252,12 @@ class Issues:
             await connection.execute(slots.update().where(slots.c.id == slot).values(state=SlotState.ISSUED.value))
         return state
 
-    async def updates(self, after: datetime, until: datetime) -> dict[int, tuple[int, datetime]]:
-        """Returns articles with a version marked as an update that came in (after, until]: the latest, and when."""
+    async def changes(self, change: str, after: datetime, until: datetime) -> dict[int, tuple[int, datetime]]:
+        """Returns articles with a version of a kind of change that came in (after, until]: the latest, and when."""
         query = (
             sa.select(article_versions.c.article_id, article_versions.c.version, article_versions.c.revised_at)
             .where(
-                article_versions.c.change == "updated",
+                article_versions.c.change == change,
                 article_versions.c.revised_at > micros(after),
                 article_versions.c.revised_at <= micros(until),
             )
@@ -482,7 +482,7 @@ class Issues:
                 return False
             variant = Variant(language=language, form="message", stories=(), mail=mail)
             number = await add_variant(self._database, connection, row.id, event, variant)
-            await connection.execute(deliveries.insert().values(_delivery(row.id, (subscriber, number, False), now)))
+            await connection.execute(deliveries.insert().values(delivery_row(row.id, (subscriber, number, False), now)))
         return True
 
     # Wishes of the command line -------------------------------------------------------------------------------------
@@ -591,6 +591,7 @@ def _issue(row: Any) -> Issue:
         timezone=row.timezone or "",
         period=row.period or "",
         due_at=maybe_moment(row.due_at),
+        event=row.event or "",
         sandbox=row.sandbox,
     )
 
@@ -630,6 +631,7 @@ async def add_variant(
         "form": variant.form,
         "subject": variant.mail.subject,
         "preheader": variant.mail.preheader,
+        "newsletter": variant.newsletter,
         "html": zlib.compress(variant.mail.html.encode()),
         "text": zlib.compress(variant.mail.text.encode()),
     }
@@ -674,7 +676,8 @@ def _story_rows(variant: int, stories: Iterable[StoryRef]) -> list[dict[str, Any
     ]
 
 
-def _delivery(issue: int, row: tuple[int, int, bool], now: datetime) -> dict[str, Any]:
+def delivery_row(issue: int, row: tuple[int, int, bool], now: datetime) -> dict[str, Any]:
+    """Returns the columns of a recipient's (subscriber, variant, suppressed) new row."""
     subscriber, variant, suppressed = row
     return {
         "issue_id": issue,
@@ -687,7 +690,8 @@ def _delivery(issue: int, row: tuple[int, int, bool], now: datetime) -> dict[str
     }
 
 
-async def _overtaken(connection: AsyncConnection, issue: int, first: int, last: int, mark: int) -> bool:
+async def overtaken(connection: AsyncConnection, issue: int, first: int, last: int, mark: int) -> bool:
+    """Returns whether since `mark` another issue planned mail to subscribers from `first` to `last`."""
     newer = (
         sa.select(deliveries.c.id)
         .join(issues, issues.c.id == deliveries.c.issue_id)

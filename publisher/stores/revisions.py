@@ -19,19 +19,22 @@ from publisher.stores.schema import deliveries, issues, licences, variant_reader
 NOTHING_LEFT = "nothing left"
 
 
-def doubtful(now: datetime) -> sa.ColumnElement[bool]:
-    """Whether what a waiting delivery brings must be decided anew before it goes.
+def unfit(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a waiting delivery must not go as it is.
 
-    That is so when one of its stories was recalled, when a licence of its reader has ended since, and when somebody
-    changed those licences. A notice or a message is about one thing and stays what it is.
+    That is so when a story in it was recalled; of a newsletter's edition also when a licence of its reader has ended
+    since, or somebody changed those licences. Whoever made the delivery decides anew what it brings.
     """
+    return sa.or_(variants.c.stale, sa.and_(issues.c.kind == IssueKind.DIGEST, _doubted(now)))
+
+
+def _doubted(now: datetime) -> sa.ColumnElement[bool]:
     ended = sa.exists().where(
         licences.c.subscriber_id == deliveries.c.subscriber_id,
         licences.c.valid_until > sa.func.coalesce(deliveries.c.decided_at, issues.c.planned_at),
         licences.c.valid_until <= micros(now),
     )
-    doubt = sa.or_(variants.c.stale, sa.func.coalesce(deliveries.c.decided_at, -1) == IN_DOUBT, ended)
-    return sa.and_(issues.c.kind == IssueKind.DIGEST, doubt)
+    return sa.or_(sa.func.coalesce(deliveries.c.decided_at, -1) == IN_DOUBT, ended)
 
 
 class Revisions:
@@ -63,7 +66,8 @@ class Revisions:
                     )
                 ),
                 deliveries.c.state.in_(DUE),
-                doubtful(now),
+                issues.c.kind == IssueKind.DIGEST,
+                unfit(now),
             )
             .order_by(deliveries.c.issue_id, deliveries.c.variant_id, deliveries.c.id)
             .limit(limit)

@@ -80,6 +80,7 @@ article_versions = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("recalls", sa.Boolean, nullable=False, default=False),  # mail that holds an earlier version is stale
     sa.PrimaryKeyConstraint("article_id", "version"),
+    sa.Index("ix_article_versions_change_revised_at", "change", "revised_at"),
 )
 
 # The snapshot of the folder: what was read from which file, so that only what changed is read again.
@@ -277,6 +278,7 @@ variants = sa.Table(
     sa.Column("language", sa.Text, nullable=False),
     sa.Column("form", sa.Text, nullable=False),
     sa.Column("stale", sa.Boolean, nullable=False, default=False),
+    sa.Column("newsletter", sa.Text),  # of a notice: what its readers can leave; NULL: nothing, or the issue's own
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("preheader", sa.Text, nullable=False),
     sa.Column("html", sa.LargeBinary, nullable=False),  # zlib, with markers for what is personal

@@ -7,7 +7,7 @@ import pytest
 
 from publisher.model.article import Article
 from publisher.model.catalogue import Late
-from publisher.newsletters.caution import Plan, hold_reasons, missed
+from publisher.newsletters.caution import Plan, hold_reasons, many_changed, missed
 from publisher.newsletters.schedule import Due
 
 NOW = datetime(2026, 10, 19, 12, tzinfo=UTC)
@@ -36,6 +36,19 @@ def story(number: int, seen: timedelta, age: timedelta = timedelta(0)) -> Articl
 
 def codes(plan: Plan) -> list[str]:
     return [reason.split(":")[0] for reason in hold_reasons(plan)]
+
+
+@pytest.mark.parametrize(
+    ("count", "step", "held"),
+    [(10, 1, False), (11, 1, True), (11, 6, True), (11, 7, False), (30, 60, False), (1, 1, False)],
+)
+def test_many_changes_within_a_minute_look_like_a_mistake(count: int, step: int, held: bool) -> None:
+    """Eleven stories within sixty seconds; who comes later is judged by its own minute."""
+    moments = [NOW + timedelta(seconds=step * i) for i in range(count)]
+    assert bool(many_changed(moments, NOW)) is held
+    assert many_changed(moments, NOW + timedelta(hours=1)) == ()
+    if held:
+        assert many_changed(moments, moments[-1]) == (f"changed-stories: {count} stories were corrected at once",)
 
 
 def test_an_ordinary_plan_is_not_held() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.model.article import Article
+from publisher.model.article import Article, Status
 from publisher.model.issue import Mention
 from publisher.model.view import Depth, View
 from publisher.newsletters.edition import groups
@@ -17,7 +17,9 @@ SECTIONS = ("asia", "economy")
 ANY = Limits(minimum=1, maximum=20, sections=SECTIONS)
 
 
-def offer(number: int, hour: float = 0, *, update: int = 0, update_hour: float = 0, **values: object) -> Offer:
+def offer(
+    number: int, hour: float = 0, *, update: int = 0, update_hour: float = 0, correction: int = 0, **values: object
+) -> Offer:
     """Returns a story first published `hour` hours after START."""
     at = START + timedelta(hours=hour or number)
     article = Article(
@@ -35,7 +37,14 @@ def offer(number: int, hour: float = 0, *, update: int = 0, update_hour: float =
         revised_at=at,
     )
     when = START + timedelta(hours=update_hour) if update else None
-    return Offer(article=article, published_at=at, update=update, update_at=when)
+    return Offer(
+        article=article,
+        published_at=at,
+        update=update,
+        update_at=when,
+        correction=correction,
+        correction_at=at + timedelta(hours=1) if correction else None,
+    )
 
 
 def full(_: Article) -> Depth:
@@ -47,7 +56,7 @@ WISH = Wish(language="en", since=START, recent=START, wanted=lambda _: True, dep
 
 def told(selection: Selection) -> str:
     """Returns a selection in short: `2 1u | 3` is story 2, an update of 1, and 3 only named."""
-    marks = {Mention.STORY: "", Mention.UPDATED: "u", Mention.ALREADY_SENT: ""}
+    marks = {Mention.STORY: "", Mention.UPDATED: "u", Mention.CORRECTED: "c", Mention.ALREADY_SENT: ""}
     stories = " ".join(f"{p.article.number}{marks[p.mention]}" for p in selection.stories)
     named = " ".join(str(p.article.number) for p in selection.already_sent)
     return f"{stories} | {named}" if named else stories
@@ -78,10 +87,43 @@ def covered(version: int = 1, depth: Depth = Depth.FULL, *, elsewhere: bool = Fa
         ([offer(1, section="economy"), offer(2), offer(3, section="other"), offer(4)], {}, "4 2 1 3"),
         ([offer(1, urgency=2, section="economy"), offer(2), offer(3, urgency=1)], {}, "3 1 2"),
         ([offer(1, update=2, update_hour=9, version=2, urgency=1), offer(2)], {1: covered()}, "2 1u"),
+        ([offer(1, correction=2, version=2), offer(2, urgency=1)], {1: covered()}, "1c 2"),
+        ([offer(1, correction=2, version=2), offer(2, urgency=1)], {1: covered(2)}, "2"),
+        ([offer(1, correction=2, version=2), offer(2, urgency=1)], {}, "2 1"),
+        ([offer(1, correction=2, version=3, update=3, update_hour=4)], {1: covered(2)}, "1u"),
+        ([offer(1, correction=2, version=3, update=3, update_hour=4)], {1: covered()}, "1c"),
+        ([offer(1, -2, correction=2, version=2)], {1: covered()}, ""),
     ],
 )
 def test_selection(offers: list[Offer], covers: dict[int, Covered], expected: str) -> None:
     assert told(select(offers, replace(WISH, covered=covers), ANY)) == expected
+
+
+def test_a_correction_is_never_crowded_out() -> None:
+    """What was wrong comes before flashes, however little room there is."""
+    offers = [offer(1, correction=2, version=2), *(offer(number, urgency=1) for number in range(2, 6))]
+    one = Limits(minimum=1, maximum=1, sections=SECTIONS)
+    assert told(select(offers, replace(WISH, covered={1: covered()}), one)) == "1c"
+
+
+@pytest.mark.parametrize(
+    ("had", "lines"),
+    [
+        ({1: covered()}, [1]),
+        ({}, []),
+        ({1: covered(version=0, depth=Depth.HIDE)}, []),
+        ({1: replace(covered(), told=2)}, []),
+        ({1: replace(covered(), told=1)}, [1]),
+    ],
+)
+def test_a_withdrawn_story_is_told_once_to_those_who_have_it(had: dict[int, Covered], lines: list[int]) -> None:
+    """And it alone makes no mail."""
+    gone = offer(1, version=2, status=Status.WITHDRAWN)
+    wish = replace(WISH, covered=had, depth=lambda a: Depth.TOMBSTONE if a.number == 1 else Depth.FULL)
+    assert select([gone], wish, ANY) == Selection()
+    found = select([gone, offer(2)], wish, ANY)
+    assert [pick.article.number for pick in found.withdrawn] == lines
+    assert [ref.mention for ref in found.refs] == [Mention.STORY, *[Mention.ADVISORY for _ in lines]]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ import re
 from dataclasses import replace
 
 import pytest
-from rendering_samples import BASE, CANARY, NOTICE, agency, blog, edition, full, templates, view
+from rendering_samples import BASE, CANARY, LATER, NOTICE, agency, blog, edition, full, templates, view
 from selectolax.lexbor import LexborHTMLParser
 
+from publisher.model.advisory import AdvisoryKind
+from publisher.model.article import Correction
 from publisher.model.catalogue import Catalogue
-from publisher.model.issue import Edition, Group, MailText
+from publisher.model.issue import ComingUp, Edition, Group, MailText
+from publisher.model.notice import NoticeText
 from publisher.model.personal import MARKERS
 from publisher.model.view import View
 
@@ -26,6 +29,31 @@ def stories(count: int) -> tuple[View, ...]:
     )
 
 
+NOTES = (Correction(at=LATER, kind="correction", text="It is nine years, not eight."),)
+
+
+def notice(**said: object) -> NoticeText:
+    values: dict[str, object] = {
+        "kind": AdvisoryKind.CORRECTION,
+        "heading": "Correction: Ferry line reopens after nine years",
+        "language": "en",
+        "direction": "ltr",
+        "newsletter_title": "Daily digest",
+    }
+    return NoticeText(**(values | said))  # type: ignore[arg-type]
+
+
+def killed() -> NoticeText:
+    about = "Ref 7 · Ekonomi · yayımlanma: 18 Kasım 2026"
+    return notice(kind=AdvisoryKind.KILL, heading="İPTAL (ref 7)", text="Kullanmayınız.", reason="Not so.", about=about)
+
+
+def embargoed() -> View:
+    return full(
+        url=None, embargo_text="10:00 AM (UTC+03:00), November 19, 2026", embargo_reason="The bank speaks then."
+    )
+
+
 def every_mail() -> dict[str, MailText]:
     public = edition(view(), view(id="2"), public=True, newsletter_id="weekly")
     instant = edition(full(), instant=True, newsletter_id="alerts")
@@ -36,6 +64,9 @@ def every_mail() -> dict[str, MailText]:
         "story": mails.mail(instant),
         "confirmation": mails.message("confirmation", "en", titles=("Daily digest",)),
         "welcome": mails.message("welcome", "tr", titles=("Günlük bülten",), private_feed=True),
+        "notice": mails.message("notice", "en", notice=notice(story=full(corrections=()), notes=NOTES)),
+        "kill": mails.message("notice", "tr", notice=killed()),
+        "embargo": mails.message("embargo", "en", view=embargoed(), newsletter_title="Daily digest"),
         "letter of a blog": templates(blog).mail(edition(full(section=None), public=True, newsletter_id="weekly")),
     }
 
@@ -74,7 +105,9 @@ def test_style_block_stays_small_enough_for_gmail(name: str) -> None:
     assert ".sheet { width: 100%" not in block
 
 
-@pytest.mark.parametrize("name", ["digest", "public digest", "story", "letter of a blog", "welcome"])
+@pytest.mark.parametrize(
+    "name", ["digest", "public digest", "story", "letter of a blog", "welcome", "notice", "kill", "embargo"]
+)
 def test_reader_can_leave_from_both_parts(name: str) -> None:
     mail = every_mail()[name]
 
@@ -147,6 +180,72 @@ def test_subject_and_preheader_are_one_line_each() -> None:
 
     assert mail.subject == "Daily digest, November 18, 2026: One Bcc: x@example.net Two"
     assert "\n" not in mail.preheader
+
+
+def test_notice_says_what_was_wrong_and_then_the_story() -> None:
+    mail = every_mail()["notice"]
+    text = mail.text
+
+    assert mail.subject == "Correction: Ferry line reopens after nine years"
+    assert text.index("CORRECTION: It is nine years, not eight.") < text.index("THE STORY AS IT STANDS NOW")
+    assert text.index("THE STORY AS IT STANDS NOW") < text.index(CANARY)
+    assert text.count("It is nine years, not eight.") == 1
+    assert CANARY in mail.html
+    assert "sent you this story before" in " ".join(text.split())
+
+
+def test_notice_to_somebody_without_the_text_has_none_of_it() -> None:
+    mail = templates(agency).message("notice", "en", notice=notice(notes=NOTES, newsletter_title=""))
+
+    assert "It is nine years, not eight." in mail.html
+    assert CANARY not in mail.html + mail.text
+    assert MARKERS["unsubscribe_url"] not in mail.html + mail.text
+    assert MARKERS["preferences_url"] in mail.html
+    assert MARKERS["preferences_url"] in mail.text
+
+
+def test_notice_marks_the_language_of_what_the_desk_wrote() -> None:
+    """The labels are the reader's, the words the story's; right-to-left ones run their own way."""
+    arabic = (Correction(at=LATER, kind="correction", text="تسع سنوات"),)
+    said = notice(heading="Düzeltme: عبارة", notes=arabic, language="ar", direction="rtl")
+    tree = LexborHTMLParser(templates(agency).message("notice", "tr", notice=said).html)
+
+    (words,) = [node for node in tree.css(".note p") if node.text() == "تسع سنوات"]
+    assert (words.attributes["lang"], words.attributes["dir"]) == ("ar", "rtl")
+    assert tree.css_first("html").attributes["lang"] == "tr"
+
+
+def test_kill_links_to_nothing_of_the_story() -> None:
+    mail = every_mail()["kill"]
+    links = {node.attributes["href"] for node in LexborHTMLParser(mail.html).css("a")}
+
+    assert mail.subject == "İPTAL (ref 7)"
+    assert "Not so." in mail.text
+    assert "Ref 7 · Ekonomi" in mail.text
+    assert links == {f"{BASE}/", MARKERS["unsubscribe_url"], MARKERS["preferences_url"]}
+
+
+def test_embargoed_mail_is_headed_and_boxed() -> None:
+    mail = every_mail()["embargo"]
+
+    assert mail.subject.startswith("EMBARGOED until 10:00 AM (UTC+03:00), November 19, 2026 - Ferry line")
+    assert "Embargoed until 10:00 AM" in LexborHTMLParser(mail.html).css_first(".note").text()
+    assert "The bank speaks then." in mail.text
+    assert "*** EMBARGOED UNTIL 10:00 AM" in mail.text
+    assert f"{BASE}/articles/" not in mail.html + mail.text
+
+
+def test_digest_boxes_an_embargo_and_names_what_is_gone_and_what_is_coming() -> None:
+    coming = ComingUp(title="Elections", date=LATER, language="en", direction="ltr")
+    gone = view(title="Withdrawn: The bridge")
+    mail = digest(embargoed(), view(id="2"), withdrawn=(gone,), coming_up=(coming,))
+
+    assert LexborHTMLParser(mail.html).css(".note")[0].text().startswith("Embargoed until 10:00 AM")
+    assert mail.text.count("EMBARGOED UNTIL") == 1
+    for part in (mail.html, mail.text):
+        assert "Withdrawn: The bridge" in part
+        assert "Coming up" in part
+        assert "Elections" in part
 
 
 def test_full_text_and_summary_stand_side_by_side_as_their_views_say() -> None:

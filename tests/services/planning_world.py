@@ -11,14 +11,18 @@ from publisher.editorial.access import settled
 from publisher.model.article import Access, Article, Body
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter, Product, Section, Site
 from publisher.model.issue import DeliveryState, Edition, Issue, IssueState, MailText
+from publisher.model.notice import NoticeText
 from publisher.model.publication import Revision
 from publisher.model.text import Localized
+from publisher.model.view import View
+from publisher.services.announce import Announcing
 from publisher.services.draft import Drafting
 from publisher.services.plan import Planning
 from publisher.services.preview import Previewing
 from publisher.stores.articles import Articles
-from publisher.stores.database import Database, micros
+from publisher.stores.database import Database, micros, moment
 from publisher.stores.issues import Issues
+from publisher.stores.notices import Notices
 from publisher.stores.readers import Readers
 from publisher.stores.schema import (
     cohorts,
@@ -39,6 +43,15 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+_MARKS = {
+    "story": "",
+    "updated": " updated",
+    "corrected": " corrected",
+    "already_sent": " already",
+    "advisory": " withdrawn",
+}
+
+
 class PlainRenderer:
     """Lays a mail out as its titles, with the depth of each: enough to see who was told what."""
 
@@ -52,6 +65,8 @@ class PlainRenderer:
             lines.append(f"== {group.label}")
             lines += [f"{view.title} [{view.depth.value}]" for view in group.views]
         lines += [f"already: {view.title}" for view in edition.already_sent]
+        lines += [f"gone: {view.title}" for view in edition.withdrawn]
+        lines += [f"coming: {story.title} {story.date:%Y-%m-%d}" for story in edition.coming_up if story.date]
         subject = f"{'[TEST] ' if edition.test else ''}{edition.views[0].title}"
         return MailText(
             subject=subject, preheader="", html="<p>" + "</p><p>".join(lines) + "</p>", text="\n".join(lines)
@@ -61,7 +76,15 @@ class PlainRenderer:
         raise NotImplementedError
 
     def message(self, kind: str, language: str, **context: object) -> MailText:
-        raise NotImplementedError
+        notice, view = context.get("notice"), context.get("view")
+        if isinstance(notice, NoticeText):
+            lines = [notice.heading, notice.text, notice.reason, notice.about, *(note.text for note in notice.notes)]
+            lines += _told(notice.story)
+        else:
+            assert isinstance(view, View)
+            lines = [view.embargo_text, view.embargo_reason, *_told(view)]
+        text = "\n".join(filter(None, lines))
+        return MailText(subject=lines[0], preheader="", html=text, text=text)
 
     def fingerprint(self) -> str:
         return "plain"
@@ -139,6 +162,18 @@ class World:
         )
 
     @property
+    def announcing(self) -> Announcing:
+        return Announcing(
+            catalogue=self.catalogue,
+            notices=Notices(self.database, sandbox=self.sandbox, page=self.page),
+            issues=self.issues,
+            articles=self.articles,
+            versions=self.articles,
+            renderer=self.renderer,
+            sandbox=self.sandbox,
+        )
+
+    @property
     def previewing(self) -> Previewing:
         return Previewing(
             planning=self.planning,
@@ -150,9 +185,10 @@ class World:
         )
 
     async def story(self, name: str, now: datetime, *, section: str = "asia", **values: object) -> Article:
-        """Publishes a story at `now`, by the store's time; `baseline` says it was there before us."""
+        """Publishes a story at `now`, by the store's time; not `out`: it waits for its hour, or is only planned."""
         published_at = values.pop("published_at", now)
         assert isinstance(published_at, datetime)
+        out = values.pop("out", True)
         article = Article(
             id=f"tag:news.example.org,2026:{name}",
             number=0,
@@ -165,7 +201,7 @@ class World:
             language=str(values.pop("language", "en")),
             section=section,
             first_seen_at=now,
-            first_published_at=published_at,
+            first_published_at=published_at if out else None,
             published_at=published_at,
             updated_at=published_at,
             revised_at=values.pop("revised_at", now),  # type: ignore[arg-type]
@@ -186,6 +222,12 @@ class World:
         )
         return after
 
+    async def come_out(self, name: str, now: datetime) -> None:
+        """Publishes a story whose hour has come, as the next look at the folder does."""
+        before = (await self.articles.by_numbers([self.names[name]]))[self.names[name]]
+        after = replace(before, first_published_at=now)
+        await self.articles.save([Revision(article=after, body=_body(name), change="published")], [], [], now)
+
     async def reader(
         self,
         name: str,
@@ -197,6 +239,7 @@ class World:
         language: str = "en",
         timezone: str | None = None,
         cadence: str | None = None,
+        cleared: bool = False,
     ) -> int:
         """Adds a confirmed reader with licences."""
         then = micros(confirmed_at)
@@ -231,6 +274,7 @@ class World:
                         subscriber_id=number,
                         product=product,
                         valid_until=None if until is None else micros(until),
+                        embargo_cleared=cleared,
                         origin="test",
                         created_at=then,
                     )
@@ -257,8 +301,53 @@ class World:
                 issues.update().where(issues.c.id.in_(sending)).values(state=IssueState.DONE.value)
             )
 
+    async def defer(self, name: str) -> None:
+        """Has the relay put off the last mail to somebody, after all: it was said to be accepted."""
+        mine = sa.select(sa.func.max(deliveries.c.id)).where(deliveries.c.subscriber_id == self.people[name])
+        last = sa.select(deliveries.c.issue_id).where(deliveries.c.id == mine.scalar_subquery())
+        async with self.database.write() as connection:
+            await connection.execute(issues.update().where(issues.c.id.in_(last)).values(state=IssueState.SENDING))
+            await connection.execute(
+                deliveries.update()
+                .where(deliveries.c.id == mine.scalar_subquery())
+                .values(state=DeliveryState.DEFERRED, ended_at=None)
+            )
+
+    async def notices(self) -> list[list[str]]:
+        """Returns every mail about a story: when it was planned, its event, reader, story and depth, how it ended."""
+        people = {number: name for name, number in self.people.items()}
+        stories = {number: name for name, number in self.names.items()}
+        query = (
+            sa.select(
+                issues.c.planned_at,
+                issues.c.event,
+                deliveries.c.subscriber_id,
+                variant_stories.c.article_id,
+                variant_stories.c.version,
+                variant_stories.c.depth,
+                deliveries.c.state,
+            )
+            .join(issues, issues.c.id == deliveries.c.issue_id)
+            .join(variant_stories, variant_stories.c.variant_id == deliveries.c.variant_id)
+            .where(issues.c.kind.in_(["notice", "embargo"]))
+            .order_by(issues.c.id, deliveries.c.subscriber_id)
+        )
+        async with self.database.read() as connection:
+            return [
+                [
+                    f"{moment(row.planned_at):%Y-%m-%d %H:%M:%S}",
+                    row.event,
+                    people[row.subscriber_id],
+                    f"{stories[row.article_id]}{f' v{row.version}' if row.version > 1 else ''}",
+                    row.depth,
+                    row.state,
+                ]
+                for row in await connection.execute(query)
+            ]
+
     async def due(self, now: datetime) -> list[Issue]:
         """Plans what is due at `now` and delivers it."""
+        await self.announcing.due(now)
         planned = await self.planning.due(now)
         await self.deliver()
         return planned
@@ -289,7 +378,7 @@ class World:
             for row in await connection.execute(query):
                 key = (row.subscriber_id, row.id)
                 head = f"{row.newsletter} {row.period}:"
-                mark = {"story": "", "updated": " updated", "already_sent": " already"}[row.mention]
+                mark = _MARKS[row.mention]
                 version = f" v{row.version}" if row.version > 1 else ""
                 mails[key] = f"{mails.get(key, head)} {stories[row.article_id]}{version}{mark},"
         got: dict[str, list[str]] = {name: [] for name in self.people}
@@ -306,6 +395,13 @@ class World:
         )
         async with self.database.read() as connection:
             return [tuple(row) for row in await connection.execute(query)]
+
+
+def _told(view: View | None) -> list[str]:
+    """Returns a story's title and depth, and its text where it is there."""
+    if view is None:
+        return []
+    return [f"{view.title} [{view.depth.value}]", str(getattr(view, "body_text", ""))]
 
 
 def _body(name: str) -> Body:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from planning_world import World, at, newsletter, publication
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.article import Status
+from publisher.model.article import Correction, Status
 from publisher.model.catalogue import Filter
 from publisher.model.issue import Issue
 from publisher.stores.database import Database
@@ -31,6 +31,15 @@ def table(heading: str, number: int = 0) -> list[list[str]]:
 MAILS = [row for row in table("Issues and mails") if row[0] != "notice"]
 
 
+NOTICES = [row for row in table("Issues and mails") if row[0] == "notice"]
+_NOTE = Correction(at=at("2026-10-23 07:00"), kind="correction", text="It is GGI.")
+_SAID: dict[str, dict[str, object]] = {
+    "killed": {"status": Status.KILLED, "kill_reason": "wrong"},
+    "corrected": {"corrections": (_NOTE,)},
+}
+"""What the desk writes into the file."""
+
+
 class KilledError(Exception):
     """The process was killed."""
 
@@ -40,7 +49,8 @@ async def played(w: World) -> list[tuple[Issue, str]]:
     happenings = {at("2026-10-18 12:00"), at("2026-10-18 13:00")}
     for _, published, *_, later in table("The stories"):
         happenings |= {at(published), at(published) + timedelta(seconds=2)}
-        happenings |= {at(when) for when in re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", later)}
+        changes = {at(when) for when in re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", later)}
+        happenings |= changes | {change + timedelta(seconds=2) for change in changes}
     happenings |= {at(due) for _, _, due, *_ in table("Slots")}
     happenings |= {at("2026-10-23 05:03"), at("2026-10-25 01:30")}
     planned = []
@@ -50,6 +60,8 @@ async def played(w: World) -> list[tuple[Issue, str]]:
             await killed_while_planning(w)
         else:
             planned += [(issue, f"{now:%Y-%m-%d %H:%M:%S}".removesuffix(":00")) for issue in await w.due(now)]
+        if now == at("2026-10-25 00:30"):
+            await w.defer("Bora")
     return planned
 
 
@@ -74,8 +86,7 @@ async def happen(w: World, now: object) -> None:
             await w.story(name, at(published), section=section, urgency=int(urgency))
         match = re.fullmatch(r"v2, (\w+) (.*)", later)
         if match and now == at(match[2]):
-            killed = {"status": Status.KILLED, "kill_reason": "wrong"} if match[1] == "killed" else {}
-            await w.revise(name, match[1], at(match[2]), **killed)
+            await w.revise(name, match[1], at(match[2]), **_SAID.get(match[1], {}))
 
 
 async def killed_while_planning(w: World) -> None:
@@ -95,9 +106,9 @@ async def killed_while_planning(w: World) -> None:
 
 
 def named(text: str, w: World) -> str:
-    """Returns a period with story names in place of numbers: `story:S2:1`."""
+    """Returns a period or event with story names in place of numbers: `story:S2:1`, `kill:S2`."""
     names = {str(number): name for name, number in w.names.items()}
-    return re.sub(r"^story:(\d+):", lambda match: f"story:{names[match[1]]}:", text)
+    return re.sub(r"^(story|correction|kill):(\d+)", lambda match: f"{match[1]}:{names[match[2]]}", text)
 
 
 @pytest.fixture
@@ -134,6 +145,16 @@ async def test_the_week_comes_out_as_the_ledger_says(week: tuple[World, list[tup
     for reader, mails in (await w.got()).items():
         expected = [f"{row[0].split()[0]} {row[2]}: {row[5]}" for row in MAILS if row[3] == reader and row[4] == "a"]
         assert [as_told(mail, w) for mail in mails] == expected
+
+
+async def test_the_week_tells_who_has_the_error(week: tuple[World, list[tuple[Issue, str]]]) -> None:
+    """The correction and the kill go to those who have an earlier version, once, and to nobody else."""
+    w, _ = week
+    found = [
+        ["notice", planned, named(event, w), reader, "a", story, state]
+        for planned, event, reader, story, _, state in await w.notices()
+    ]
+    assert found == NOTICES
 
 
 def as_told(mail: str, w: World) -> str:

@@ -382,9 +382,9 @@ async def test_updates_are_the_latest_marked_versions(database: Database) -> Non
             values = {"article_id": number, "version": version, "change": change, "revised_at": at}
             await connection.execute(article_versions.insert().values(**values, story=b"{}", body=b"{}"))
     store = Issues(database, sandbox=True)
-    assert await store.updates(NOW, NOW + timedelta(hours=9)) == {1: (3, NOW + timedelta(hours=2))}
-    assert await store.updates(NOW, NOW + timedelta(hours=1)) == {1: (2, NOW + timedelta(hours=1))}
-    assert await store.updates(NOW + timedelta(hours=2), NOW + timedelta(hours=9)) == {}
+    assert await store.changes("updated", NOW, NOW + timedelta(hours=9)) == {1: (3, NOW + timedelta(hours=2))}
+    assert await store.changes("updated", NOW, NOW + timedelta(hours=1)) == {1: (2, NOW + timedelta(hours=1))}
+    assert await store.changes("updated", NOW + timedelta(hours=2), NOW + timedelta(hours=9)) == {}
 
 
 async def test_the_archive_lists_a_newsletters_own_cohort(database: Database) -> None:

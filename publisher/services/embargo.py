@@ -1,0 +1,237 @@
+"""Sends embargoed stories ahead of their hour to the subscribers who are cleared for them, once.
+
+What they got counts as the story itself: no newsletter repeats it when the embargo passes, whether or not anything
+ran at that moment. Another hour is told anew; corrections are told as those of any story (`services.notify`).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from publisher.editorial.access import decide, settled
+from publisher.editorial.rendition import embargo_text, known_zone, view
+from publisher.editorial.timing import embargoed
+from publisher.errors import PublisherError, UnreachableError
+from publisher.languages import label
+from publisher.model.article import Article, Status
+from publisher.model.catalogue import Audience, Catalogue
+from publisher.model.issue import IssueKind, IssueState, Mention, StoryRef, Variant
+from publisher.model.notice import Addressee, Holders, Opened
+from publisher.model.people import viewer_of
+from publisher.model.view import Channel, Depth
+from publisher.newsletters.caution import Plan, hold_reasons
+from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
+from publisher.services.notify import OvertakenError
+
+SETTLE = timedelta(seconds=2)
+"""How long a story must stand still before it goes out (decisions 5)."""
+_TRIES = 5
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wording:
+    """What people share who get the same mail."""
+
+    language: str
+    zone: str
+    newsletter: str
+
+
+class Embargoes:
+    """The planner of embargoed stories' mail."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        notices: NoticeStore,
+        issues: IssueStore,
+        articles: Articles,
+        versions: Versions,
+        renderer: Renderer,
+        sandbox: bool,
+        restored: bool = False,
+    ) -> None:
+        self._catalogue = catalogue
+        self._notices = notices
+        self._issues = issues
+        self._articles = articles
+        self._versions = versions
+        self._renderer = renderer
+        self._sandbox = sandbox
+        self._restored = restored
+
+    async def due(self, now: datetime, *, impatient: bool = False) -> list[int]:
+        """Plans the mail of every story under embargo; returns the issues that grew.
+
+        `impatient`: a story need not have stood still.
+        """
+        waiting = await self._end_outdated(now)
+        stories = await self._stories(now)
+        ready = [story for story in stories if impatient or story.revised_at + SETTLE <= now]
+        cleared = await self._notices.cleared(now) if ready else []
+        grown = []
+        for story in ready if cleared or waiting else []:
+            issue = await self._send_or_report(story, cleared, ready, now)
+            grown += [issue] if issue is not None else []
+        return grown
+
+    async def _send_or_report(
+        self, story: Article, cleared: Sequence[int], together: Sequence[Article], now: datetime
+    ) -> int | None:
+        """Sends one story; what is wrong with it keeps no other back."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await self._send(story, cleared, together, now)
+            except UnreachableError:
+                raise
+            except OvertakenError as error:
+                if attempt == _TRIES:
+                    _log.warning("embargo.overtaken", story=story.number, error=str(error))
+            except PublisherError as error:
+                _log.error("embargo.failed", story=story.number, error=str(error))
+                break
+        return None
+
+    async def next_due(self, now: datetime) -> datetime | None:
+        """Returns when a story that just changed will have stood still; None: none is waiting."""
+        ahead = (story.revised_at + SETTLE for story in await self._stories(now))
+        return min((at for at in ahead if at > now), default=None)
+
+    async def _stories(self, now: datetime) -> list[Article]:
+        ahead = await self._articles.ahead()
+        return [story for story in ahead if story.status is Status.PUBLISHED and embargoed(story, now)]
+
+    async def _end_outdated(self, now: datetime) -> bool:
+        """Ends mail that names an hour which is past or holds no more, or a story that was taken back.
+
+        Whom it has not reached gets the story like everybody else. Returns whether other mail is still open.
+        """
+        events = {event: int(event.split(":")[1]) for event in await self._notices.unfinished(IssueKind.EMBARGO)}
+        stories = await self._articles.by_numbers(events.values()) if events else {}
+        holding = (s for s in stories.values() if s.status is Status.PUBLISHED and embargoed(s, now))
+        out = {_event(story) for story in holding}
+        await self._notices.supersede(events.keys() - out, now)
+        return not out.isdisjoint(events)
+
+    # One story ------------------------------------------------------------------------------------------------------
+
+    async def _send(
+        self, story: Article, cleared: Sequence[int], together: Sequence[Article], now: datetime
+    ) -> int | None:
+        """Brings one story's issue up to date; returns it when somebody was added."""
+        versions = (await self._versions.versions([story.number])).get(story.number, [])
+        under = {version.version for version in versions if version.embargo == story.embargo}
+        site = self._catalogue.site
+        until = self._until(story, site.language, site.timezone)
+        subject = label("embargo_subject", site.language, when=until, title=story.title)
+        issue = await self._notices.begin(_event(story), IssueKind.EMBARGO, subject, now)
+        if issue.sandbox is not self._sandbox or issue.state is IssueState.CANCELLED:
+            return None
+        variants = await self._issues.outcomes(issue.number)
+        held = await self._held(together)
+        added = 0
+        async for some in self._notices.holders(story.number):
+            within = [number for number in cleared if some.first <= number <= some.last]
+            due = await self._due(story, issue, some, within, under, now)
+            added += await self._add(story, issue, some, due, variants, held, now)
+        if issue.state is IssueState.PLANNING:
+            await self._notices.finish(issue.number, held, now)
+        if added:
+            _log.info("embargo.done", story=story.number, issue=issue.number, planned=added)
+        return issue.number if added else None
+
+    async def _held(self, together: Sequence[Article]) -> tuple[str, ...]:
+        if self._sandbox:
+            return ()
+        first = await self._issues.real_recipients() is None
+        plan = Plan(recipients=0, last_recipients=None, stories=tuple(together), first=first, restored=self._restored)
+        return hold_reasons(plan)
+
+    async def _due(
+        self, story: Article, issue: Opened, some: Holders, within: Sequence[int], under: set[int], now: datetime
+    ) -> dict[Addressee, str]:
+        """Returns who is to get the story and has not got it under this embargo, and with which newsletter."""
+        there = await self._notices.told(issue.number, some.first, some.last)
+        have = {h.number for h in some.holders if not under.isdisjoint((*h.received, *h.reserved))}
+        anew = {number for number, stale in there.items() if stale}
+        waiting = [n for n in within if n in anew or (n not in there and n not in have)]
+        people = await self._notices.addressees(waiting, paused=False) if waiting else {}
+        found = {}
+        for person in people.values():
+            newsletter = self._newsletter(person)
+            if newsletter is not None and self._depth(story, person, now) is Depth.FULL_EMBARGOED:
+                found[person] = newsletter
+        lost = anew - {person.number for person in found}
+        if lost:
+            await self._notices.end(issue.number, lost, "no longer cleared", now)
+        return found
+
+    def _newsletter(self, person: Addressee) -> str | None:
+        """Returns the first newsletter for subscribers that somebody reads."""
+        declared = self._catalogue.newsletters.values()
+        mine = (n.id for n in declared if n.audience is Audience.SUBSCRIBERS and n.id in person.newsletters)
+        return next(mine, None)
+
+    def _depth(self, story: Article, person: Addressee, now: datetime) -> Depth:
+        viewer = viewer_of(person.licences, self._catalogue.products)
+        return decide(settled(story, self._catalogue), viewer, Channel.EMAIL, now, policy=self._catalogue.policy)
+
+    async def _add(
+        self,
+        story: Article,
+        issue: Opened,
+        some: Holders,
+        due: Mapping[Addressee, str],
+        variants: dict[str, int],
+        held: Sequence[str],
+        now: datetime,
+    ) -> int:
+        rows = []
+        for person, newsletter in due.items():
+            zone = known_zone(person.timezone, self._catalogue.newsletters[newsletter].timezone)
+            wording = _Wording(language=person.language, zone=zone, newsletter=newsletter)
+            rows.append((person.number, await self._variant(story, issue, wording, variants), person.suppressed))
+        if not await self._notices.add(issue.number, sorted(rows), some.mark, held, now):
+            raise OvertakenError("others are planning mail to the same people")
+        return len(rows)
+
+    async def _variant(self, story: Article, issue: Opened, wording: _Wording, variants: dict[str, int]) -> int:
+        key = hashlib.sha256(repr((story.version, wording)).encode()).hexdigest()
+        if key not in variants:
+            version = (story.number, story.version)
+            body = (await self._articles.bodies([version])).get(version)
+            shown = view(
+                settled(story, self._catalogue),
+                Depth.FULL_EMBARGOED,
+                catalogue=self._catalogue,
+                body=body,
+                channel=Channel.EMAIL,
+            )
+            assert shown is not None
+            until = self._until(story, wording.language, wording.zone)
+            title = self._catalogue.newsletters[wording.newsletter].title.in_language(wording.language)
+            mail = self._renderer.message(
+                "embargo", wording.language, view=replace(shown, url=None, embargo_text=until), newsletter_title=title
+            )
+            ref = StoryRef(
+                article=story.number, version=story.version, depth=Depth.FULL_EMBARGOED, mention=Mention.STORY
+            )
+            variant = Variant(
+                language=wording.language, form="embargo", stories=(ref,), mail=mail, newsletter=wording.newsletter
+            )
+            variants[key] = await self._issues.add_variant(issue.number, key, variant)
+        return variants[key]
+
+    def _until(self, story: Article, language: str, zone: str) -> str:
+        assert story.embargo is not None
+        return embargo_text(story.embargo, language, zone)
+
+
+def _event(story: Article) -> str:
+    """Returns what is unique: a story and its hour; another hour is news."""
+    return f"embargo:{story.number}:{int(story.embargo.timestamp()) if story.embargo else 0}"
