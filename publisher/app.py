@@ -173,6 +173,15 @@ async def _compose(
         drafting=drafting,
         sandbox=settings.smtp.sandbox,
     )
+    announcing = Announcing(
+        catalogue=catalogue,
+        notices=Notices(database, sandbox=settings.smtp.sandbox),
+        issues=issues,
+        articles=articles,
+        versions=stored,
+        renderer=templates,
+        sandbox=settings.smtp.sandbox,
+    )
     publishing = Publishing(
         intake=Intake(source, stored, read, house),
         articles=articles,
@@ -214,18 +223,11 @@ async def _compose(
             catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
         ),
         drafting=drafting,
-        announcing=Announcing(
-            catalogue=catalogue,
-            notices=Notices(database, sandbox=settings.smtp.sandbox),
-            issues=issues,
-            articles=articles,
-            versions=stored,
-            renderer=templates,
-            sandbox=settings.smtp.sandbox,
-        ),
+        announcing=announcing,
         planning=planning,
         previewing=Previewing(
             planning=planning,
+            announcing=announcing,
             drafting=drafting,
             issues=issues,
             readers=readers,

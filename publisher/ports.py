@@ -496,6 +496,9 @@ class NoticeStore(Protocol):
     async def begin(self, event: str, kind: IssueKind, subject: str, now: datetime) -> Opened:
         """Returns the event's one issue, made if it is new."""
 
+    async def opened(self, event: str) -> Opened | None:
+        """Returns the event's issue, if there is one."""
+
     async def settled(self, issue: int, article: int) -> bool:
         """Returns whether nothing that decides who is told has happened since the issue was last looked at."""
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from publisher.model.catalogue import Catalogue
+from publisher.model.reader import Sent
 from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
 from publisher.services.embargo import Embargoes
 from publisher.services.notify import Notifying
@@ -51,6 +52,10 @@ class Announcing:
         """
         notices = await self._notifying.due(now, impatient=impatient)
         return [*notices, *await self._embargoes.due(now, impatient=impatient)]
+
+    async def untold(self, now: datetime) -> dict[int, list[Sent]]:
+        """Returns, by subscriber, what notices will bring before any newsletter goes out."""
+        return await self._notifying.untold(now)
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when `due` has something to do next, as far as is known now."""

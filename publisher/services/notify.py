@@ -24,6 +24,7 @@ from publisher.model.catalogue import Catalogue
 from publisher.model.issue import IssueKind, IssueState, Mention, StoryRef, Variant
 from publisher.model.notice import Addressee, Holder, Holders, NoticeText, Opened
 from publisher.model.people import viewer_of
+from publisher.model.reader import Sent
 from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.caution import many_changed
 from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
@@ -134,6 +135,21 @@ class Notifying:
                 _log.error("notice.failed", notice=told.advisory.event, error=str(error))
                 break
         return None
+
+    async def untold(self, now: datetime) -> dict[int, list[Sent]]:
+        """Returns, by subscriber, what notices will bring before any newsletter goes out: for looking ahead only."""
+        found: dict[int, list[Sent]] = {}
+        for versions, advisory in await self._recent(now):
+            told, number = _Told(advisory, versions, ()), advisory.article.number
+            # What they have of it stays as deep as it was; only the version is newer.
+            ref = StoryRef(article=number, version=told.article.version, depth=Depth.HIDE, mention=Mention.CORRECTED)
+            issue = await self._notices.opened(advisory.event)
+            async for some in self._notices.holders(number):
+                there = await self._notices.told(issue.number, some.first, some.last) if issue else {}
+                for holder in some.holders:
+                    if holder.number not in there and told.concerns(holder):
+                        found.setdefault(holder.number, []).append(Sent(newsletter=None, stories=(ref,)))
+        return found
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when a story that just changed will have stood still; None: none is waiting."""

@@ -15,6 +15,7 @@ from publisher.newsletters.caution import Plan, hold_reasons
 from publisher.newsletters.schedule import Due, parse, previous_slot, slots
 from publisher.newsletters.selection import Offer
 from publisher.ports import Articles, IssueStore, ReaderStore
+from publisher.services.announce import Announcing
 from publisher.services.draft import Drafting, LeftOut, Occasion, Outcome
 from publisher.services.plan import MANUAL, Planning
 
@@ -109,6 +110,7 @@ class Previewing:
         self,
         *,
         planning: Planning,
+        announcing: Announcing,
         drafting: Drafting,
         issues: IssueStore,
         readers: ReaderStore,
@@ -117,6 +119,7 @@ class Previewing:
         restored: bool = False,
     ) -> None:
         self._planning = planning
+        self._announcing = announcing
         self._drafting = drafting
         self._issues = issues
         self._readers = readers
@@ -182,7 +185,8 @@ class Previewing:
         pool = await self._drafting.pool(occasion, now)
         numbers = [offer.article.number for offer in pool.offers]
         coverage = await self._readers.coverage(numbers, reader.number, reader.number, sandbox=self._sandbox)
-        return self._first(occasion, reader, pool.offers, coverage, pool.planned)
+        told = await self._announcing.untold(now)
+        return self._first(occasion, reader, pool.offers, _with(coverage, told, [reader]), pool.planned)
 
     async def _newest(self, occasion: Occasion, reader: Reader) -> Outcome | None:
         """Returns the mail that the newest stories there are would make, whoever has them."""
@@ -263,11 +267,12 @@ class Previewing:
         self, occasion: Occasion, now: datetime
     ) -> AsyncIterator[tuple[Sequence[Outcome], Sequence[LeftOut]]]:
         pool = await self._drafting.pool(occasion, now)
+        told = await self._announcing.untold(now)
         numbers = [offer.article.number for offer in pool.offers]
         async for page in self._pages(occasion.newsletter, occasion.clock):
             span = (page[0].number, page[-1].number)
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
-            draft = self._drafting.draft(occasion, page, pool.offers, coverage, pool.planned)
+            draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, told, page), pool.planned)
             yield draft.outcomes, draft.left_out
 
     async def _pages(self, newsletter: Newsletter, clock: tuple[str, str] | None) -> AsyncIterator[list[Reader]]:
@@ -299,7 +304,7 @@ class Previewing:
                     (due, self._planning.scheduled(newsletter, schedule, zone, due.due_at, now))
                     for due in slots(schedule, zone, now, until)
                 ]
-        given: dict[int, list[Sent]] = {}
+        given = await self._announcing.untold(now)
         ahead.sort(key=lambda pair: (pair[0].due_at, pair[1].newsletter.id, pair[1].zone))
         calm: dict[tuple[str, str, str], _Calm] = {}
         found: list[Forecast] = []

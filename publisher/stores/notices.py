@@ -72,7 +72,7 @@ class Notices:
 
         What the sandbox's inbox was told, real people were not: once the sandbox is off, the event begins anew.
         """
-        found = await self._opened(event)
+        found = await self.opened(event)
         if found is None or (found.sandbox and not self._sandbox):
             values = {
                 "kind": kind.value,
@@ -91,11 +91,12 @@ class Notices:
                         .values(event=sa.literal("sandbox:") + issues.c.event)
                     )
                 await connection.execute(self._database.insert(issues).values(values).on_conflict_do_nothing())
-            found = await self._opened(event)
+            found = await self.opened(event)
         assert found is not None
         return found
 
-    async def _opened(self, event: str) -> Opened | None:
+    async def opened(self, event: str) -> Opened | None:
+        """Returns the event's issue, if there is one."""
         query = sa.select(issues.c.id, issues.c.state, issues.c.sandbox).where(issues.c.event == event)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()

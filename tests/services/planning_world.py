@@ -177,6 +177,7 @@ class World:
     def previewing(self) -> Previewing:
         return Previewing(
             planning=self.planning,
+            announcing=self.announcing,
             drafting=self.drafting,
             issues=self.issues,
             readers=self.readers,

@@ -100,6 +100,18 @@ async def test_every_kind_of_advisory_is_told(sqlite_database: Database, name: s
     assert await told(w) == [(event, "ada", "S v2", depth), (event, "bora", "S v2", depth)]
 
 
+async def test_looking_ahead_knows_what_notices_will_say(sqlite_database: Database) -> None:
+    """A dry run and a forecast show no correction that a notice brings first, and one that no notice brought."""
+    w = await sent(sqlite_database)
+    await w.revise("S", "corrected", SAID, corrections=(note(),))
+    assert (await w.previewing.rehearse("daily", TOLD)).shares == ()
+    assert [forecast.stories for forecast in await w.previewing.simulate(1, TOLD) if forecast.stories] == []
+    await w.announcing.due(TOLD)
+    await w.deliver(DeliveryState.REJECTED)
+    shares = (await w.previewing.rehearse("daily", at("2026-10-19 12:00"))).shares
+    assert [(share.stories, len(share.addresses)) for share in shares] == [(("S",), 1), (("S",), 1)]
+
+
 async def test_somebodys_word_waits_for_nothing(sqlite_database: Database) -> None:
     """`publisher send` runs once: what was just written is told by it."""
     w = await sent(sqlite_database)

@@ -454,6 +454,7 @@ async def simulated(w: World, now: datetime, days: int = 2) -> tuple[int, list[t
     drafting = CountingDrafting(catalogue=w.catalogue, articles=w.articles, issues=w.issues, renderer=w.renderer)
     previewing = Previewing(
         planning=w.planning,
+        announcing=w.announcing,
         drafting=drafting,
         issues=w.issues,
         readers=w.readers,
