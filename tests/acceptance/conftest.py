@@ -22,3 +22,9 @@ def stage(tmp_path: Path, environment: dict[str, str]) -> Iterator[Stage]:
         made = Stage(tmp_path / "wire", CONFIG, port, mails, **environment)
         made.open()
         yield made
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Stage:
+    """A publication without any mail: for what commands alone answer."""
+    return Stage(tmp_path / "wire", CONFIG, 1, tmp_path / "mails")

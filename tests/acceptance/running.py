@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 """Long, for machines are slow and shared: a test fails because something does not happen, not because it is late."""
 
 

@@ -238,12 +238,14 @@ class Stage:
         return done
 
     @contextmanager
-    def running(self, at: str | None = None, *, rounds: float | None = 1.0) -> Iterator[Live]:
+    def running(
+        self, at: str | None = None, *, rounds: float | None = 1.0, verbose: bool = False
+    ) -> Iterator[Live]:
         """Runs the service, from a moment on, until the end of the block; `rounds` None: as often as it is made to."""
         if at is not None:
             self.set_clock(at)
         with self.logs.open("a") as log:
-            process = self.start(log.fileno(), rounds)
+            process = self.start(log.fileno(), rounds, *(["-v"] if verbose else []))
             assert process.stdout is not None
             try:
                 line = process.stdout.readline()
@@ -255,11 +257,11 @@ class Stage:
                 process.wait()
                 process.stdout.close()
 
-    def start(self, log: int, rounds: float | None = 1.0) -> "subprocess.Popen[str]":
+    def start(self, log: int, rounds: float | None = 1.0, *options: str) -> "subprocess.Popen[str]":
         """Starts the service."""
         extra = {} if rounds is None else {"SHIFTED_ROUND_SECONDS": str(rounds)}
         return subprocess.Popen(
-            [sys.executable, str(SHIFTED), str(self._offset), "-C", str(self.folder), "run"],
+            [sys.executable, str(SHIFTED), str(self._offset), "-C", str(self.folder), "run", *options],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -274,7 +276,6 @@ class Stage:
         self.reader("opener@reader.example", "*", "alerts")
         told = json.loads(self.command("send", "alerts", "--since", "2026-08-01T00:00Z", "--yes", "--json"))
         assert told["accepted"] == 1, told
-        self.command("subscribers", "edit", "opener@reader.example", "--newsletters", "")
 
     def reader(self, address: str, products: str, newsletters: str, *options: str) -> None:
         """Adds a reader who has confirmed."""

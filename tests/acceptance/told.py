@@ -2,7 +2,9 @@
 
 import gzip
 import hashlib
+import html
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +54,15 @@ def public_state(folder: Path) -> dict[str, tuple[str, int]]:
 
 
 def holders(needle: str, places: dict[str, bytes]) -> list[str]:
-    """Returns the places that have some words, in plain, escaped, or as part of an address."""
-    forms = {needle, json.dumps(needle)[1:-1], needle.replace("&", "&amp;").replace("'", "&#39;")}
-    wanted = [form.casefold().encode() for form in forms]
-    names = needle.casefold()
-    return sorted(
-        place
-        for place, data in places.items()
-        if names in place.casefold() or any(form in data.lower() or form in _folded(data) for form in wanted)
-    )
+    """Returns the places that have some words, in plain or escaped, in their name or in what they hold."""
+    forms = {needle, json.dumps(needle)[1:-1], html.escape(needle)}
+    wanted = {form.casefold() for form in forms}
+    return sorted(place for place, data in places.items() if any(form in _folded(place, data) for form in wanted))
 
 
-def _folded(data: bytes) -> bytes:
-    return data.decode(errors="replace").casefold().encode()
+@lru_cache(maxsize=4096)
+def _folded(place: str, data: bytes) -> str:
+    return f"{place}\n{data.decode(errors='replace')}".casefold()
 
 
 def linked_data(page: str) -> dict[str, Any]:
