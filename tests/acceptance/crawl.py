@@ -83,5 +83,7 @@ class Crawl:
         text = html.unescape(self.answers[f"GET {path}"].decode(errors="replace"))
         found = [first or second for first, second in _LINK.findall(text)] + _ADDRESS.findall(text)
         absolute = (urllib.parse.urljoin(self.url + path, link.strip()) for link in found)
-        ours = (urllib.parse.urldefrag(link)[0].removeprefix(self.url) for link in absolute if link.startswith(self.url))
+        ours = (
+            urllib.parse.urldefrag(link)[0].removeprefix(self.url) for link in absolute if link.startswith(self.url)
+        )
         return [urllib.parse.quote(link, safe="/%?=&;:@,+~") for link in ours if link.startswith("/")]

@@ -83,6 +83,12 @@ audience = "public"
 schedule = "daily 08:00"
 grace = "0s"
 
+[[newsletters]]
+id = "weekly"
+title = { en = "Weekly", tr = "Haftalık" }
+audience = "public"
+schedule = "weekly sun 23:00"
+
 [smtp]
 sandbox = false
 sender = "Harbour Wire <news@wire.example>"
@@ -238,9 +244,7 @@ class Stage:
         return done
 
     @contextmanager
-    def running(
-        self, at: str | None = None, *, rounds: float | None = 1.0, verbose: bool = False
-    ) -> Iterator[Live]:
+    def running(self, at: str | None = None, *, rounds: float | None = 1.0, verbose: bool = False) -> Iterator[Live]:
         """Runs the service, from a moment on, until the end of the block; `rounds` None: as often as it is made to."""
         if at is not None:
             self.set_clock(at)
@@ -273,8 +277,8 @@ class Stage:
     def open(self) -> None:
         """Lets the first issue to real people go, so that no later one is held for being the first."""
         write(self.folder, "opening.md", OPENING)
-        self.reader("opener@reader.example", "*", "alerts")
-        told = json.loads(self.command("send", "alerts", "--since", "2026-08-01T00:00Z", "--yes", "--json"))
+        self.reader("opener@reader.example", "", "weekly")
+        told = json.loads(self.command("send", "weekly", "--since", "2026-08-01T00:00Z", "--yes", "--json"))
         assert told["accepted"] == 1, told
 
     def reader(self, address: str, products: str, newsletters: str, *options: str) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong is named, with its place and the status or exit code that the contract gives; everything else goes on."""
+"""What is wrong is named, with its place and the contract's status or exit code; everything else goes on."""
 
 import json
 import re
@@ -118,7 +118,10 @@ def _forged(folder: str) -> list[str]:
     """Returns addresses that are nearly right."""
     root, _, token = folder.rpartition("/")
     turned = "A" if token[-1] != "A" else "B"
-    return [f"{root}/{one}" for one in (token[:-1] + turned, token[::-1], token[:-1], token + "A", token.swapcase(), "A" * 43)]
+    return [
+        f"{root}/{one}"
+        for one in (token[:-1] + turned, token[::-1], token[:-1], token + "A", token.swapcase(), "A" * 43)
+    ]
 
 
 def _guarded(live: Live, folder: str) -> None:

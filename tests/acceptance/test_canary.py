@@ -1,4 +1,4 @@
-"""Nothing that is withheld is anywhere that it is withheld from: one publication of every kind, searched byte by byte."""
+"""What is withheld is nowhere it is withheld from: one publication of every kind, searched byte by byte."""
 
 import gzip
 import sqlite3

@@ -1,4 +1,4 @@
-"""Whatever happens to a story, in whatever order: ids stay, nobody is mailed twice, and exactly those are told who must be.
+"""Whatever happens to a story, in whatever order: ids stay, nobody is mailed twice, and those are told who must be.
 
 A state machine of random histories over a small model of what readers were sent. `make endure` plays many more.
 """
@@ -19,7 +19,15 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 import publisher.app
 from acceptance.stage import CONFIG
@@ -98,7 +106,9 @@ class Tale:
         lines += ["kill_reason: It never happened"] if self.status == "killed" else []
         lines += [f"updated: {self.updated}"] if self.updated else []
         lines += ["corrections:"] if self.notes else []
-        lines += [f"  - {{date: {moment}, kind: correction, text: {note}}}" for note, moment in map(_halves, self.notes)]
+        lines += [
+            f"  - {{date: {moment}, kind: correction, text: {note}}}" for note, moment in map(_halves, self.notes)
+        ]
         matter = "\n".join(lines)
         return f"---\n{matter}\n---\n\nLead {self.key}.\n\nText {self.key} version {self.version} end.\n"
 

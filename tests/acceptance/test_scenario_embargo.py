@@ -38,7 +38,9 @@ def test_an_embargo_holds_then_releases_itself(stage: Stage) -> None:
         assert holders("Budget", {"page": live.get(live.entries("/feeds/all.atom")["Budget"].link).body})
         assert holders("budget", {"map": live.get("/sitemap.xml").body})
         stage.set_clock("2026-10-21T07:00:05+03:00")
-        eventually(lambda: [one for one in stage.issues() if one["slot"] == "daily:2026-10-21"] or _slept(stage), "a look")
+        eventually(
+            lambda: [one for one in stage.issues() if one["slot"] == "daily:2026-10-21"] or _slept(stage), "a look"
+        )
         live.stop()
     in_full = [(sent.recipient, sent.subject) for sent in stage.attempts() if canary("Budget") in sent.words]
     assert [who for who, _ in in_full].count(CLEARED) == 1
@@ -53,8 +55,13 @@ def _slept(stage: Stage) -> bool:
 
 
 def _no_trace(stage: Stage, live: Live, other: str) -> None:
-    feeds = {path: live.get(f"{other}/{path}").body for path in ("all.rss", "all.atom", "all.json", "wire.json", "feeds.opml")}
-    pages = {path: live.get(path).body for path in ("/", "/sections/asia-pacific/", "/sitemap.xml", "/news-sitemap.xml")}
+    feeds = {
+        path: live.get(f"{other}/{path}").body
+        for path in ("all.rss", "all.atom", "all.json", "wire.json", "feeds.opml")
+    }
+    pages = {
+        path: live.get(path).body for path in ("/", "/sections/asia-pacific/", "/sitemap.xml", "/news-sitemap.xml")
+    }
     for needle in ("Budget", canary("Budget")):
         assert holders(needle, {**public_bytes(stage.folder), **feeds, **pages}) == []
         assert [sent for sent in stage.attempts() if sent.recipient != CLEARED and needle in sent.words] == []
@@ -90,6 +97,11 @@ def test_both_gates_at_once_are_refused(stage: Stage) -> None:
     told = done.stdout + done.stderr
     [line] = [line for line in told.splitlines() if line.startswith("articles/both.md:")]
     number = int(line.split(":")[1])
-    assert (stage.folder / "articles" / "both.md").read_text().splitlines()[number - 1].startswith(("publish_at", "embargo"))
+    assert (
+        (stage.folder / "articles" / "both.md")
+        .read_text()
+        .splitlines()[number - 1]
+        .startswith(("publish_at", "embargo"))
+    )
     assert "publish_at" in line
     assert "embargo" in line

@@ -11,7 +11,7 @@ SPORT = "sport@reader.example"
 
 
 def test_products_decide_and_licences_expire(stage: Stage) -> None:
-    """Scenario 3: in full for who holds the product, nothing for who does not; at the end a word, at renewal all again."""
+    """Scenario 3: in full for who holds the product, nothing for who does not; a word at the end."""
     stage.reader(ASIA, "asia", "daily")
     stage.reader(SPORT, "sport", "daily")
     stage.write("ferry.md", long_story("Ferry"))
@@ -69,7 +69,9 @@ def test_updates_are_visible_and_quiet_when_nothing_changed(stage: Stage) -> Non
     with stage.running() as live:
         eventually(lambda: "Ferry" in live.entries("/feeds/all.atom"), "the story")
         private = stage.private(ASIA)
-        tags = {url: live.get(url).headers["ETag"] for url in ("/feeds/all.rss", "/feeds/all.atom", f"{private}/all.atom")}
+        tags = {
+            url: live.get(url).headers["ETag"] for url in ("/feeds/all.rss", "/feeds/all.atom", f"{private}/all.atom")
+        }
         stage.set_clock("2026-10-20T07:00:05+03:00")
         stage.mail(ASIA, "Ferry")
         live.stop()

@@ -69,8 +69,9 @@ def _told_at_once(stage: Stage, words: str) -> None:
 
 
 def _in_no_output(stage: Stage, live: Live, private: str, never: str, identity: str) -> None:
-    paths = ("/", "/sections/asia-pacific/", "/articles/council/", "/sitemap.xml", "/news-sitemap.xml", "/feeds.opml",
-             *(f"{folder}/{name}" for folder in (private, never) for name in ("all.rss", "all.atom", "all.json", "wire.json")))  # fmt: skip
+    paths = ["/", "/sections/asia-pacific/", "/articles/council/", "/sitemap.xml", "/news-sitemap.xml", "/feeds.opml"]
+    names = ("all.rss", "all.atom", "all.json", "wire.json")
+    paths += [f"{folder}/{name}" for folder in (private, never) for name in names]
     places = {**public_bytes(stage.folder), **{f"GET {n}": live.get(path).body for n, path in enumerate(paths)}}
     for needle in (canary("Council"), "What Council is about", "Council paragraph", ">Council<", '"Council"'):
         assert holders(needle, places) == [], needle
@@ -106,7 +107,12 @@ def _stays_killed(stage: Stage, live: Live) -> None:
     assert holders(canary("Council"), public_bytes(stage.folder)) == []
     with sqlite3.connect(stage.folder / "var" / "publisher.db") as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        kept = [name for name in tables for row in database.execute(f'SELECT * FROM "{name}"') if canary("Council") in str(row)]
+        kept = [
+            name
+            for name in tables
+            for row in database.execute(f'SELECT * FROM "{name}"')
+            if canary("Council") in str(row)
+        ]
     assert kept, "the text survives in the archive"
 
 

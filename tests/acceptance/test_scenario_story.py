@@ -8,7 +8,17 @@ import feedparser
 
 from acceptance.running import eventually
 from acceptance.stage import Live, Sent, Stage
-from acceptance.told import CONTACT, CONTACT_TR, NOTICE, NOTICE_TR, PARAGRAPHS, canary, holders, long_story, public_bytes
+from acceptance.told import (
+    CONTACT,
+    CONTACT_TR,
+    NOTICE,
+    NOTICE_TR,
+    PARAGRAPHS,
+    canary,
+    holders,
+    long_story,
+    public_bytes,
+)
 
 WIRE = Path(__file__).parents[1] / "content" / "fixtures" / "wire.txt"
 READER = "a@reader.example"
@@ -27,7 +37,9 @@ def test_a_wire_text_becomes_an_article(stage: Stage) -> None:
             return title in live.entries(f"{private}/all.atom")
 
         eventually(seen, "the story in the private feed", seconds=10)
-        [item] = [one for one in live.get(f"{private}/wire.json").json()["items"] if one["headlines"][0]["value"] == title]
+        [item] = [
+            one for one in live.get(f"{private}/wire.json").json()["items"] if one["headlines"][0]["value"] == title
+        ]
         entry = live.entries(f"{private}/all.atom")[title]
         rss = live.entries(f"{private}/all.rss")[title]
         page = live.get(entry.link or live.entries("/feeds/all.atom")[title].link).text if entry.get("link") else ""
@@ -42,7 +54,10 @@ def test_a_wire_text_becomes_an_article(stage: Stage) -> None:
     assert item["firstCreated"].startswith("2025-09-01T21:00:00")
     assert item["versionCreated"].startswith("2025-09-02T21:00:00")
     assert [one["value"] for one in item["descriptions"] if one.get("role") == "keypoints"] != []
-    assert [body.count(point) for point in ("200 ships waiting in fog", "with the island to 'go on growing,'")] == [1, 1]
+    assert [body.count(point) for point in ("200 ships waiting in fog", "with the island to 'go on growing,'")] == [
+        1,
+        1,
+    ]
     assert item["located"].casefold() == "alderport"
     [main] = [one["value"] for one in item["bodies"]]
     assert main.count("<p>") == PARAGRAPHS
@@ -62,7 +77,10 @@ def test_the_public_gets_a_portion(stage: Stage) -> None:
     stage.reader(PUBLIC, "", "bulletin")
     stage.write("ferry.md", long_story("Ferry", key_points='["The ferry has sailed"]', access="summary"))
     stage.write("vapur.md", long_story("Vapur", language="tr", deck="Vapur kısaca", access="summary"))
-    stage.write("harbour.md", long_story("Quietus", slug="quietus-slug", id="tag:wire.example,2026:quietus-id", access="subscriber"))
+    stage.write(
+        "harbour.md",
+        long_story("Quietus", slug="quietus-slug", id="tag:wire.example,2026:quietus-id", access="subscriber"),
+    )
     stage.write("open.md", long_story("Open", access="public"))
     with stage.running() as live:
         eventually(lambda: "Ferry" in live.entries("/feeds/all.atom"), "the story in the feed")
