@@ -2,6 +2,7 @@
 
 import email
 import http.client
+import json
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -70,6 +71,9 @@ class Answer:
     @property
     def text(self) -> str:
         return self.body.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
