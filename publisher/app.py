@@ -24,13 +24,15 @@ from publisher.content import Rules, parse
 from publisher.editorial.access import settled
 from publisher.engines.local import LocalEngine
 from publisher.errors import ConfigError, StoreError
-from publisher.mail.tokens import Links, Tokens
+from publisher.mail.reports import LARGEST
+from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Boot, Policy
 from publisher.output import Output
 from publisher.owner import key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
+from publisher.services.bounces import Bounces
 from publisher.services.deliver import Delivering
 from publisher.services.draft import Drafting
 from publisher.services.intake import House, Intake, Rehearsal
@@ -41,9 +43,10 @@ from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
 from publisher.services.subscribe import Subscribing
 from publisher.services.wire import Wire
-from publisher.settings import DeliverySettings, Settings, SmtpSettings
+from publisher.settings import BouncesSettings, DeliverySettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
+from publisher.stores import bounces
 from publisher.stores.articles import Articles
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
@@ -53,6 +56,7 @@ from publisher.stores.migrate import upgrade
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
 from publisher.transports.inbox import Inbox
+from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.sandbox import SandboxTransport
 from publisher.transports.smtp import Patience, Relay, SmtpTransport
 
@@ -91,6 +95,9 @@ class App:
     planning: Planning
     previewing: Previewing
     delivering: Delivering
+    bounces: Bounces
+    report_mailbox: ImapMailbox | None
+    """None: reports come in by no mailbox."""
     epoch: datetime
     """When the publication began."""
 
@@ -214,12 +221,14 @@ async def _compose(
         delivering=Delivering(
             deliveries=deliveries,
             transport=_transport(settings.smtp, settings.delivery, inbox),
-            letters=Letters(catalogue, settings.smtp.sender, links, key),
+            letters=Letters(catalogue, settings.smtp.sender, links, key, _return_path(settings.smtp, tokens)),
             engine=engine,
             clock=clock,
             boot=_boot(folder, now),
             policy=_policy(settings.delivery),
         ),
+        bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
+        report_mailbox=_report_mailbox(settings.bounces),
         epoch=epoch,
     )
 
@@ -277,6 +286,26 @@ def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> 
         hostname=smtp.hostname,
     )
     return SmtpTransport(relay, delivery.connections, Patience.scaled(smtp.timeout))
+
+
+def _return_path(smtp: SmtpSettings, tokens: Tokens) -> ReturnPath | None:
+    return ReturnPath(smtp.return_path, tokens) if smtp.return_path else None
+
+
+def _report_mailbox(settings: BouncesSettings) -> ImapMailbox | None:
+    if not settings.host:
+        return None
+    return ImapMailbox(
+        MailboxAccount(
+            host=settings.host,
+            port=settings.port,
+            security=settings.security,
+            username=settings.username,
+            password=settings.password.get_secret_value(),
+            folder=settings.folder,
+            largest=LARGEST,
+        )
+    )
 
 
 def _policy(delivery: DeliverySettings) -> Policy:

@@ -53,6 +53,7 @@ DOORS = {
     "aiosqlite": "stores",
     "psycopg": "stores",
     "apscheduler": "scheduler",
+    "imaplib": "transports",
     "watchfiles": "sources",
     "comrak": "content",
     "nh3": "content",

@@ -9,8 +9,10 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 _VERSION = "v1"
 _UNSUBSCRIBE = "unsubscribe"
@@ -19,7 +21,13 @@ _PREFERENCES = "preferences"
 _FEED = "feed"
 _ADDRESS = "address"
 _FORM = "form"
+_RETURN = "return path"
+_RETURN_MASK = "return path mask"
 _LONGEST = 512
+_RETURN_OCTETS = 10
+"""Of what a return path speaks of, and as many of its signature."""
+_RETURN_TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
+_RETURN_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,14 @@ class UnsubscribeToken:
 
     subscriber: int
     newsletter: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnToken:
+    """Which delivery a signed return path speaks of."""
+
+    issue: int
+    subscriber: int
 
 
 class Tokens:
@@ -74,6 +90,24 @@ class Tokens:
     def feed_hash(self, subscriber: int, generation: int) -> str:
         """Returns `hash_of` the feed token: what the store keeps of it."""
         return hash_of(self.feed(subscriber, generation))
+
+    def return_path(self, issue: int, subscriber: int) -> str:
+        """Returns the token of one delivery's return path: 32 letters and digits that survive a change of case.
+
+        Without the key it tells neither number, and no other token can be made of it.
+        """
+        claim = issue.to_bytes(5, "big") + subscriber.to_bytes(5, "big")
+        return base64.b32encode(_sealed(self._key, claim)).decode().lower()
+
+    def read_return_path(self, text: str) -> ReturnToken | None:
+        """Returns the delivery of the first token of ours in an address or envelope id; None when there is none."""
+        for match in islice(_RETURN_TOKEN.finditer(text.lower()), _RETURN_TRIES):
+            sealed = base64.b32decode(match[0].upper())
+            for key in self._keys.values():
+                claim = _unsealed(key, sealed)
+                if claim is not None:
+                    return ReturnToken(int.from_bytes(claim[:5], "big"), int.from_bytes(claim[5:], "big"))
+        return None
 
     def address_hash(self, address_key: str) -> str:
         """Returns what stays of an address after erasure: enough to know it again, not to tell it."""
@@ -129,6 +163,23 @@ class Links:
         return f"{self._site_url}/confirm/{self._tokens.confirm(signup)}"
 
 
+class ReturnPath:
+    """The address that reports about mail come back to, with a signed token per delivery in it (VERP)."""
+
+    def __init__(self, address: str, tokens: Tokens) -> None:
+        self._local, _, self._domain = address.rpartition("@")
+        self._tokens = tokens
+
+    @property
+    def plain(self) -> str:
+        """Returns the address itself: for mail that is nobody's delivery."""
+        return f"{self._local}@{self._domain}"
+
+    def of(self, issue: int, subscriber: int) -> str:
+        """Returns the envelope sender of one delivery, the same on every attempt; it names no reader."""
+        return f"{self._local}+{self._tokens.return_path(issue, subscriber)}@{self._domain}"
+
+
 def hash_of(token: str) -> str:
     """Returns SHA-256 (hex) of a token: whoever reads the store cannot use it."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -144,6 +195,23 @@ def _key_id(key: bytes) -> str:
 
 def _mac(key: bytes, purpose: str, head: str) -> bytes:
     return hmac.digest(_derived(key, purpose), head.encode(), "sha256")
+
+
+def _sealed(key: bytes, claim: bytes) -> bytes:
+    """Returns the claim hidden under its own signature, with that signature: the same claim is the same token."""
+    mac = hmac.digest(_derived(key, _RETURN), claim, "sha256")[:_RETURN_OCTETS]
+    return _masked(key, mac, claim) + mac
+
+
+def _unsealed(key: bytes, sealed: bytes) -> bytes | None:
+    masked, mac = sealed[:_RETURN_OCTETS], sealed[_RETURN_OCTETS:]
+    claim = _masked(key, mac, masked)
+    return claim if hmac.compare_digest(_sealed(key, claim), sealed) else None
+
+
+def _masked(key: bytes, mac: bytes, claim: bytes) -> bytes:
+    mask = hmac.digest(_derived(key, _RETURN_MASK), mac, "sha256")
+    return bytes(a ^ b for a, b in zip(claim, mask, strict=False))
 
 
 def _encoded(value: bytes) -> str:

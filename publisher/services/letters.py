@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from publisher.mail.message import MailingList, Personal, Prepared, Sender, fill, message_id, prepare
-from publisher.mail.tokens import Links
+from publisher.mail.tokens import Links, ReturnPath
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Claimed, Letter
 from publisher.model.issue import IssueKind, MailText
@@ -17,12 +17,18 @@ _SIGNUP = "signup:"
 class Letters:
     """Knows senders, links and identities; a mail's words come from its variant."""
 
-    def __init__(self, catalogue: Catalogue, sender: str, links: Links, key: bytes) -> None:
-        """`sender` is who mails are from when their newsletter names nobody; `key` makes the Message-IDs."""
+    def __init__(
+        self, catalogue: Catalogue, sender: str, links: Links, key: bytes, return_path: ReturnPath | None = None
+    ) -> None:
+        """`sender` is who mails are from when their newsletter names nobody; `key` makes the Message-IDs.
+
+        `return_path`: where reports about them go; None: to their sender.
+        """
         self._catalogue = catalogue
         self._sender = sender
         self._links = links
         self._key = key
+        self._return_path = return_path
 
     def prepared(self, mail: MailText, kind: IssueKind, newsletter: str | None) -> Prepared:
         """Returns a mail encoded but for what is personal; service mail has no list headers."""
@@ -46,7 +52,12 @@ class Letters:
             identity=message_id(self._key, row.issue, row.subscriber, prepared.sender.domain),
             now=now,
         )
-        return Letter(sender=prepared.sender.address, recipient=row.address, message=fill(prepared, personal))
+        path = self._return_path
+        return Letter(
+            sender=prepared.sender.address if path is None else path.of(row.issue, row.subscriber),
+            recipient=row.address,
+            message=fill(prepared, personal),
+        )
 
     def test_letter(self, prepared: Prepared, to: Subscriber, newsletter: str | None, now: datetime) -> Letter:
         """Returns a test mail: nobody's delivery, a Message-ID of its own."""
@@ -62,7 +73,8 @@ class Letters:
             identity=message_id(self._key, moment, to.number, prepared.sender.domain),
             now=now,
         )
-        return Letter(sender=prepared.sender.address, recipient=to.address, message=fill(prepared, personal))
+        sender = prepared.sender.address if self._return_path is None else self._return_path.plain
+        return Letter(sender=sender, recipient=to.address, message=fill(prepared, personal))
 
     def _personal(
         self,
