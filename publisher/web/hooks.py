@@ -65,21 +65,26 @@ def routes(app: App) -> list[BaseRoute]:
     """Returns the hook's route; without a secret there is none."""
     secret = app.settings.bounces.hook_secret.get_secret_value().encode()
 
-    async def take(request: Request) -> Response:
+    async def answered(request: Request) -> Response:
+        try:
+            return JSONResponse({"reports": [_told(receipt) for receipt in await take(request)]}, headers=_FIELDS)
+        except HTTPException as error:  # a machine asks, whatever it says that it accepts
+            fields = {**_FIELDS, **(error.headers or {})}
+            return JSONResponse({"error": error.detail}, error.status_code, headers=fields)
+
+    async def take(request: Request) -> list[Receipt]:
         body = await _body(request)
         now = app.clock.now()
         if not _is_signed(request, body, secret, now):
-            raise HTTPException(401, "the signature is missing, wrong or too old", headers=_FIELDS)
+            raise HTTPException(401, "the signature is missing, wrong or too old")
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type == "message/rfc822":
-            receipts = [await app.bounces.take_message(body, now)]
-        elif content_type == "application/json":
-            receipts = [await app.bounces.take(report, now) for report in _reports(body)]
-        else:
-            raise HTTPException(415, "application/json or message/rfc822 is needed", headers=_FIELDS)
-        return JSONResponse({"reports": [_told(receipt) for receipt in receipts]}, headers=_FIELDS)
+            return [await app.bounces.take_message(body, now)]
+        if content_type == "application/json":
+            return [await app.bounces.take(report, now) for report in _reports(body)]
+        raise HTTPException(415, "application/json or message/rfc822 is needed")
 
-    return [Route("/hooks/bounce", take, methods=["POST"])] if secret else []
+    return [Route("/hooks/bounce", answered, methods=["POST"])] if secret else []
 
 
 def _is_signed(request: Request, body: bytes, secret: bytes, now: datetime) -> bool:
@@ -99,7 +104,7 @@ def _reports(body: bytes) -> list[Report]:
             raise ValueError(f"at most {_MOST_REPORTS} reports in one call")
         return [document.to_report() for document in documents]
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise HTTPException(400, f"the reports cannot be read: {error}", headers=_FIELDS) from error
+        raise HTTPException(400, f"the reports cannot be read: {error}") from error
 
 
 def _told(receipt: Receipt) -> dict[str, str | int | None]:
@@ -119,9 +124,9 @@ async def _body(request: Request) -> bytes:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > LARGEST:
-                    raise HTTPException(413, "too large for a report", headers=_FIELDS)
+                    raise HTTPException(413, "too large for a report", {"connection": "close"})
     except TimeoutError as error:
-        raise HTTPException(408, headers={**_FIELDS, "connection": "close"}) from error
+        raise HTTPException(408, "the report did not come in time", {"connection": "close"}) from error
     except ClientDisconnect as error:
-        raise HTTPException(400, "the report did not come whole", headers=_FIELDS) from error
+        raise HTTPException(400, "the report did not come whole") from error
     return bytes(body)
