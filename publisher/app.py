@@ -221,7 +221,7 @@ async def _compose(
         delivering=Delivering(
             deliveries=deliveries,
             transport=_transport(settings.smtp, settings.delivery, inbox),
-            letters=Letters(catalogue, settings.smtp.sender, links, key, _return_path(settings.smtp, tokens)),
+            letters=Letters(catalogue, settings.smtp.sender, links, key, ReturnPath(settings.smtp.return_path, tokens)),
             engine=engine,
             clock=clock,
             boot=_boot(folder, now),
@@ -286,10 +286,6 @@ def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> 
         hostname=smtp.hostname,
     )
     return SmtpTransport(relay, delivery.connections, Patience.scaled(smtp.timeout))
-
-
-def _return_path(smtp: SmtpSettings, tokens: Tokens) -> ReturnPath | None:
-    return ReturnPath(smtp.return_path, tokens) if smtp.return_path else None
 
 
 def _report_mailbox(settings: BouncesSettings) -> ImapMailbox | None:

@@ -164,20 +164,27 @@ class Links:
 
 
 class ReturnPath:
-    """The address that reports about mail come back to, with a signed token per delivery in it (VERP)."""
+    """Where reports about mail come back to: an address with a signed token per delivery (VERP), or the sender's."""
 
     def __init__(self, address: str, tokens: Tokens) -> None:
-        self._local, _, self._domain = address.rpartition("@")
+        """`address`: whose mailbox gets the reports; empty: the sender of each mail does."""
+        self._address = address
         self._tokens = tokens
 
-    @property
-    def plain(self) -> str:
-        """Returns the address itself: for mail that is nobody's delivery."""
-        return f"{self._local}@{self._domain}"
+    def plain(self, sender: str) -> str:
+        """Returns the envelope sender of mail that is nobody's delivery."""
+        return self._address or sender
 
-    def of(self, issue: int, subscriber: int) -> str:
+    def of(self, issue: int, subscriber: int, sender: str) -> str:
         """Returns the envelope sender of one delivery, the same on every attempt; it names no reader."""
-        return f"{self._local}+{self._tokens.return_path(issue, subscriber)}@{self._domain}"
+        if not self._address:
+            return sender
+        local, _, domain = self._address.rpartition("@")
+        return f"{local}+{self.envelope_id(issue, subscriber)}@{domain}"
+
+    def envelope_id(self, issue: int, subscriber: int) -> str:
+        """Returns the token itself, which relays that offer DSN return as Original-Envelope-Id (RFC 3461 §4.4)."""
+        return self._tokens.return_path(issue, subscriber)
 
 
 def hash_of(token: str) -> str:

@@ -22,7 +22,7 @@ class Letters:
     ) -> None:
         """`sender` is who mails are from when their newsletter names nobody; `key` makes the Message-IDs.
 
-        `return_path`: where reports about them go; None: to their sender.
+        `return_path`: where reports about them go, and the mark they carry; None: to the sender, unmarked.
         """
         self._catalogue = catalogue
         self._sender = sender
@@ -52,11 +52,12 @@ class Letters:
             identity=message_id(self._key, row.issue, row.subscriber, prepared.sender.domain),
             now=now,
         )
-        path = self._return_path
+        path, sender = self._return_path, prepared.sender.address
         return Letter(
-            sender=prepared.sender.address if path is None else path.of(row.issue, row.subscriber),
+            sender=sender if path is None else path.of(row.issue, row.subscriber, sender),
             recipient=row.address,
             message=fill(prepared, personal),
+            envelope_id="" if path is None else path.envelope_id(row.issue, row.subscriber),
         )
 
     def test_letter(self, prepared: Prepared, to: Subscriber, newsletter: str | None, now: datetime) -> Letter:
@@ -73,7 +74,8 @@ class Letters:
             identity=message_id(self._key, moment, to.number, prepared.sender.domain),
             now=now,
         )
-        sender = prepared.sender.address if self._return_path is None else self._return_path.plain
+        sender = prepared.sender.address
+        sender = sender if self._return_path is None else self._return_path.plain(sender)
         return Letter(sender=sender, recipient=to.address, message=fill(prepared, personal))
 
     def _personal(

@@ -86,7 +86,12 @@ async def _step(work: Callable[[], T]) -> T:
     try:
         return await asyncio.wait_for(asyncio.to_thread(work), _SESSION_SECONDS)
     except (imaplib.IMAP4.error, OSError, EOFError, ValueError, TimeoutError) as error:
-        raise UnreachableError(f"the mailbox for reports cannot be read: {error}") from error
+        raise UnreachableError(f"the mailbox for reports cannot be read: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Returns what the server said; imaplib hands its words on as octets."""
+    return _words(list(error.args)) or str(error) or type(error).__name__
 
 
 def _opened(account: MailboxAccount) -> imaplib.IMAP4:

@@ -48,7 +48,7 @@ class Desk:
     def mail(self, reader: int) -> Mail:
         """The mail that a reader got."""
         return Mail(
-            return_path=RETURN_PATH.of(self.issue, reader),
+            return_path=RETURN_PATH.of(self.issue, reader, ""),
             recipient=f"reader{reader}@example.com",
             message_id=message_id(KEY, self.issue, reader, "wire.example"),
             unsubscribe_url=LINKS.unsubscribe_url(reader, "daily"),
@@ -106,7 +106,7 @@ async def test_the_token_survives_shouting_and_comes_back_as_envelope_id(desk: D
     mail = desk.mail(2)
     raw = samples.postfix(replace(mail, return_path=mail.return_path.upper(), message_id="<lost@elsewhere>"))
     assert (await desk.take(raw)).effect is Effect.SUPPRESSED
-    token = RETURN_PATH.of(desk.issue, 4).partition("+")[2].partition("@")[0]
+    token = RETURN_PATH.of(desk.issue, 4, "").partition("+")[2].partition("@")[0]
     raw = samples.several(
         replace(without_path(desk.mail(4)), message_id="", return_path=f"QQ{token}"), [("x@y", "failed", "5.1.1")]
     )
@@ -165,11 +165,11 @@ def _forged(desk: Desk) -> dict[str, bytes]:
     paths = {
         "none": "news@wire.example",
         "guessed": "bounces+2@wire.example",
-        "of another key": ReturnPath("bounces@wire.example", stranger).of(desk.issue, 2),
+        "of another key": ReturnPath("bounces@wire.example", stranger).of(desk.issue, 2, ""),
         "changed": f"bounces+{own[:-1]}{'a' if own[-1] != 'a' else 'b'}@wire.example",
         "shifted": f"bounces+{own[1:]}{own[0]}@wire.example",
-        "of nobody": RETURN_PATH.of(desk.issue, 99),
-        "of no issue": RETURN_PATH.of(desk.issue + 7, 2),
+        "of nobody": RETURN_PATH.of(desk.issue, 99, ""),
+        "of no issue": RETURN_PATH.of(desk.issue + 7, 2, ""),
     }
     identities = {
         "mine for another": mine.message_id,
@@ -237,11 +237,13 @@ async def test_tokens_of_a_key_before_are_still_read(desk: Desk) -> None:
 
 
 async def test_return_paths_tell_nothing_and_differ(desk: Desk) -> None:
-    made = {RETURN_PATH.of(issue, reader) for issue in range(1, 21) for reader in range(1, 21)}
+    made = {RETURN_PATH.of(issue, reader, "") for issue in range(1, 21) for reader in range(1, 21)}
     assert len(made) == 400
     assert all(path.islower() and len(path.partition("@")[0]) <= 64 for path in made)
-    assert RETURN_PATH.of(3, 7) == RETURN_PATH.of(3, 7)
-    assert RETURN_PATH.plain == "bounces@wire.example"
+    assert RETURN_PATH.of(3, 7, "") == RETURN_PATH.of(3, 7, "")
+    assert RETURN_PATH.plain("news@wire.example") == "bounces@wire.example"
+    unset = ReturnPath("", TOKENS)
+    assert unset.of(3, 7, "news@wire.example") == unset.plain("news@wire.example") == "news@wire.example"
 
 
 async def test_approving_what_is_not_quarantined_says_so(desk: Desk) -> None:

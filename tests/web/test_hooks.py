@@ -36,7 +36,7 @@ async def path_of(desk: Desk, reader: int) -> str:
     issue = await add_issue(desk.app.database, [reader])
     async with desk.app.database.write() as connection:
         await connection.execute(sa.update(deliveries).values(state=DeliveryState.ACCEPTED))
-    return ReturnPath("bounces@wire.example", desk.app.tokens).of(issue, reader)
+    return ReturnPath("bounces@wire.example", desk.app.tokens).of(issue, reader, "")
 
 
 async def post(
