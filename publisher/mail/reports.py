@@ -12,7 +12,6 @@ import quopri
 import re
 from collections.abc import Iterator
 from email import message_from_bytes
-from email.errors import MessageError
 from email.message import Message
 
 from publisher.errors import ReportError
@@ -51,8 +50,9 @@ def read_report(raw: bytes) -> Report:
         raise ReportError("nested too deep for a report")
     try:
         return _read(message_from_bytes(raw))
-    except (MessageError, ValueError, LookupError, RecursionError, AttributeError, TypeError) as error:
-        # The standard library's parser has raised each of these on some crafted message.
+    except ReportError:
+        raise
+    except Exception as error:  # of a crafted message the standard library's parser may raise anything
         raise ReportError(f"not a message that can be read: {type(error).__name__}") from error
 
 

@@ -35,6 +35,8 @@ from publisher.ports import BounceStore, Facts, ReportMailbox
 _TROUBLE = "report_mailbox_trouble"
 _MOST_AT_ONCE = 500
 """Messages taken from the mailbox at one look; the rest comes with the next one."""
+_TROUBLES_RIDDEN_OUT = 3
+"""Messages in a row or not that cannot be had, until the rest waits for the next look."""
 _MOST_GUESSES = 20
 """Addresses of one report that are looked up."""
 _WITHOUT_EFFECT = frozenset({Effect.NONE, Effect.UNPROVEN})
@@ -71,21 +73,32 @@ class Bounces:
 
     async def collect(self, mailbox: ReportMailbox, now: datetime) -> int:
         """Takes what is unread in a mailbox; returns how many messages. A mailbox that fails is told in `trouble`."""
-        taken = 0
+        taken, troubles = 0, []
         try:
             async with mailbox.session() as box:
                 for uid in (await box.unread())[:_MOST_AT_ONCE]:
-                    await self.take_message(await box.message(uid), now)
-                    # Killed before this, the same report comes again and changes nothing.
-                    await box.mark_read(uid)
-                    taken += 1
+                    try:
+                        await self.take_message(await box.message(uid), now)
+                        # Killed before this, the same report comes again and changes nothing.
+                        await box.mark_read(uid)
+                    except PublisherError as error:  # one message that cannot be had never keeps the others
+                        troubles.append(error)
+                        if len(troubles) == _TROUBLES_RIDDEN_OUT:
+                            break
+                    else:
+                        taken += 1
         except PublisherError as error:
-            await self._facts.put(_TROUBLE, json.dumps({"at": now.isoformat(timespec="seconds"), "error": str(error)}))
-            _log.warning("bounces.mailbox", error=str(error))
-        else:
-            if await self._facts.get(_TROUBLE):
-                await self._facts.put(_TROUBLE, "")
+            troubles.append(error)
+        await self._note_trouble(troubles[-1] if troubles else None, now)
         return taken
+
+    async def _note_trouble(self, error: PublisherError | None, now: datetime) -> None:
+        if error is not None:
+            _log.warning("bounces.mailbox", error=str(error))
+            said = json.dumps({"at": now.isoformat(timespec="seconds"), "error": str(error)})
+            await self._facts.put(_TROUBLE, said)
+        elif await self._facts.get(_TROUBLE):
+            await self._facts.put(_TROUBLE, "")
 
     async def trouble(self) -> str | None:
         """Returns why the mailbox could not be read at the last look; None: it could."""

@@ -198,9 +198,9 @@ async def record(
 
 async def _standing(connection: AsyncConnection, issue: int) -> Standing:
     """Returns whether an issue's hard bounces are believed; the one that makes too many takes the others along."""
-    # Two at once count one after the other.
-    locked = sa.select(issues.c.bounce_standing, issues.c.expected).where(issues.c.id == issue).with_for_update()
-    row = (await connection.execute(locked)).one()
+    query = sa.select(issues.c.bounce_standing, issues.c.expected).where(issues.c.id == issue)
+    # Two at once count one after the other; rows that refer to the issue may still be added.
+    row = (await connection.execute(query.with_for_update(key_share=True))).one()
     if row.bounce_standing is not None:
         return Standing(row.bounce_standing)
     counted = (

@@ -294,9 +294,11 @@ async def test_a_mailbox_that_dies_is_told_and_read_on_later(desk: Desk, dies_at
     trouble = await desk.bounces.trouble()
     assert trouble is not None
     assert f"gone at {dies_at}" in trouble
+    alone = dies_at in ("message 2", "mark 1", "mark 3")
+    assert len(box.read) == (3 if alone else 0)
     box.dies_at = ""
     await desk.bounces.collect(box, NOW)
     assert await desk.bounces.trouble() is None
-    assert box.read == ["1", "2", "3", "4"]
+    assert sorted(box.read) == ["1", "2", "3", "4"]
     assert await desk.suppressed() == [f"reader{n}@example.com" for n in (1, 2, 3)]
     assert await desk.bounces.tallies() == {"hard": 3, "unreadable": 1}
