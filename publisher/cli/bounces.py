@@ -25,9 +25,10 @@ def bounces_command() -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @pass_context
 def process(ctx: Context, files: tuple[str, ...]) -> int:
-    """Read delivery and complaint reports out of messages, mboxes and Maildirs; - is standard input.
+    """Read bounces and complaints out of files.
 
-    Each is told with what it meant. A report that does not prove to be about a mail of ours is ignored.
+    A FILE is a message, an mbox, a Maildir, or - for standard input. Each message is told with what it meant; one that
+    does not prove to be about a mail of ours is ignored.
     """
 
     async def work(app: "App") -> list[dict[str, Any]]:

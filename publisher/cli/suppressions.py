@@ -77,7 +77,10 @@ def remove(ctx: Context, address: str) -> None:
 @click.argument("issue", type=_NUMBER)
 @pass_context
 def approve(ctx: Context, issue: int) -> None:
-    """Believe the quarantined bounces of an issue: those addresses are never mailed again."""
+    """Believe an issue's quarantined bounces.
+
+    Those addresses are never mailed again.
+    """
 
     async def work(app: "App") -> int:
         return await app.bounces.approve(issue, app.clock.now())
@@ -90,7 +93,10 @@ def approve(ctx: Context, issue: int) -> None:
 @click.argument("issue", type=_NUMBER)
 @pass_context
 def dismiss(ctx: Context, issue: int) -> None:
-    """Take the quarantined bounces of an issue for a server's mistake: they suppress nobody."""
+    """Disbelieve an issue's quarantined bounces.
+
+    They are taken for a server's mistake and suppress nobody.
+    """
 
     async def work(app: "App") -> None:
         await app.bounces.dismiss(issue, app.clock.now())

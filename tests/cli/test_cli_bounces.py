@@ -112,6 +112,8 @@ def test_mail_carries_a_return_path_of_its_own(publication: Publication) -> None
     assert not any("reader" in mail.return_path for mail in mails.values())
     inbox = (publication.folder / "var" / "inbox").glob("*.eml")
     assert all(path.read_text().count("bounces+") == 1 for path in inbox)
+    assert publication("send", "daily", "--to", "me@example.org")[0] == 0
+    assert publication.mails()["me@example.org"].return_path == "bounces@wire.example"
 
 
 def test_files_of_every_shape_are_told_one_by_one(publication: Publication, monkeypatch: pytest.MonkeyPatch) -> None:
