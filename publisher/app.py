@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -41,9 +42,10 @@ from publisher.services.plan import Planning
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
+from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
 from publisher.services.wire import Wire
-from publisher.settings import BouncesSettings, DeliverySettings, Settings, SmtpSettings
+from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
@@ -55,10 +57,14 @@ from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
+from publisher.stores.revisions import Revisions
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.sandbox import SandboxTransport
 from publisher.transports.smtp import Patience, Relay, SmtpTransport
+
+if TYPE_CHECKING:
+    from publisher.mail.dkim import Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,7 @@ class App:
     drafting: Drafting
     planning: Planning
     previewing: Previewing
+    letters: Letters
     delivering: Delivering
     bounces: Bounces
     report_mailbox: ImapMailbox | None
@@ -149,7 +156,7 @@ async def _compose(
         folder=settings.articles.path,
         permalink=settings.articles.permalink,
         withdraw=settings.articles.on_delete == "withdraw",
-        missing_grace=timedelta(seconds=2),
+        missing_grace=timedelta(seconds=settings.articles.delete_grace),
     )
     as_configured = partial(settled, catalogue=catalogue)
     articles = Articles(database, as_configured)
@@ -157,8 +164,10 @@ async def _compose(
     read = partial(parse, rules=rules)
     people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
-    links = Links(site.url, tokens)
+    links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
+    return_path = ReturnPath(settings.smtp.return_path, tokens)
+    letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder), return_path)
     engine = LocalEngine()
     drafting = Drafting(catalogue=catalogue, articles=articles, issues=issues, renderer=templates)
     planning = Planning(
@@ -218,14 +227,24 @@ async def _compose(
             articles=articles,
             sandbox=settings.smtp.sandbox,
         ),
+        letters=letters,
         delivering=Delivering(
             deliveries=deliveries,
             transport=_transport(settings.smtp, settings.delivery, inbox),
-            letters=Letters(catalogue, settings.smtp.sender, links, key, ReturnPath(settings.smtp.return_path, tokens)),
+            letters=letters,
             engine=engine,
             clock=clock,
             boot=_boot(folder, now),
             policy=_policy(settings.delivery),
+            revise=Revising(
+                planning=planning,
+                drafting=drafting,
+                issues=issues,
+                articles=articles,
+                revisions=Revisions(database, sandbox=settings.smtp.sandbox),
+                facts=facts,
+                setting=_setting(settings),
+            ).run,
         ),
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
@@ -271,6 +290,15 @@ def _rules(settings: Settings, catalogue: Catalogue, asset_path: "partial[str]")
         default_access=catalogue.default_access,
         permalink=settings.articles.permalink,
     )
+
+
+def _signer(dkim: DkimSettings | None, folder: Path) -> "Signer | None":
+    """Returns who signs mail; cryptography is loaded only where somebody does."""
+    if dkim is None:
+        return None
+    from publisher.signing import signer
+
+    return signer(dkim, folder)
 
 
 def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> Transport:

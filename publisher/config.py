@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from publisher.content.permalink import is_reserved
 from publisher.errors import ConfigError
+from publisher.mail.encoding import is_sendable
+from publisher.mail.message import Sender
 from publisher.newsletters.schedule import parse
 from publisher.settings import Settings, problems_of
 
@@ -31,7 +33,7 @@ def load(folder: Path) -> Settings:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise ConfigError([*problems, *map(_line, error.errors(include_url=False))]) from error
-    problems += [*problems_of(settings), *_schedules(settings), *_addresses(settings)]
+    problems += [*problems_of(settings), *_schedules(settings), *_addresses(settings), *_senders(settings)]
     if problems:
         raise ConfigError(problems)
     return settings
@@ -84,6 +86,27 @@ def _addresses(settings: Settings) -> list[str]:
     if is_reserved(pattern.removeprefix("/")):
         return [f"articles.permalink: addresses below {pattern.split('{')[0]} are the program's own; choose others"]
     return []
+
+
+def _senders(settings: Settings) -> list[str]:
+    """Returns what is wrong with our own addresses: each must be mailable, a sender covered by the signature."""
+    problems = []
+    senders = {"smtp.sender": settings.smtp.sender}
+    senders |= {f"newsletters.{i}.sender": n.sender for i, n in enumerate(settings.newsletters) if n.sender}
+    if settings.smtp.unsubscribe_mailto and not is_sendable(settings.smtp.unsubscribe_mailto):
+        problems.append("smtp.unsubscribe_mailto: an address such as unsubscribe@example.org is needed")
+    for key, text in senders.items():
+        try:
+            sender = Sender.parse(text)
+        except ValueError as error:
+            problems.append(f"{key}: {error}")
+            continue
+        if settings.dkim and not sender.is_aligned_with(settings.dkim.domain):
+            problems.append(
+                f"dkim.domain: {settings.dkim.domain} does not speak for {key}, {sender.address}: "
+                f"receivers would not count its signature (DMARC); {sender.domain} or a domain above it would do"
+            )
+    return problems
 
 
 def _line(error: Any) -> str:

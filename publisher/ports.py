@@ -19,6 +19,7 @@ from publisher.model.issue import (
     OpenSlot,
     SendRequest,
     SlotState,
+    StaleRow,
     StoryRef,
     Variant,
 )
@@ -497,6 +498,27 @@ class IssueStore(Protocol):
 
     async def answer_request(self, number: int, issue: int | None, answer: dict[str, Any]) -> None:
         """Says what came of a wish."""
+
+
+class Revisions(Protocol):
+    """Waiting deliveries whose contents are in doubt; every change names what it expects."""
+
+    async def doubtful(self, now: datetime, limit: int) -> list[StaleRow]:
+        """Returns waiting deliveries of issues being sent that must be decided anew."""
+
+    async def replace(
+        self, rows: Collection[int], issue: int, before: int, outcome: str, variant: Variant, now: datetime
+    ) -> int:
+        """Gives waiting deliveries another variant than `before`; returns how many they were."""
+
+    async def confirm(self, rows: Collection[int], variant: int, now: datetime) -> int:
+        """Says of waiting deliveries that what they bring was right as of `now`."""
+
+    async def give_up(self, rows: Collection[int], variant: int, now: datetime) -> int:
+        """Ends waiting deliveries that have nothing left to bring."""
+
+    async def doubt_everything(self) -> int:
+        """Has everything that waits decided anew."""
 
 
 class ReaderStore(Protocol):

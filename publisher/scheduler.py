@@ -6,13 +6,15 @@ in memory only.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+
+from publisher.ports import Clock
 
 Action = Callable[[], Awaitable[None]]
 
@@ -22,7 +24,9 @@ _log = structlog.get_logger(__name__)
 class Scheduler:
     """Runs actions at moments and intervals; an action that fails is logged and runs again the next time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        """`clock` is whose moments `at` is told; how long until then is measured by the machine's own."""
+        self._clock = clock
         # A wake-up that comes late still counts, and several late ones are one.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler = AsyncIOScheduler(job_defaults=defaults, timezone="UTC")
@@ -49,7 +53,12 @@ class Scheduler:
             except JobLookupError:
                 return
             return
-        self._scheduler.add_job(_guarded(name, action), DateTrigger(moment), id=name, replace_existing=True)
+        self._scheduler.add_job(
+            _guarded(name, action), DateTrigger(self._on_this_machine(moment)), id=name, replace_existing=True
+        )
+
+    def _on_this_machine(self, moment: datetime) -> datetime:
+        return datetime.now(UTC) + (moment - self._clock.now())
 
 
 def _guarded(name: str, action: Action) -> Action:

@@ -44,7 +44,7 @@ class Service:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._scheduler = Scheduler()
+        self._scheduler = Scheduler(app.clock)
         self._vitals = Vitals()
         self._stop = asyncio.Event()
         self._planning = asyncio.Lock()
@@ -161,7 +161,10 @@ class Service:
             self._app.engine.ring()
 
     async def _answer_requests(self) -> None:
-        """Does what `publisher send` beside this service asked for (decisions 16)."""
+        """Does what commands beside this service asked for (decisions 16)."""
+        loss = await self._app.publishing.loss()
+        if loss is not None and loss.released:
+            await self._refresh()
         async with self._planning:
             if await self._app.planning.answer_requests(self._app.clock.now()):
                 self._app.engine.ring()

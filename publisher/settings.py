@@ -5,9 +5,11 @@ unknown keys; what one key cannot know alone (does that section exist?) is
 checked over the whole at the end, all problems at once.
 """
 
+import posixpath
 import re
+from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
@@ -15,11 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic.functional_validators import AfterValidator
 
 from publisher.model.article import Access
-from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newsletter, Product, Section, Site
+from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newsletter, Policy, Product, Section, Site
 from publisher.model.text import Localized
+from publisher.model.view import Channel
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
 _PATTERN = re.compile(r"(?:/(?:[A-Za-z0-9._~-]|\{(?:slug|section|year|month|day)\})+)+/")
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _RETURN_LOCAL = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _RETURN_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
@@ -28,6 +33,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHORTEST_SECRET = 32
 _LONGEST_RETURN_LOCAL = 31
 """Octets before the @: with the sign and the token it has to stay within 64 (RFC 5321 §4.5.3.1.1)."""
+_CHANNELS = {"feed": Channel.FEED, "email": Channel.EMAIL, "wire": Channel.NINJS}
 RESERVED_IDS = frozenset({"all", "tags", "newsletters", "feeds", "wire"})
 
 
@@ -92,7 +98,30 @@ def _public_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("an address such as https://news.example.org is needed")
+    if not value.isascii():  # feeds and mail headers take URIs, not IRIs (RFC 3987 §3.1)
+        value = parts._replace(netloc=_in_ascii(parts.netloc), path=quote(parts.path, safe="/%")).geturl()
     return value.rstrip("/")
+
+
+def _in_ascii(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(f"{domain!r} is not a domain") from error
+
+
+def _domain(value: str) -> str:
+    domain = _in_ascii(value.strip()).lower()
+    if not _DOMAIN.fullmatch(domain) or len(domain) > 253:
+        raise ValueError("a domain such as example.org is needed")
+    return domain
+
+
+def _selector(value: str) -> str:
+    selector = value.strip().lower()
+    if not _SELECTOR.fullmatch(selector) or len(selector) > 128:
+        raise ValueError('a name such as "news" is needed: letters, digits and hyphens, dots between')
+    return selector
 
 
 def _mailbox(value: str) -> str:
@@ -106,6 +135,8 @@ Identifier = Annotated[str, AfterValidator(_identifier)]
 Language = Annotated[str, AfterValidator(_language)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
+Domain = Annotated[str, AfterValidator(_domain)]
+Selector = Annotated[str, AfterValidator(_selector)]
 LocalizedText = str | dict[Language, str]
 
 
@@ -136,14 +167,39 @@ class SiteSettings(_Table):
         return value
 
 
+class _Portion(_Table):
+    """How many paragraphs of a withheld text the public gets, by where it gets them."""
+
+    page: int = Field(default=0, ge=0, le=3)
+    feed: int = Field(default=0, ge=0, le=3)
+    email: int = Field(default=0, ge=0, le=3)
+
+
 class ArticlesSettings(_Table):
     """`[articles]`: the folder of stories."""
 
     path: str = "articles"
     access: Access | None = None
     on_delete: Literal["remove", "withdraw"] = "remove"
+    on_expire: Literal["remove", "keep"] = "remove"
+    delete_grace: float = 2.0
+    public_delay: float = 0.0
+    public_paragraphs: _Portion = _Portion()
+    outside_products: Literal["nothing", "summary"] = "nothing"
     permalink: str = "/articles/{slug}/"
     force_polling: bool = False
+
+    @field_validator("delete_grace", "public_delay", mode="before")
+    @classmethod
+    def _in_seconds(cls, value: object) -> float:
+        return parse_duration(value)
+
+    @field_validator("public_paragraphs", mode="before")
+    @classmethod
+    def _is_a_portion(cls, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return {"page": value, "feed": value, "email": value}
+        return value
 
     @field_validator("permalink")
     @classmethod
@@ -174,6 +230,8 @@ class _FilterKeys(_Table):
     tags: list[str] = []
     languages: list[Language] = []
     urgency_max: int | None = Field(default=None, ge=1, le=9)
+    subjects: list[Annotated[str, Field(pattern=r"^\d{8}$")]] = []
+    genres: list[str] = []
 
     def to_filter(self) -> Filter:
         """Returns the criteria as a value."""
@@ -182,6 +240,8 @@ class _FilterKeys(_Table):
             tags=tuple(self.tags),
             languages=tuple(self.languages),
             urgency_max=self.urgency_max,
+            subjects=tuple(self.subjects),
+            genres=tuple(self.genres),
         )
 
 
@@ -191,6 +251,7 @@ class ProductSettings(_FilterKeys):
     id: Identifier
     title: LocalizedText
     exclude: _FilterKeys | None = None
+    channels: list[Literal["feed", "email", "wire"]] = []
 
 
 class NewsletterSettings(_FilterKeys):
@@ -234,6 +295,7 @@ class SmtpSettings(_Table):
     sender: Mailbox = "Publisher <news@localhost.localdomain>"
     return_path: Annotated[str, AfterValidator(_return_path)] = ""
     sandbox: bool = True
+    unsubscribe_mailto: str = ""
     hostname: str = ""
     timeout: float = 60.0
 
@@ -294,11 +356,18 @@ class BouncesSettings(_Table):
 
 
 class DkimSettings(_Table):
-    """`[dkim]`: the signing key."""
+    """`[dkim]`: who signs outgoing mail, and with which key; domain and selector are needed together."""
 
-    domain: str = ""
-    selector: str = ""
-    key_file: str = "var/dkim.pem"
+    domain: Domain
+    selector: Selector
+    key_file: str = Field(default="var/dkim.pem", min_length=1)
+
+    @field_validator("key_file")
+    @classmethod
+    def _is_not_published(cls, value: str) -> str:
+        if posixpath.normpath(value).split("/")[0] in ("public", "static", "pages", "articles", "templates"):
+            raise ValueError('this folder is for everybody to read; keep the key in another, such as "var"')
+        return value
 
 
 class DeliverySettings(_Table):
@@ -380,11 +449,27 @@ class Settings(_Table):
                     title=Localized.of(p.title),
                     match=p.to_filter(),
                     exclude=p.exclude.to_filter() if p.exclude else None,
+                    channels=frozenset(_CHANNELS[name] for name in p.channels),
                 )
                 for p in self.products
             },
             newsletters={n.id: self._newsletter(n) for n in self.newsletters},
             default_access=self.default_access,
+            policy=self._policy(),
+        )
+
+    def _policy(self) -> Policy:
+        articles = self.articles
+        portion = articles.public_paragraphs
+        return Policy(
+            public_delay=timedelta(seconds=articles.public_delay),
+            summaries_outside=articles.outside_products == "summary",
+            expired_pages=articles.on_expire == "keep",
+            lead_paragraphs={
+                Channel.PAGE: portion.page,
+                Channel.FEED: portion.feed,
+                Channel.EMAIL: portion.email,
+            },
         )
 
     def _site(self) -> Site:

@@ -27,7 +27,7 @@ title = { en = "Economy", tr = "Ekonomi" }
 
 [[products]]
 id = "asia"
-title = "Asia desk"
+title = { en = "Asia desk", tr = "Asya masası" }
 sections = ["asia-pacific"]
 
 [[newsletters]]

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from publisher import config
 from publisher.app import open_app
 from publisher.errors import ConfigError, OwnerError, StoreError
 from publisher.logs import configure
+from publisher.model.view import Channel
 from publisher.owner import owned, owning, secret_key
 
 
@@ -89,6 +91,10 @@ async def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
             pass
 
 
+SENDER = "[smtp]\nsender = 'news@example.org'\n"
+TWO_SENDERS = SENDER + "[[newsletters]]\nid = 'a'\ntitle = 'A'\nsender = 'a@example.com'\n"
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -112,11 +118,30 @@ async def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
         ('[smtp]\nsandbox = false\nusername = "me"', "smtp"),
         ('[smtp]\npassword_file = "nowhere"', "smtp.password_file"),
         ('[smtp]\nsender = "nobody"', "smtp.sender"),
+        ('[smtp]\nsender = "é@example.org"', "smtp.sender: 'é@example.org' is not a sender"),
+        ('[[newsletters]]\nid = "a"\ntitle = "A"\nsender = "é@example.org"', "newsletters.0.sender: 'é@"),
+        ('[smtp]\nunsubscribe_mailto = "Us <a@example.org>"', "smtp.unsubscribe_mailto: an address"),
+        ('[dkim]\nselector = "news"', "dkim.domain: Field required"),
+        ('[dkim]\ndomain = "example.org"', "dkim.selector: Field required"),
+        ('[dkim]\ndomain = "localhost"\nselector = "news"', "dkim.domain: a domain"),
+        ('[dkim]\ndomain = "example.org; x"\nselector = "news"', "dkim.domain: a domain"),
+        ('[dkim]\ndomain = "example.org"\nselector = "a:b"', "dkim.selector: a name"),
+        ('[dkim]\ndomain = "example.org"\nselector = "a"\nkey_file = "./static/k"', "dkim.key_file: this folder"),
+        (
+            f"{TWO_SENDERS}[dkim]\ndomain = 'example.org'\nselector = 'a'",
+            "dkim.domain: example.org does not speak for newsletters.0.sender, a@example.com",
+        ),
         ('[articles]\npermalink = "/x/"', "articles.permalink"),
         ('[articles]\npermalink = "/feeds/{slug}/"', "articles.permalink"),
         ('[articles]\npermalink = "/../esc/{slug}/"', "articles.permalink"),
         ('[articles]\npermalink = "/{slug}{/"', "articles.permalink"),
         ('[articles]\npath = "public"', "articles.path"),
+        ("[articles]\npublic_paragraphs = 4", "articles.public_paragraphs"),
+        ("[articles]\npublic_paragraphs = { mail = 1 }", "articles.public_paragraphs.mail"),
+        ('[articles]\npublic_delay = "soon"', "articles.public_delay"),
+        ('[articles]\non_expire = "burn"', "articles.on_expire"),
+        ('[[products]]\nid = "asia"\ntitle = "A"\nchannels = ["fax"]', "products.0.channels"),
+        ('[[products]]\nid = "asia"\ntitle = "A"\nsubjects = ["war"]', "products.0.subjects"),
         ('[database]\nurl = "mysql://x"', "database.url"),
         ("[site\n", "config.toml"),
     ],
@@ -149,6 +174,20 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert "hush" not in repr(settings)
 
 
+def test_names_in_other_scripts_become_what_mail_and_feeds_can_carry(tmp_path: Path) -> None:
+    """Domains as A-labels, paths percent-encoded (RFC 3987 §3.1)."""
+    (tmp_path / "config.toml").write_text(
+        '[site]\nurl = "https://haber.örnek.example:8443/günlük/"\n[smtp]\nsender = "a@haber.örnek.example"\n'
+        '[dkim]\ndomain = "Örnek.example"\nselector = "News.2026"\n',
+        encoding="utf-8",
+    )
+    settings = config.load(tmp_path)
+    assert settings.site.url == "https://haber.xn--rnek-4qa.example:8443/g%C3%BCnl%C3%BCk"
+    assert settings.dkim is not None
+    assert (settings.dkim.domain, settings.dkim.selector) == ("xn--rnek-4qa.example", "news.2026")
+    assert settings.dkim.key_file == "var/dkim.pem"
+
+
 def test_a_folder_without_configuration_is_no_publication(tmp_path: Path) -> None:
     """The error says how to make one."""
     with pytest.raises(ConfigError, match="publisher init"):
@@ -161,6 +200,23 @@ def test_the_starter_is_gated_and_a_blog_is_not(tmp_path: Path) -> None:
     assert config.load(tmp_path).gated
     (tmp_path / "config.toml").write_text('[site]\ntitle = "Blog"\n[[newsletters]]\nid = "w"\ntitle = "W"\n')
     assert not config.load(tmp_path).gated
+
+
+def test_the_public_s_portion_is_said_in_one_number_or_by_channel(tmp_path: Path) -> None:
+    """And everything else that a policy holds."""
+    (tmp_path / "config.toml").write_text(
+        '[site]\ncontact = "mailto:a@b.example"\n'
+        '[articles]\naccess = "summary"\npublic_paragraphs = 2\npublic_delay = "15m"\n'
+        'outside_products = "summary"\non_expire = "keep"\n'
+        '[[products]]\nid = "asia"\ntitle = "A"\nchannels = ["wire", "email"]\nexclude = { genres = ["Opinion"] }\n'
+    )
+    catalogue = config.load(tmp_path).catalogue()
+    policy, product = catalogue.policy, catalogue.products["asia"]
+    assert dict(policy.lead_paragraphs) == {Channel.PAGE: 2, Channel.FEED: 2, Channel.EMAIL: 2}
+    assert (policy.public_delay, policy.summaries_outside, policy.expired_pages) == (timedelta(minutes=15), True, True)
+    assert product.channels == {Channel.NINJS, Channel.EMAIL}
+    assert product.exclude is not None
+    assert product.exclude.genres == ("Opinion",)
 
 
 def test_tokens_are_shortened_in_logs_and_every_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:

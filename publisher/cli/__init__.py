@@ -24,6 +24,7 @@ COMMANDS = (
     "bounces",
     "build",
     "check",
+    "dkim",
     "init",
     "issues",
     "migrate",
@@ -35,6 +36,7 @@ COMMANDS = (
     "status",
     "subscribers",
     "suppressions",
+    "unsubscribes",
 )
 """Each is `publisher.cli.NAME` with a click command of that name; loaded when it is called."""
 

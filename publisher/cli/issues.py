@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from publisher.cli.context import Context, pass_context
-from publisher.errors import NotFoundError, StoreError
+from publisher.errors import NotFoundError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from publisher.app import App
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 50
 _ENDED = ("done", "done_with_uncertain", "cancelled")
+_ALL, _LOSSES = "all", "losses"
 _NUMBER = click.IntRange(1, 2**63 - 1)
 """What the database can number."""
 
@@ -29,13 +30,16 @@ def issues_command() -> None:
 def list_issues(ctx: Context, newsletter: str | None, limit: int) -> None:
     """List issues with their counts, newest first."""
 
-    async def work(app: "App") -> list[dict[str, Any]]:
+    async def work(app: "App") -> tuple[list[dict[str, Any]], list[str]]:
         found = await app.issues.latest(newsletter=newsletter, limit=limit)
         counts = await app.issues.all_counts([issue.number for issue in found])
-        return [_told(app, issue, counts[issue.number]) for issue in found]
+        loss = await app.publishing.loss()
+        missing = [f"held: {loss.reason}"] if loss is not None and not loss.released else []
+        return [_told(app, issue, counts[issue.number]) for issue in found], missing
 
-    issues = ctx.run(work)
-    ctx.emit(issues, "\n".join(map(_line, issues)) or "no issue was made yet")
+    issues, missing = ctx.run(work)
+    lines = [*missing, *map(_line, issues)]
+    ctx.emit(issues, "\n".join(lines) or "no issue was made yet")
 
 
 @issues_command.command("show")
@@ -90,17 +94,56 @@ def hold_issue(ctx: Context, number: int) -> None:
 
 
 @issues_command.command("release")
-@click.argument("number", type=_NUMBER)
+@click.argument("what", metavar="N...|all|losses", nargs=-1, required=True)
 @pass_context
-def release_issue(ctx: Context, number: int) -> None:
-    """Let a held or paused issue go; the running service delivers it, else the next `send` or `run`."""
+def release_issue(ctx: Context, what: tuple[str, ...]) -> None:
+    """Let held or paused issues go: by number, or `all` that are held.
 
-    async def work(app: "App") -> dict[str, Any]:
-        await _require_deliverable(app, number)
-        _require(await app.issues.release(number), await _found(app, number), "released")
-        return await _after(app, number)
+    The running service delivers them, else the next `send` or `run`. `losses` has the stories taken down that are
+    gone from the folder and were held because they are many.
+    """
+    if what == (_LOSSES,):
+        return _release_losses(ctx)
 
-    ctx.emit(after := ctx.run(work), _line(after))
+    async def work(app: "App") -> list[dict[str, Any]]:
+        numbers = await _held(app) if what == (_ALL,) else [_number(word) for word in what]
+        for number in numbers:
+            await _require_deliverable(app, number)
+        released = []
+        for number in numbers:
+            _require(await app.issues.release(number), await _found(app, number), "released")
+            released.append(await _after(app, number))
+        return released
+
+    after = ctx.run(work)
+    single = after[0] if len(after) == 1 and what != (_ALL,) else after
+    ctx.emit(single, "\n".join(map(_line, after)) or "nothing is held")
+    return None
+
+
+def _release_losses(ctx: Context) -> None:
+    async def work(app: "App") -> int:
+        loss = await app.publishing.loss()
+        if loss is None or not await app.publishing.release_loss():
+            raise NotFoundError("no stories are missing from the folder")
+        return len(loss.sources)
+
+    gone = ctx.run(work)
+    ctx.emit(
+        {"released": gone}, f"{gone} stories will be taken down by the service within a minute, or by the next build"
+    )
+
+
+async def _held(app: "App") -> list[int]:
+    """Returns the issues that wait for a word and may go at present, oldest first."""
+    found = await app.issues.held()
+    return [issue.number for issue in found if app.deliveries.bar(sandbox=issue.sandbox) is None]
+
+
+def _number(word: str) -> int:
+    if not word.isascii() or not word.isdigit() or not 1 <= int(word) < 2**63:
+        raise UsageError(f"{word!r} is no issue's number; say numbers, `{_ALL}` or `{_LOSSES}`")
+    return int(word)
 
 
 @issues_command.command("cancel")

@@ -78,12 +78,9 @@ async def recipient(app: "App", address: str) -> "Subscriber":
 def message(app: "App", found: "Preview", to: "Subscriber") -> bytes:
     """Returns a preview as the message that would go over the wire."""
     from publisher.model.issue import IssueKind
-    from publisher.owner import secret_key
-    from publisher.services.letters import Letters
 
-    letters = Letters(app.catalogue, app.settings.smtp.sender, app.links, secret_key(app.state))
-    prepared = letters.prepared(found.mail, IssueKind.DIGEST, found.newsletter.id)
-    return letters.test_letter(prepared, to, found.newsletter.id, app.clock.now()).message
+    prepared = app.letters.prepared(found.mail, IssueKind.DIGEST, found.newsletter.id)
+    return app.letters.test_letter(prepared, to, found.newsletter.id, app.clock.now()).message
 
 
 def part(raw: bytes, form: str) -> str:

@@ -35,11 +35,13 @@ async def _status(app: "App") -> dict[str, Any]:
         upcoming[newsletter.id] = slot.due_at if slot else None
     issues = await app.issues.latest(limit=_SHOWN)
     counts = await app.issues.all_counts([issue.number for issue in issues])
+    loss = await app.publishing.loss()
     return {
         "running": owned(app.state),
         "sandbox": app.settings.smtp.sandbox,
         "articles": len(app.publishing.intake.articles),
         "refused": problems,
+        "held": [] if loss is None or loss.released else [loss.reason],
         "next": upcoming,
         "issues": [
             {
@@ -76,6 +78,7 @@ def _text(found: dict[str, Any]) -> str:
         f"mail       {'sandbox: none leaves this machine' if found['sandbox'] else 'goes to real people'}",
         f"articles   {found['articles']}",
     ]
+    lines += [f"held       {reason}" for reason in found["held"]]
     lines += [f"next       {name}: {_moment(at)}" for name, at in found["next"].items()]
     queue = ", ".join(f"{count} {state}" for state, count in found["queue"].items() if count)
     lines.append(f"queue      {queue or 'empty'}")

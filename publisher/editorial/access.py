@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from publisher.editorial.timing import embargoed, expired, scheduled
 from publisher.model.article import Access, Article, Status, Story
-from publisher.model.catalogue import Catalogue, Filter, Product, Section
+from publisher.model.catalogue import Catalogue, Filter, Policy, Product, Section
 from publisher.model.people import Grant, Viewer
 from publisher.model.view import Channel, Depth
 
@@ -17,10 +17,17 @@ _PUBLIC_DEPTH = {
     Access.HEADLINE: Depth.HEADLINE,
     Access.SUBSCRIBER: Depth.HIDE,
 }
+_PLAIN = Policy()
 
 
 def decide(
-    article: Article, viewer: Viewer, channel: Channel, now: datetime, *, earlier: Sequence[Article] = ()
+    article: Article,
+    viewer: Viewer,
+    channel: Channel,
+    now: datetime,
+    *,
+    earlier: Sequence[Article] = (),
+    policy: Policy = _PLAIN,
 ) -> Depth:
     """Returns how much of `article` the viewer gets on `channel` at `now`.
 
@@ -32,44 +39,68 @@ def decide(
         case Status.PLANNED | Status.DRAFT:
             return Depth.HIDE
         case Status.KILLED | Status.WITHDRAWN:
-            return Depth.TOMBSTONE if visible_before(earlier, viewer, now) else Depth.HIDE
+            return Depth.TOMBSTONE if visible_before(earlier, viewer, now, policy) else Depth.HIDE
         case Status.HELD:
-            return Depth.HOLD if visible_before(earlier, viewer, now) else Depth.HIDE
+            return Depth.HOLD if visible_before(earlier, viewer, now, policy) else Depth.HIDE
         case Status.PUBLISHED:
-            return _decide_published(article, viewer, channel, now)
+            return _decide_published(article, viewer, channel, now, policy)
 
 
-def _decide_published(article: Article, viewer: Viewer, channel: Channel, now: datetime) -> Depth:
-    if scheduled(article, now) or expired(article, now):
+def _decide_published(article: Article, viewer: Viewer, channel: Channel, now: datetime, policy: Policy) -> Depth:
+    if scheduled(article, now):
+        return Depth.HIDE
+    if expired(article, now) and not (policy.expired_pages and channel is Channel.PAGE):
         return Depth.HIDE
     if embargoed(article, now):
-        early = channel in _EARLY_CHANNELS and any(g.embargo_cleared for g in _covering(article, viewer, now))
+        early = channel in _EARLY_CHANNELS and any(g.embargo_cleared for g in _covering(article, viewer, now, channel))
         return Depth.FULL_EMBARGOED if early else Depth.HIDE
-    return _reach(article, viewer, now)
-
-
-def visible_before(earlier: Sequence[Article], viewer: Viewer, now: datetime) -> bool:
-    """Returns whether present entitlement opens any of the versions that were out."""
-    return any(_reach(version, viewer, now) is not Depth.HIDE for version in earlier)
-
-
-def _reach(article: Article, viewer: Viewer, now: datetime) -> Depth:
-    """Returns the depth of a story that is out, whatever its dates say."""
-    if article.access is Access.PUBLIC or entitled(article, viewer, now):
+    if entitled(article, viewer, now, channel):
         return Depth.FULL
-    if any(in_force(grant, now) for grant in viewer.grants):
+    return _outside(article, viewer, now, policy) if now >= open_from(article, policy, now) else Depth.HIDE
+
+
+def visible_before(earlier: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy = _PLAIN) -> bool:
+    """Returns whether present entitlement opens any of the versions that were out."""
+    return any(
+        entitled(version, viewer, now) or _outside(version, viewer, now, policy) is not Depth.HIDE
+        for version in earlier
+    )
+
+
+def _outside(article: Article, viewer: Viewer, now: datetime, policy: Policy) -> Depth:
+    """Returns the depth of a story that is out, for one whose licences do not cover it."""
+    if article.access is Access.PUBLIC:
+        return Depth.FULL
+    if subscribed(viewer, now) and not policy.summaries_outside:
         return Depth.HIDE  # what a subscriber's products leave out is not for this subscriber
     return _PUBLIC_DEPTH[article.access or Access.SUBSCRIBER]
 
 
-def entitled(article: Article, viewer: Viewer, now: datetime) -> bool:
-    """Returns whether one of the viewer's licences covers the story's text at `now`."""
-    return bool(_covering(article, viewer, now))
+def open_from(article: Article, policy: Policy, now: datetime) -> datetime:
+    """Returns when those who do not subscribe to a story may have their portion of it."""
+    return (article.first_published_at or now) + policy.public_delay
+
+
+def subscribed(viewer: Viewer, now: datetime) -> bool:
+    """Returns whether any licence of the viewer holds at `now`."""
+    return any(in_force(grant, now) for grant in viewer.grants)
+
+
+def entitled(article: Article, viewer: Viewer, now: datetime, channel: Channel | None = None) -> bool:
+    """Returns whether one of the viewer's licences covers the story's text at `now`, on a channel (None: on any)."""
+    return bool(_covering(article, viewer, now, channel))
+
+
+def announced(article: Article, viewer: Viewer, now: datetime) -> bool:
+    """Returns whether the viewer may know that a story is planned: its title and its date, never more."""
+    if article.status is not Status.PLANNED or article.first_published_at is not None:
+        return False
+    return entitled(article, viewer, now, Channel.EMAIL)
 
 
 def lapsed_at(viewer: Viewer, now: datetime) -> datetime | None:
     """Returns when the last licence of a former subscriber ended; None while one is in force or none had an end."""
-    if any(in_force(grant, now) for grant in viewer.grants):
+    if subscribed(viewer, now):
         return None
     ends = [
         grant.valid_until
@@ -83,12 +114,19 @@ def _began(grant: Grant, before: datetime) -> bool:
     return grant.valid_from is None or grant.valid_from < before
 
 
-def _covering(article: Article, viewer: Viewer, now: datetime) -> list[Grant]:
+def _covering(article: Article, viewer: Viewer, now: datetime, channel: Channel | None = None) -> list[Grant]:
     return [
         grant
         for grant in viewer.grants
-        if in_force(grant, now) and _reaches_back(grant, article, now) and covers(grant.product, article)
+        if in_force(grant, now)
+        and _reaches_back(grant, article, now)
+        and covers(grant.product, article)
+        and _carries(grant.product, channel)
     ]
+
+
+def _carries(product: Product | None, channel: Channel | None) -> bool:
+    return product is None or channel is None or not product.channels or channel in product.channels
 
 
 def in_force(grant: Grant, now: datetime) -> bool:
@@ -133,6 +171,8 @@ def matches(criteria: Filter, story: Story) -> bool:
         and (not criteria.tags or not set(_keys(criteria.tags)).isdisjoint(_keys(story.tags)))
         and (not criteria.languages or any(_speaks(story.language, language) for language in criteria.languages))
         and (criteria.urgency_max is None or story.urgency <= criteria.urgency_max)
+        and (not criteria.subjects or not set(criteria.subjects).isdisjoint(story.subjects))
+        and (not criteria.genres or story.genre.casefold() in _keys(criteria.genres))
     )
 
 

@@ -11,7 +11,8 @@ from publisher.model.article import Article, Body, Correction, Manuscript, Statu
 
 _STORY_FIELDS = tuple(field.name for field in fields(Story))
 _TEXT_FIELDS = tuple(name for name in _STORY_FIELDS if name not in ("status", "corrections"))
-_ADVISED = frozenset({"correction", "clarification"})
+ADVISED = frozenset({"correction", "clarification"})
+"""Kinds of notes that are an advisory of their own; an update or a refile is none."""
 _QUIET = "refile"
 _UNDATED_AGE = timedelta(days=365)
 """How old a story without a date counts that was there before us."""
@@ -70,14 +71,36 @@ def compare(previous: Article | None, previous_body: Body | None, manuscript: Ma
             f"the story {previous.id} was killed and stays killed; publish the substitute under a new id "
             f"and name the old one in `supersedes`"
         )
-    corrections = _new_corrections(previous.corrections, manuscript.corrections)
+    corrections = new_corrections(previous.corrections, manuscript.corrections)
     kind = _kind(previous, previous_body, manuscript, corrections)
     same = kind in (ChangeKind.UNCHANGED, ChangeKind.MOVED)
     return Change(
         kind=kind,
         version=previous.version if same or not given_out(previous) else previous.version + 1,
-        corrections=tuple(c for c in corrections if c.kind in _ADVISED),
+        corrections=tuple(c for c in corrections if c.kind in ADVISED),
     )
+
+
+_RIGHTS = (
+    "status",
+    "access",
+    "products",
+    "section",
+    "tags",
+    "language",
+    "urgency",
+    "subjects",
+    "genre",
+    "publish_at",
+    "embargo",
+    "expires",
+)
+"""What decides who may have a story, and when."""
+
+
+def recalls(before: Article, after: Article, change: Change) -> bool:
+    """Returns whether mail that waits with the version before must be decided anew: a plain update does not do that."""
+    return change.kind is ChangeKind.CORRECTED or any(getattr(before, k) != getattr(after, k) for k in _RIGHTS)
 
 
 def given_out(article: Article) -> bool:
@@ -96,7 +119,7 @@ def _kind(
         return ChangeKind.UNCHANGED if previous.source == manuscript.source else ChangeKind.MOVED
     if not given_out(previous):
         return ChangeKind.EDITED
-    if any(correction.kind in _ADVISED for correction in corrections):
+    if any(correction.kind in ADVISED for correction in corrections):
         return ChangeKind.CORRECTED
     if _stamp(manuscript, previous.published_at) > previous.updated_at:
         return ChangeKind.UPDATED
@@ -126,7 +149,7 @@ def _differs(previous: Article, previous_body: Body | None, manuscript: Manuscri
     )
 
 
-def _new_corrections(before: tuple[Correction, ...], after: tuple[Correction, ...]) -> tuple[Correction, ...]:
+def new_corrections(before: tuple[Correction, ...], after: tuple[Correction, ...]) -> tuple[Correction, ...]:
     """Returns the notes that were added; one that was only reworded is not a new one."""
     added = len(after) - len(before)
     if added <= 0:

@@ -8,14 +8,16 @@ import re
 from dataclasses import fields, replace
 from datetime import datetime, time, timedelta
 from functools import partial
+from html import unescape
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from publisher.editorial.access import effective_access
-from publisher.languages import date_text, datetime_text, direction, label
+from publisher.languages import date_text, datetime_text, direction, label, spoken
+from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Access, Article, Body, Image, Status
-from publisher.model.catalogue import Catalogue, Section, Site
-from publisher.model.view import Depth, FullView, Label, Notice, View
+from publisher.model.catalogue import Catalogue, Policy, Section, Site
+from publisher.model.view import FULL, Channel, Depth, FullView, Label, Notice, View
 
 _ROLES = {
     "writer": "writing_by",
@@ -29,14 +31,31 @@ _TAG = re.compile(r"<[a-zA-Z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _ROOTED = re.compile(r"""(\s(?:href|src|poster|cite)\s*=\s*["'])(/(?!/))""", re.IGNORECASE)
 _SRCSET = re.compile(r"""(\ssrcset\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
 _ROOTED_CANDIDATE = re.compile(r"(^[\"']\s*|,\s*)(/(?!/))")
+_PARAGRAPH = re.compile(r"<p(?:\s[^>]*)?>(.*?)</p>", re.DOTALL)
+_BREAK = re.compile(r"<br\b[^>]*>")
+_MARKUP = re.compile(r"<[^>]*>")
+_SPACE = re.compile(r"\s+")
 _INSTANT = timedelta(microseconds=1)
 _URL_SAFE = "/%:?#[]@!$&'()*+,;=~-._"
 
 
-def view(article: Article, depth: Depth, *, catalogue: Catalogue, body: Body | None = None) -> View | None:
+def needs_body(depth: Depth, channel: Channel, policy: Policy) -> bool:
+    """Returns whether a rendition is made from the text: in full, or from its first paragraphs."""
+    return depth in FULL or (depth is Depth.SUMMARY and policy.lead_paragraphs.get(channel, 0) > 0)
+
+
+def view(
+    article: Article,
+    depth: Depth,
+    *,
+    catalogue: Catalogue,
+    body: Body | None = None,
+    channel: Channel = Channel.PAGE,
+) -> View | None:
     """Returns the rendition of an article at the depth that `decide` gave; None for HIDE.
 
-    FULL and FULL_EMBARGOED need the `body`, and give a `FullView`: asking for one without it is an error.
+    FULL and FULL_EMBARGOED need the `body`, and give a `FullView`: asking for one without it is an error. A summary
+    takes as many paragraphs of it as the publication gives away on the `channel`, and none without it.
     """
     match depth:
         case Depth.HIDE:
@@ -46,7 +65,11 @@ def view(article: Article, depth: Depth, *, catalogue: Catalogue, body: Body | N
                 raise ValueError(f"a full rendition of {article.id} needs its body")
             return _full(article, depth, catalogue, body)
         case Depth.SUMMARY:
-            return replace(_summary(article, depth, catalogue), notice=subscription_notice(article, catalogue.site))
+            return replace(
+                _summary(article, depth, catalogue),
+                lead=_lead(body, catalogue.policy.lead_paragraphs.get(channel, 0)),
+                notice=subscription_notice(article, catalogue.site),
+            )
         case Depth.HEADLINE:
             return replace(_headline(article, depth, catalogue), notice=subscription_notice(article, catalogue.site))
         case Depth.HOLD | Depth.TOMBSTONE:
@@ -65,10 +88,12 @@ def _frame(article: Article, depth: Depth, catalogue: Catalogue) -> View:
         url=None if access is Access.SUBSCRIBER else absolute_url(catalogue.site, article.path),
         language=article.language,
         direction=direction(article.language),
+        labels=_words(article, catalogue.site),
         title=article.title,
         urgency=article.urgency,
         published_at=article.published_at,
         updated_at=article.updated_at,
+        expires=article.expires,
         published_text=stamp_text(article.published_at, article.language, zone),
         updated_text=stamp_text(article.updated_at, article.language, zone),
         update_shown=update_shown(article, zone),
@@ -84,8 +109,11 @@ def _headline(article: Article, depth: Depth, catalogue: Catalogue) -> View:
         section=_section_label(article, catalogue),
         tags=tuple(Label(id=tag, title=tag) for tag in article.tags),
         authors=article.authors or ((site.author,) if site.author else ()),
-        contributors=tuple((role_phrase(c.role, article.language), c.name) for c in article.contributors),
+        contributors=tuple((role_phrase(c.role, _words(article, site)), c.name) for c in article.contributors),
         dateline=article.dateline.city if article.dateline else "",
+        country=article.dateline.country if article.dateline else "",
+        genre=article.genre,
+        subjects=article.subjects,
         image=replace(image, caption="") if image else None,
     )
 
@@ -102,6 +130,19 @@ def _summary(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     )
 
 
+def plain_text(html: str) -> str:
+    """Returns the words of a piece of sanitised HTML, on one line."""
+    return _SPACE.sub(" ", unescape(_MARKUP.sub("", _BREAK.sub(" ", html)))).strip()
+
+
+def _lead(body: Body | None, count: int) -> tuple[str, ...]:
+    """Returns the first paragraphs of a text, plain; never all of them, for then nothing would be kept back."""
+    if body is None or count <= 0:
+        return ()
+    paragraphs = [words for found in _PARAGRAPH.findall(body.html) if (words := plain_text(found))]
+    return tuple(paragraphs[: min(count, len(paragraphs) - 1)])
+
+
 def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> FullView:
     site = catalogue.site
     shown = _summary(article, depth, catalogue)
@@ -116,13 +157,54 @@ def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> F
 
 def _advice(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     """Returns a hold or a tombstone: nothing of the story but its title, and of a killed one not even that."""
-    say = partial(label, language=article.language)
+    say = partial(label, language=_words(article, catalogue.site))
     frame = _frame(article, depth, catalogue)
     if depth is Depth.HOLD:
         return replace(frame, summary=say("hold_text"))
     if article.status is Status.KILLED:  # the address tells the headline as well
-        return replace(frame, url=None, title=say("killed_title", ref=article.number), summary=say("tombstone_text"))
+        return replace(
+            frame, url=None, title=say("killed_title", ref=str(article.number)), summary=say("tombstone_text")
+        )
     return replace(frame, title=say("withdrawn_title", title=article.title), summary=say("tombstone_text"))
+
+
+def advice(advisory: Advisory, depth: Depth, catalogue: Catalogue, *, told: bool) -> View | None:
+    """Returns what is said about a story, for a viewer to whom `decide` gives the story at `depth`; None for HIDE.
+
+    It has an id and dates of its own, so that readers see it beside the story it is about. `told`: the viewer
+    hears what the desk says to desks, such as why a story was killed.
+    """
+    article = advisory.article
+    if depth is Depth.HIDE:
+        return None
+    say = partial(label, language=_words(article, catalogue.site))
+    killed = advisory.kind is AdvisoryKind.KILL
+    stamp = stamp_text(advisory.at, article.language, catalogue.site.timezone)
+    reason = article.kill_reason if told else ""
+    title = say(f"advisory_{advisory.kind.value}", title=article.title, ref=str(article.number))
+    texts = {
+        AdvisoryKind.HOLD: "advisory_hold_text",
+        AdvisoryKind.RELEASE: "advisory_release_text",
+        AdvisoryKind.WITHDRAWAL: "tombstone_text",
+        AdvisoryKind.KILL: "advisory_kill_text",
+    }
+    frame = _frame(article, depth, catalogue)
+    text = say(texts[advisory.kind]) if advisory.kind in texts else ""
+    return replace(
+        frame,
+        id=advisory.id,
+        url=None if killed else frame.url,
+        title=title,
+        summary=" ".join(filter(None, (text, reason if killed else ""))),
+        corrections=() if depth is Depth.HEADLINE else advisory.corrections,
+        section=None if killed else _section_label(article, catalogue),
+        published_at=advisory.at,
+        updated_at=advisory.at,
+        published_text=stamp,
+        updated_text=stamp,
+        update_shown=False,
+        advisory=advisory.kind,
+    )
 
 
 def lapse(*, id: str, ended_at: datetime, language: str, catalogue: Catalogue) -> View:  # noqa: A002
@@ -169,6 +251,11 @@ def _minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
+def _words(article: Article, site: Site) -> str:
+    """Returns the language of a story's labels: its own, where we speak it, else the site's."""
+    return spoken(article.language, site.language)
+
+
 def _section(article: Article, catalogue: Catalogue) -> Section | None:
     return catalogue.sections.get(article.section) if article.section else None
 
@@ -191,7 +278,7 @@ def role_phrase(role: str, language: str) -> str:
 
 def subscription_notice(article: Article, site: Site) -> Notice | None:
     """Returns the notice of a rendition that is less than full, in its language; None where nothing is withheld."""
-    return notice_in(article.language, site, ref=article.id) if site.gated else None
+    return notice_in(_words(article, site), site, ref=article.id) if site.gated else None
 
 
 def notice_in(language: str, site: Site, *, ref: str) -> Notice:

@@ -5,8 +5,10 @@ stories: that is what keeps a one-file change cheap.
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from publisher.editorial.ties import Ties
 from publisher.model.article import Article
 
 _Place = tuple[float, int]
@@ -29,6 +31,8 @@ class Shelves:
     def __init__(self) -> None:
         self._places: dict[Shelf, list[_Place]] = {}
         self._stories: dict[int, Article] = {}
+        self.ties = Ties()
+        """Between the stories that are on the shelves."""
 
     def __contains__(self, number: object) -> bool:
         return number in self._stories
@@ -40,6 +44,7 @@ class Shelves:
         """Places or replaces a story; returns the shelves that are not as they were."""
         touched = self.take(article.number)
         self._stories[article.number] = article
+        self.ties.put(article)
         for shelf in shelves_of(article):
             insort(self._places.setdefault(shelf, []), _place(article))
             touched.add(shelf)
@@ -50,6 +55,7 @@ class Shelves:
         article = self._stories.pop(number, None)
         if article is None:
             return set()
+        self.ties.take(article)
         touched = shelves_of(article)
         for shelf in touched:
             places = self._places[shelf]
@@ -62,6 +68,10 @@ class Shelves:
         """Returns the first stories of a shelf."""
         places = self._places.get(shelf, [])
         return [self._stories[-number] for _, number in places[:limit]]
+
+    def walk(self) -> Iterator[Article]:
+        """Yields all stories, the newest first, as far as anybody asks."""
+        return (self._stories[-number] for _, number in self._places.get(ALL, ()))
 
     def get(self, number: int) -> Article | None:
         """Returns a story that is on the shelves."""

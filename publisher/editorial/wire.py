@@ -67,7 +67,7 @@ def _partial_terms(view: View) -> str:
 
 
 def _ed_note(article: Article, view: View, catalogue: Catalogue, *, told: bool) -> str:
-    language = article.language
+    language = view.words
     match article.status:
         case Status.KILLED:
             return _with("KILL", article.kill_reason if told else view.summary)

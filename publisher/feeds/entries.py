@@ -39,7 +39,7 @@ def categories(view: View) -> list[Category]:
     found += [Category(term=line(tag.id), label=line(tag.title)) for tag in view.tags]
     if view.urgency <= _URGENT:
         urgency = max(view.urgency, 1)
-        found.append(Category(term=f"urgency-{urgency}", label=label(f"urgency_{urgency}", view.language)))
+        found.append(Category(term=f"urgency-{urgency}", label=label(f"urgency_{urgency}", view.words)))
     return list({(c.label.casefold()): c for c in reversed(found) if c.term and c.label}.values())[::-1]
 
 

@@ -19,6 +19,7 @@ NEWS_WINDOW = timedelta(hours=48)
 
 _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
+_XHTML = "http://www.w3.org/1999/xhtml"
 _LISTED = frozenset({Depth.HEADLINE, Depth.SUMMARY, Depth.FULL})
 _CHINESE = {"zh": "zh-cn", "zh-hant": "zh-tw", "zh-tw": "zh-tw", "zh-hk": "zh-tw"}
 
@@ -29,6 +30,8 @@ class Location:
 
     url: str
     updated_at: datetime | None = None
+    alternates: tuple[tuple[str, str], ...] = ()
+    """The same page in each of its languages, itself among them: language tag and URL."""
 
 
 def locations(views: Iterable[View]) -> list[Location]:
@@ -94,12 +97,15 @@ def _index(places: Sequence[Location]) -> bytes:
 
 
 def _listing(outer: str, inner: str, places: Sequence[Location]) -> bytes:
-    root = _root(outer)
+    translated = any(place.alternates for place in places)
+    root = _root(outer, xhtml=_XHTML) if translated else _root(outer)
     for place in places:
         element = etree.SubElement(root, f"{{{_SITEMAP}}}{inner}")
         _text(element, "loc", clean(place.url))
         if place.updated_at is not None:
             _text(element, "lastmod", rfc3339(place.updated_at))
+        for language, url in place.alternates:
+            etree.SubElement(element, f"{{{_XHTML}}}link", rel="alternate", hreflang=language, href=clean(url))
     return _bytes(root)
 
 

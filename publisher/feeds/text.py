@@ -41,25 +41,31 @@ def summary_text(view: View) -> str:
 def summary_html(view: View) -> str:
     """Returns deck, summary, key points, corrections and notice as HTML; empty when the depth allows none."""
     texts = dict.fromkeys(filter(None, (line(view.deck), line(view.summary))))
-    return "".join(
-        [
-            *_corrections(view),
-            *(f"<p>{escape(text)}</p>" for text in texts),
-            _key_points(view),
-            _notice(view.notice),
-        ]
-    )
+    parts = [
+        *_corrections(view),
+        *(f"<p>{escape(text)}</p>" for text in texts),
+        _key_points(view),
+        _notice(view.notice),
+    ]
+    return _directed("".join(parts), view)
 
 
 def content_html(view: FullView) -> str:
     """Returns the whole story as HTML: corrections, key points, body with its dateline, and who helped."""
-    return "".join([*_corrections(view), _key_points(view), _body(view), *_contributors(view)])
+    return _directed("".join([*_corrections(view), _key_points(view), _body(view), *_contributors(view)]), view)
 
 
 def entry_html(view: View) -> str:
     """Returns the most that the view allows as HTML, never empty."""
     html = content_html(view) if isinstance(view, FullView) else summary_html(view)
-    return html or f"<p>{escape(title(view))}</p>"
+    return html or _directed(f"<p>{escape(title(view))}</p>", view)
+
+
+def _directed(html: str, view: View) -> str:
+    """Returns the HTML of an entry; what is written from right to left says so itself, no feed format can."""
+    if not html or view.direction != "rtl":
+        return html
+    return f'<div lang="{escape(view.language)}" dir="rtl">{html}</div>'
 
 
 def notice_text(notice: Notice) -> str:
@@ -83,7 +89,7 @@ def _key_points(view: View) -> str:
 def _corrections(view: View) -> Iterator[str]:
     for note in view.corrections:
         if note.kind != "refile":
-            yield f"<p><strong>{escape(_kind(note.kind, view.language))}:</strong> {escape(line(note.text))}</p>"
+            yield f"<p><strong>{escape(_kind(note.kind, view.words))}:</strong> {escape(line(note.text))}</p>"
 
 
 def _kind(kind: str, language: str) -> str:
@@ -100,7 +106,7 @@ def _body(view: FullView) -> str:
     dateline = upper(line(view.dateline), view.language)
     if not dateline or upper(view.body_text.lstrip(), view.language).startswith(dateline):
         return body
-    run_in = escape(dateline + label("dateline_separator", view.language))
+    run_in = escape(dateline + label("dateline_separator", view.words))
     start = _FIRST_PARAGRAPH.match(body)
     if start is None:
         return f"<p>{run_in.strip()}</p>{body}"

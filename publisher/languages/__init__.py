@@ -6,8 +6,21 @@ value `count`. Dates come from the CLDR and are right in every language, with
 or without a catalogue here.
 """
 
-from publisher.languages.catalogues import label, languages
-from publisher.languages.dates import date_text, datetime_text, time_text
+from publisher.languages.catalogues import label, languages, spoken
+from publisher.languages.dates import clock_text, date_text, datetime_text, time_text
+from publisher.languages.numbers import number_text
 from publisher.languages.scripts import direction, language_name, upper
 
-__all__ = ["date_text", "datetime_text", "direction", "label", "language_name", "languages", "time_text", "upper"]
+__all__ = [
+    "clock_text",
+    "date_text",
+    "datetime_text",
+    "direction",
+    "label",
+    "language_name",
+    "languages",
+    "number_text",
+    "spoken",
+    "time_text",
+    "upper",
+]

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TypeAlias
 
 from publisher.languages.locales import locale_of
+from publisher.languages.numbers import number_text
 
 Message: TypeAlias = str | dict[str, str]
 """One text, or a text per CLDR plural category."""
@@ -39,13 +40,25 @@ def _prefixes(tag: str) -> Iterator[str]:
         tag = tag.rpartition("-")[0]
 
 
+def spoken(language: str, otherwise: str) -> str:
+    """Returns the language of the labels for what is in `language`: itself, if it has a catalogue, or `otherwise`."""
+    return language if any(tag in languages() for tag in _prefixes(language.lower())) else otherwise
+
+
 def label(key: str, language: str, **values: object) -> str:
-    """Returns a label in `language`, with `values` put in; KeyError when the catalogue lacks the key or a value."""
+    """Returns a label in `language`, with `values` put in; KeyError when the catalogue lacks the key or a value.
+
+    Whole numbers are written as the language does.
+    """
     catalogue = _catalogue_of(language)
     message = messages(catalogue)[key]
     if isinstance(message, dict):
         message = message.get(_plural(catalogue, values["count"]), message["other"])
-    return message.format_map(values)
+    return message.format_map({name: _written(value, spoken(language, FALLBACK)) for name, value in values.items()})
+
+
+def _written(value: object, language: str) -> object:
+    return number_text(value, language) if isinstance(value, int) else value
 
 
 def _plural(catalogue: str, count: object) -> str:

@@ -1,21 +1,27 @@
 """Dates as a reader writes them; never for machines, and never dependent on this machine's locale."""
 
-from datetime import datetime
+from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
 
 from publisher.languages.locales import locale_of
+from publisher.languages.numbers import in_digits
 
 
 def date_text(moment: datetime, language: str, zone: str) -> str:
     """Returns the day of an aware `moment` in the IANA time zone `zone`: `2 Eylül 2025`."""
-    return _plain_spaces(format_date(_local(moment, zone), "long", locale=locale_of(language)))
+    return _plain(format_date(_local(moment, zone), "long", locale=locale_of(language)), language)
 
 
 def time_text(moment: datetime, language: str, zone: str) -> str:
     """Returns the hour and minute of an aware `moment` in `zone`: `14:30`."""
-    return _plain_spaces(format_time(_local(moment, zone).time(), "short", locale=locale_of(language)))
+    return clock_text(_local(moment, zone).time(), language)
+
+
+def clock_text(at: time, language: str) -> str:
+    """Returns a time of day: `14:30`."""
+    return _plain(format_time(at, "short", locale=locale_of(language)), language)
 
 
 def datetime_text(moment: datetime, language: str, zone: str) -> str:
@@ -34,6 +40,6 @@ def _local(moment: datetime, zone: str) -> datetime:
     return moment.astimezone(ZoneInfo(zone))
 
 
-def _plain_spaces(text: str) -> str:
+def _plain(text: str, language: str) -> str:
     # Many mail programs' fonts lack the narrow no-break space that the CLDR puts before AM and PM.
-    return text.replace("\u202f", "\u00a0")
+    return in_digits(text.replace("\u202f", "\u00a0"), language)

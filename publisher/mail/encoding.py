@@ -33,7 +33,7 @@ def _quoted_line(line: bytes) -> bytes:
             line = b"=2E" + line[1:]
         elif line.startswith(b"From "):  # mailboxes mangle it, and a signature with it
             line = b"=46" + line[1:]
-        if len(line) <= LINE:
+        if len(line) < LINE:  # a soft break may still follow, before a personal value
             pieces.append(line)
             return b"=\r\n".join(pieces)
         cut = LINE - 1

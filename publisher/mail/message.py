@@ -3,34 +3,36 @@
 Preparing encodes everything that is the same for all readers of a variant;
 the personal values keep a place of their own between soft line breaks, so
 that filling is joining bytes and every line stays legal whatever the value.
-The headers that one-click unsubscribing hangs on are written here, unfolded:
-Python's own folding turns a long URL in List-Unsubscribe into encoded words,
-and then no mail provider finds it (RFC 2047 §5 forbids them there).
+Every byte is written here and in `encoding`, none by Python's email package,
+whose versions fold, quote and let through differently; before a mail goes
+its head is read back and has to hold the headers we meant, and nothing else.
 """
 
 import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from html import escape
+from typing import TYPE_CHECKING
 
 from publisher.mail.encoding import is_sendable, mailbox, one_line, quoted_printable, unstructured
+from publisher.mail.mailing_list import MailingList, unsubscribe_line
 from publisher.model.issue import MailText
 from publisher.model.personal import CLOSE, OPEN, SLOTS
 
+if TYPE_CHECKING:
+    from publisher.mail.dkim import Seal, Signer
+
 _SLOT = re.compile(f"{OPEN}([a-z_]*){CLOSE}")
 _STRAY = re.compile(f"[{OPEN}{CLOSE}]")
-_URI = re.compile(r"https?://[!-;=?-~]+")
-_URI_OCTETS = 900
-_LIST_ID_OCTETS = 255
-_COMMON = ("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type")
-_LIST = ("List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "Precedence")
 _MESSAGE_ID = re.compile(r"<?i(\d{1,18})\.([a-z2-7]{26})@")
 _SOFT_BREAK = b"=\r\n"
+_LONGEST_LINE = 998
+"""Octets without the CRLF (RFC 5322 §2.1.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +59,13 @@ class Sender:
             raise ValueError(f'{text!r} is not a sender such as "Example News <news@example.org>"')
         return cls(name=_unquoted(match["name"] or ""), address=address)
 
+    def is_aligned_with(self, domain: str) -> bool:
+        """Returns whether a signature of `domain` speaks for this sender: one is the other or lies below it.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailingList:
-    """The newsletter a mail belongs to; service mail belongs to none."""
-
-    id: str
-    title: str
+        DMARC (RFC 9989) would take more, but only with the list of public suffixes at hand.
+        """
+        own = self.domain.lower()
+        return own == domain or own.endswith(f".{domain}") or domain.endswith(f".{own}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,8 @@ class Personal:
     """The time of sending."""
     unsubscribe_url: str | None
     """Needed for a mailing list's mail, None for service mail."""
+    unsubscribe_mailto: str | None = None
+    """The same by mail, where mail is read."""
     values: Mapping[str, str]
     """By slot name, plain text."""
 
@@ -92,55 +96,83 @@ class Prepared:
     """A variant's mail, encoded but for what is personal."""
 
     sender: Sender
-    subject: str
-    subject_line: bytes | None
-    """The Subject header; None: it is personal."""
-    list_lines: tuple[bytes, ...]
-    content_type: bytes
-    body: tuple[bytes | _Place, ...]
+    subject: str | None
+    """With the places for personal values; None: it has none, and stands in `head`."""
+    head: bytes
+    """The headers that are the same for everybody."""
+    listed: bool
+    """Whether it is a newsletter's, with a way out of it."""
+    body: tuple[bytes, ...]
+    """What stands before, between and after the personal values."""
+    places: tuple[_Place, ...]
     names: tuple[str, ...]
     """The headers that a filled message has, no more and no fewer."""
     slots: frozenset[str]
     """The personal values that filling needs."""
+    seal: "Seal | None"
+    """None: nobody signs."""
     size: int
 
 
-def prepare(mail: MailText, *, sender: Sender, mailing_list: MailingList | None = None) -> Prepared:
+def prepare(
+    mail: MailText, *, sender: Sender, mailing_list: MailingList | None = None, signer: "Signer | None" = None
+) -> Prepared:
     """Returns the mail ready to be filled: text first, HTML second (RFC 2046 §5.1.4), boundary made of its content."""
     boundary = "=_" + hashlib.sha256(f"{mail.text}\0{mail.html}".encode("utf-8", "replace")).hexdigest()[:32]
-    body = _merged(
+    body, places = _parted(
         [
             _part_head(boundary, "plain"),
-            *_places(mail.text, markup=False),
+            *_pieces(mail.text, markup=False),
             b"\r\n" + _part_head(boundary, "html"),
-            *_places(mail.html, markup=True),
+            *_pieces(mail.html, markup=True),
             f"\r\n--{boundary}--\r\n".encode(),
         ]
     )
-    personal_subject = OPEN in mail.subject
-    slots = {piece.slot for piece in body if isinstance(piece, _Place)} | set(_SLOT.findall(mail.subject))
+    _require_clean(*body)
+    personal_subject = mail.subject if OPEN in mail.subject else None
+    slots = {place.slot for place in places} | set(_SLOT.findall(mail.subject))
     unknown = slots - set(SLOTS)
     if unknown:
         raise ValueError(f"a mail asks for values that there are not: {', '.join(sorted(unknown))}")
+    fixed = [
+        mailbox("From", sender.name, sender.address),
+        *([] if personal_subject else [unstructured("Subject", _STRAY.sub("", mail.subject))]),
+        *([] if mailing_list is None else mailing_list.lines(sender.domain)),
+        b"Auto-Submitted: auto-generated",  # RFC 3834 §5: nobody's vacation notice answers it
+        b"X-Auto-Response-Suppress: OOF, AutoReply",  # Exchange's word for it; "All" would silence its bounces too
+        b"MIME-Version: 1.0",
+        f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"'.encode(),
+    ]
+    own = ["To", "Date", "Message-ID"]
+    own += ["Subject"] if personal_subject else []
+    own += [] if mailing_list is None else ["List-Unsubscribe"]
+    seal = signer.seal(fixed, own, body) if signer else None
     return Prepared(
         sender=sender,
-        subject=mail.subject,
-        subject_line=None if personal_subject else unstructured("Subject", _STRAY.sub("", mail.subject)),
-        list_lines=() if mailing_list is None else (_list_id(mailing_list, sender.domain), b"Precedence: bulk"),
-        content_type=f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"'.encode(),
+        subject=personal_subject,
+        head=_lines(fixed),
+        listed=mailing_list is not None,
         body=body,
-        names=tuple(sorted(_COMMON if mailing_list is None else _COMMON + _LIST)),
+        places=places,
+        names=tuple(sorted([*map(_name, fixed), *own, *([seal.header] if seal else [])])),
         slots=frozenset(slots),
-        size=sum(len(piece) for piece in body if isinstance(piece, bytes)),
+        seal=seal,
+        size=sum(map(len, body)) + (seal.size if seal else 0),
     )
 
 
 def fill(prepared: Prepared, personal: Personal) -> bytes:
     """Returns one reader's message, CRLF throughout; ValueError rather than a header too many or too few."""
-    head = b"\r\n".join([*_head(prepared, personal), b""])
-    if _names(head) != prepared.names:
-        raise ValueError("the headers are not the expected ones")
-    return b"".join([head, b"\r\n", *(_filled(piece, personal.values) for piece in prepared.body)])
+    own = _own_headers(prepared, personal)
+    values = _filled(prepared.places, personal.values)
+    head = prepared.head + _lines(own)
+    if prepared.seal is not None:
+        head = _lines([prepared.seal.sign(own, values, personal.at)]) + head
+    _require_clean(head, *values)
+    _require_names(head, prepared.names)
+    first, *rest = prepared.body
+    filled = (octets for value, piece in zip(values, rest, strict=True) for octets in (value, piece))
+    return b"".join([head, b"\r\n", first, *filled])
 
 
 def message_id(key: bytes, issue: int, subscriber: int, domain: str) -> str:
@@ -162,41 +194,18 @@ def is_message_id(key: bytes, issue: int, subscriber: int, identity: str) -> boo
     return hmac.compare_digest(local.encode("utf-8", "replace"), ours.encode())
 
 
-def _head(prepared: Prepared, personal: Personal) -> list[bytes]:
-    subject = prepared.subject_line or unstructured("Subject", _replaced(prepared.subject, personal.values))
-    return [
-        mailbox("From", prepared.sender.name, prepared.sender.address),
+def _own_headers(prepared: Prepared, personal: Personal) -> list[bytes]:
+    """Returns the personal headers, in the order in which `prepare` announced them."""
+    told = [
         mailbox("To", personal.name, personal.address),
-        subject,
         f"Date: {format_datetime(personal.at)}".encode(),
         f"Message-ID: {personal.message_id}".encode("ascii"),
-        *_list_head(prepared, personal),
-        b"Auto-Submitted: auto-generated",
-        b"MIME-Version: 1.0",
-        prepared.content_type,
     ]
-
-
-def _list_head(prepared: Prepared, personal: Personal) -> list[bytes]:
-    if not prepared.list_lines:
-        return []
-    url = personal.unsubscribe_url or ""
-    if len(url) > _URI_OCTETS or not _URI.fullmatch(url):
-        raise ValueError(f"{url!r} is not an address for List-Unsubscribe")
-    return [
-        *prepared.list_lines,
-        f"List-Unsubscribe: <{url}>".encode("ascii"),
-        b"List-Unsubscribe-Post: List-Unsubscribe=One-Click",  # RFC 8058 §3.1
-    ]
-
-
-def _list_id(mailing_list: MailingList, domain: str) -> bytes:
-    """RFC 2919 §2: a phrase for people if it needs no encoded word (RFC 2047 §5), a stable name for programs."""
-    name = f"<{mailing_list.id}.{domain}>"
-    title = one_line(mailing_list.title)
-    line = f'List-Id: "{title}" {name}'
-    plain = title.isascii() and not {'"', "\\"} & set(title) and "=?" not in title
-    return (line if title and plain and len(line) <= _LIST_ID_OCTETS else f"List-Id: {name}").encode("ascii")
+    if prepared.subject is not None:
+        told.append(unstructured("Subject", _replaced(prepared.subject, personal.values)))
+    if prepared.listed:
+        told.append(unsubscribe_line(personal.unsubscribe_url or "", personal.unsubscribe_mailto))
+    return told
 
 
 def _part_head(boundary: str, subtype: str) -> bytes:
@@ -206,41 +215,62 @@ def _part_head(boundary: str, subtype: str) -> bytes:
     ).encode()
 
 
-def _places(text: str, *, markup: bool) -> list[bytes | _Place]:
-    pieces: list[bytes | _Place] = []
+def _pieces(text: str, *, markup: bool) -> Iterable[bytes | _Place]:
     for number, piece in enumerate(_SLOT.split(text)):
         if number % 2:
-            pieces += [_SOFT_BREAK, _Place(piece, markup), _SOFT_BREAK]
+            yield _SOFT_BREAK
+            yield _Place(piece, markup)
+            yield _SOFT_BREAK
         else:
-            pieces.append(quoted_printable(_STRAY.sub("", piece)))
-    return pieces
+            yield quoted_printable(_STRAY.sub("", piece))
 
 
-def _merged(pieces: list[bytes | _Place]) -> tuple[bytes | _Place, ...]:
-    merged: list[bytes | _Place] = []
+def _parted(pieces: Iterable[bytes | _Place]) -> tuple[tuple[bytes, ...], tuple[_Place, ...]]:
+    """Returns what is fixed, in one piece more than there are places, and the places between them."""
+    fixed = [b""]
+    places = []
     for piece in pieces:
-        last = merged[-1] if merged else None
-        if isinstance(piece, bytes) and isinstance(last, bytes):
-            merged[-1] = last + piece
+        if isinstance(piece, bytes):
+            fixed[-1] += piece
         else:
-            merged.append(piece)
-    return tuple(merged)
+            places.append(piece)
+            fixed.append(b"")
+    return tuple(fixed), tuple(places)
 
 
-def _filled(piece: bytes | _Place, values: Mapping[str, str]) -> bytes:
-    if isinstance(piece, bytes):
-        return piece
-    value = one_line(_STRAY.sub("", values[piece.slot]))
-    return quoted_printable(escape(value) if piece.markup else value)
+def _filled(places: Iterable[_Place], values: Mapping[str, str]) -> list[bytes]:
+    """Returns what comes into each place; a value that stands in several, as links do, is encoded once."""
+    lines = {slot: one_line(_STRAY.sub("", value)) for slot, value in values.items()}
+    texts = [escape(lines[place.slot]) if place.markup else lines[place.slot] for place in places]
+    encoded = {text: quoted_printable(text) for text in set(texts)}
+    return [encoded[text] for text in texts]
 
 
 def _replaced(text: str, values: Mapping[str, str]) -> str:
     return _STRAY.sub("", _SLOT.sub(lambda match: values[match[1]], text))
 
 
-def _names(head: bytes) -> tuple[str, ...]:
-    lines = [line for line in head.split(b"\r\n") if line and line[:1] not in (b" ", b"\t")]
-    return tuple(sorted(line.partition(b":")[0].decode("ascii", "replace") for line in lines))
+def _lines(headers: Iterable[bytes]) -> bytes:
+    return b"".join(header + b"\r\n" for header in headers)
+
+
+def _require_clean(*pieces: bytes) -> None:
+    """ValueError: something would not cross every relay as it stands (RFC 5321 §2.3.8, RFC 5322 §2.1.1)."""
+    for octets in pieces:
+        ends = octets.count(b"\r\n")
+        if not (octets.count(b"\r") == octets.count(b"\n") == ends and octets.isascii()) or b"\0" in octets:
+            raise ValueError("the headers or the text hold something that mail cannot carry")
+
+
+def _require_names(head: bytes, names: tuple[str, ...]) -> None:
+    lines = head.split(b"\r\n")[:-1]
+    found = sorted(_name(line) for line in lines if line[:1] not in (b" ", b"\t"))
+    if tuple(found) != names or max(map(len, lines)) > _LONGEST_LINE:
+        raise ValueError("the headers are not the expected ones")
+
+
+def _name(line: bytes) -> str:
+    return line.partition(b":")[0].decode("ascii", "replace")
 
 
 def _unquoted(name: str) -> str:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from urllib.parse import quote
 
 _VERSION = "v1"
 _UNSUBSCRIBE = "unsubscribe"
@@ -138,13 +139,22 @@ class Tokens:
 class Links:
     """The absolute addresses with tokens in them that a mail or page may hold."""
 
-    def __init__(self, site_url: str, tokens: Tokens) -> None:
+    def __init__(self, site_url: str, tokens: Tokens, unsubscribe_address: str = "") -> None:
+        """`unsubscribe_address` is where mail that unsubscribes is read; empty: nowhere."""
         self._site_url = site_url.rstrip("/")
         self._tokens = tokens
+        self._unsubscribe_address = unsubscribe_address
 
     def unsubscribe_url(self, subscriber: int, newsletter: str) -> str:
         """Returns where one person leaves one newsletter, also by one click (RFC 8058)."""
         return f"{self._site_url}/unsubscribe/{self._tokens.unsubscribe(subscriber, newsletter)}"
+
+    def unsubscribe_mailto(self, subscriber: int, newsletter: str) -> str | None:
+        """Returns the same for mail programs that write a mail instead (RFC 6068); None where nobody would read it."""
+        if not self._unsubscribe_address:
+            return None
+        subject = quote(f"unsubscribe {self._tokens.unsubscribe(subscriber, newsletter)}", safe="")
+        return f"mailto:{quote(self._unsubscribe_address, safe='@')}?subject={subject}"
 
     def preferences_url(self, subscriber: int) -> str:
         """Returns where one person chooses what to get."""

@@ -1,10 +1,13 @@
 """What config declares: the site, its sections, products and newsletters."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from publisher.model.article import Access
 from publisher.model.text import Localized
+from publisher.model.view import Channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,9 @@ class Filter:
     languages: tuple[str, ...] = ()
     urgency_max: int | None = None
     """Urgency 1 is the most urgent: 2 means flash and urgent."""
+    subjects: tuple[str, ...] = ()
+    """IPTC media topics, eight digits each."""
+    genres: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class Product:
     title: Localized
     match: Filter = field(default_factory=Filter)
     exclude: Filter | None = None
+    channels: frozenset[Channel] = frozenset()
+    """Ways in which the text may go to its subscribers; empty: all of them."""
 
 
 class Audience(enum.StrEnum):
@@ -106,6 +114,20 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How much of the report is shown to those who do not subscribe to it, and when."""
+
+    public_delay: timedelta = timedelta(0)
+    """By how much subscribers are ahead of everybody else."""
+    summaries_outside: bool = False
+    """Whether subscribers get summaries of what their products leave out; else they get nothing of it."""
+    expired_pages: bool = False
+    """Whether the page of an expired story stays at its address."""
+    lead_paragraphs: Mapping[Channel, int] = field(default_factory=dict)
+    """How many paragraphs of the text a summary carries, by channel; none where it is not said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
     """All that config declares, by id, in its order."""
 
@@ -114,3 +136,4 @@ class Catalogue:
     products: dict[str, Product]
     newsletters: dict[str, Newsletter]
     default_access: Access
+    policy: Policy = field(default_factory=Policy)

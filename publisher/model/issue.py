@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from publisher.model.people import Licence
 from publisher.model.view import Depth, View
 
 
@@ -18,6 +19,10 @@ class IssueState(enum.StrEnum):
     DONE = "done"
     DONE_WITH_UNCERTAIN = "done_with_uncertain"
     CANCELLED = "cancelled"
+
+
+UNFINISHED = frozenset({IssueState.PLANNING, IssueState.HELD, IssueState.SENDING, IssueState.PAUSED})
+"""States in which an issue may still bring somebody something."""
 
 
 class SlotState(enum.StrEnum):
@@ -53,6 +58,8 @@ TERMINAL = frozenset(
         DeliveryState.EXPIRED,
     }
 )
+DUE = frozenset({DeliveryState.PENDING, DeliveryState.DEFERRED})
+"""States in which a delivery waits for its turn."""
 OPEN = frozenset({DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.IN_FLIGHT, DeliveryState.DEFERRED})
 COVERS = OPEN | {DeliveryState.UNCERTAIN, DeliveryState.ACCEPTED}
 """States in which a delivery reserves, or has brought, its stories to the reader (decisions 2)."""
@@ -72,7 +79,12 @@ class Mention(enum.StrEnum):
 
     STORY = "story"
     UPDATED = "updated"
+    CORRECTED = "corrected"
+    """A version that says what was wrong in an earlier one, which the reader has."""
     ALREADY_SENT = "already_sent"
+    """Named only: another newsletter brought it."""
+    ADVISORY = "advisory"
+    """Only told about: a hold, its end, a kill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +157,22 @@ class StoryRef:
     version: int
     depth: Depth
     mention: Mention = Mention.STORY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleRow:
+    """A waiting delivery that must not go as it is, with what it was to bring and what its reader may have now."""
+
+    number: int
+    issue: int
+    variant: int
+    subscriber: int
+    language: str
+    form: str
+    stale: bool
+    """All three of the variant."""
+    licences: tuple[Licence, ...]
+    stories: tuple[StoryRef, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

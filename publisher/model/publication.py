@@ -1,6 +1,7 @@
 """What we remember of the folder and of public/, so that only what changed is done again."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from publisher.model.article import Article, Body, Problem
 from publisher.model.files import FileStat
@@ -32,6 +33,28 @@ class Revision:
     change: str
     former_paths: tuple[str, ...] = ()
     """Root-relative addresses that lead to the article from now on."""
+    recalls: bool = False
+    """Whether mail that waits with an earlier version must not go as it is (decisions 1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """Many stories that are gone from the folder at once: they stay out until somebody says that it is meant."""
+
+    at: datetime
+    sources: tuple[str, ...]
+    """POSIX paths below the articles folder."""
+    of: int
+    """How many stories there were."""
+    released: bool = False
+
+    @property
+    def reason(self) -> str:
+        """Returns what is held, and what to do about it."""
+        return (
+            f"{len(self.sources)} of {self.of} stories are gone from the folder at once; nothing was taken down. "
+            "Is it mounted? If it is meant so: publisher issues release losses"
+        )
 
 
 @dataclass(frozen=True, slots=True)

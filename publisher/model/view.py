@@ -8,6 +8,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
+from publisher.model.advisory import AdvisoryKind
 from publisher.model.article import Correction, Enclosure, Image
 
 
@@ -21,6 +22,10 @@ class Depth(enum.StrEnum):
     FULL_EMBARGOED = "full-embargoed"
     HOLD = "hold"
     TOMBSTONE = "tombstone"
+
+
+FULL = frozenset({Depth.FULL, Depth.FULL_EMBARGOED})
+"""Depths at which the whole text is shown."""
 
 
 class Channel(enum.StrEnum):
@@ -51,6 +56,33 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kin:
+    """The public stories that one of them is tied to; a Label's id is the language, its title the headline."""
+
+    original: Label | None = None
+    """What it is a translation of."""
+    translations: tuple[Label, ...] = ()
+    """Of itself, into other languages."""
+    languages: tuple[Label, ...] = ()
+    """The same story in each language it is in, itself among them; empty when there is only one."""
+    related: tuple[Label, ...] = ()
+    replaced: tuple[Label, ...] = ()
+    """What it stands in the place of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benefits:
+    """What a subscription would bring of a story: names in its language."""
+
+    products: tuple[str, ...] = ()
+    newsletters: tuple[str, ...] = ()
+    feed: bool = True
+    """Whether the text comes by private feed as well."""
+    signup_url: str | None = None
+    """Where a newsletter that brings it may be signed up for; None when none is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """The public parts of an article, in the article's language; all URLs are absolute, all texts plain."""
 
@@ -73,20 +105,37 @@ class View:
     """(localised role phrase such as "Writing by", name)."""
     sources: tuple[str, ...] = ()
     dateline: str = ""
+    country: str = ""
+    """Of the dateline, as the editor wrote it."""
+    genre: str = ""
+    subjects: tuple[str, ...] = ()
+    """IPTC media topics, eight digits each."""
+    lead: tuple[str, ...] = ()
+    """The first paragraphs of the text, as far as the publication gives them away."""
     image: Image | None = None
     enclosures: tuple[Enclosure, ...] = ()
     corrections: tuple[Correction, ...] = ()
     urgency: int = 4
     published_at: datetime
     updated_at: datetime
+    expires: datetime | None = None
     published_text: str = ""
     """`published_at` as readers see it: in the story's language and the site's zone, with the time if it has one."""
     updated_text: str = ""
     update_shown: bool = False
     """Whether the update stamp says something that the date does not."""
+    advisory: AdvisoryKind | None = None
+    """What this entry says about a story, when it is not the story itself."""
     notice: Notice | None = None
+    labels: str = ""
+    """The language of its labels, where we have none in its own; empty: its own."""
     free: bool = True
     """schema.org isAccessibleForFree: whether the public gets the full text."""
+
+    @property
+    def words(self) -> str:
+        """The language of the labels that belong to it."""
+        return self.labels or self.language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """When an issue must not simply go out: slots that were missed, and plans that look like a mistake (decisions 6)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from publisher.newsletters.schedule import Due
 LATE = timedelta(hours=6)
 _MOST_MISSED = 31
 _MANY_AT_ONCE = 10
-_AT_ONCE = timedelta(minutes=1)
+AT_ONCE = timedelta(minutes=1)
 _OLD = timedelta(days=30)
 _FEWEST = 50
 
@@ -49,6 +49,9 @@ class Plan:
     last_recipients: int | None
     """Of the cohort's last issue to real people; None: there was none, or it says nothing about this one."""
     stories: tuple[Article, ...]
+    """Those of the issue, and for a story by itself also those that came out together with it."""
+    changed: tuple[Article, ...] = ()
+    """Those of them that the readers have in an earlier version."""
     first: bool
     """Whether nobody real was ever sent an issue."""
     restored: bool
@@ -58,7 +61,8 @@ class Plan:
 
 def hold_reasons(plan: Plan) -> tuple[str, ...]:
     """Returns why an issue waits for a human's word: `code: sentence` each; nothing when it may go."""
-    many = _at_once(plan.stories)
+    many = _at_once(story.first_seen_at for story in plan.stories)
+    revised = _at_once(story.revised_at for story in plan.changed)
     old = [a for a in plan.stories if (a.first_published_at or a.first_seen_at) - a.published_at > _OLD]
     reasons = {
         "first-issue: this is the first issue to real people": plan.first,
@@ -66,6 +70,7 @@ def hold_reasons(plan: Plan) -> tuple[str, ...]:
         f"late: the slot was due {_hours(plan.late)} hours ago": plan.late > LATE,
         f"recipients: {plan.recipients} instead of {plan.last_recipients} last time": _jumped(plan),
         f"new-stories: {many} stories were first seen at once": many > _MANY_AT_ONCE,
+        f"changed-stories: {revised} stories were changed at once": revised > _MANY_AT_ONCE,
         f"old-stories: {len(old)} {'story is' if len(old) == 1 else 'stories are'} dated long ago": bool(old),
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
@@ -82,7 +87,7 @@ def _jumped(plan: Plan) -> bool:
     return plan.recipients > 1.5 * last or plan.recipients < 0.5 * last
 
 
-def _at_once(stories: Sequence[Article]) -> int:
-    """Returns the most stories that the store first saw within one minute."""
-    seen = sorted(story.first_seen_at for story in stories)
-    return max((sum(start <= at <= start + _AT_ONCE for at in seen[i:]) for i, start in enumerate(seen)), default=0)
+def _at_once(moments: Iterable[datetime]) -> int:
+    """Returns how many moments lie within one minute, at the most."""
+    found = sorted(moments)
+    return max((sum(start <= at <= start + AT_ONCE for at in found[i:]) for i, start in enumerate(found)), default=0)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time
+from functools import partial
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -10,14 +11,14 @@ import jinja2
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from publisher.languages import date_text, datetime_text, label, language_name, upper
+from publisher.languages import clock_text, date_text, datetime_text, direction, label, language_name, spoken, upper
 from publisher.model.catalogue import Newsletter, Site
 from publisher.model.feed import FeedLink
 from publisher.model.view import FullView, View
+from publisher.newsletters.schedule import parse
 from publisher.rendering import layout, plaintext
 from publisher.rendering.structured import structured
 
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FIRST_PARAGRAPH = re.compile(r"\s*<p\b[^>]*>")
 
 
@@ -31,12 +32,14 @@ def install(env: jinja2.Environment) -> None:
         datetime=_datetime,
         dateline=_dateline,
         day=_day,
+        direction=direction,
         in_formats=_in_formats,
         iso=_iso,
         language_name=language_name,
         local=_local,
         one_line=plaintext.one_line,
         rhythm=_rhythm,
+        run_in=_run_in,
         shortened=plaintext.shortened,
         stamp=_stamp,
         trusted=_sanitised,
@@ -47,12 +50,18 @@ def install(env: jinja2.Environment) -> None:
 
 @jinja2.pass_context
 def _t(context: Context, key: str, **values: object) -> str:
-    return label(key, context["language"], **values)
+    return label(key, _words_of(context), **values)
+
+
+def _words_of(context: Context) -> str:
+    """The language of labels: the page's, where we speak it, else the site's."""
+    site: Site = context["site"]
+    return spoken(context["language"], site.language)
 
 
 @jinja2.pass_context
 def _structured(context: Context, view: View) -> dict[str, object]:
-    return structured(view, context["site"], "NewsArticle" if context["sections"] else "BlogPosting")
+    return structured(view, context["site"], context["kin"], news=bool(context["sections"]))
 
 
 @jinja2.pass_context
@@ -99,25 +108,29 @@ def _local(context: Context, url: str) -> str:
     return "/" if url == origin else url
 
 
-def _dateline(view: View) -> Markup:
+def _run_in(view: View) -> str:
+    """The place a story was filed from, in capitals as the story's language has them, before its first words."""
     if not view.dateline:
-        return Markup("")
-    place = upper(view.dateline, view.language)
-    return Markup('<span class="dateline">{}</span> — ').format(place)
+        return ""
+    return upper(view.dateline, view.language) + label("dateline_separator", view.words)
+
+
+def _dateline(view: View) -> Markup:
+    return _place(view) + label("dateline_separator", view.words) if view.dateline else Markup("")
+
+
+def _place(view: View) -> Markup:
+    return Markup('<span class="dateline">{}</span>').format(upper(view.dateline, view.language))
 
 
 def _body(view: FullView) -> Markup:
     """The text in full, with the dateline run into its first paragraph."""
-    run_in = _dateline(view)
     opening = _FIRST_PARAGRAPH.match(view.body_html)
     if opening is None:
-        return _alone(run_in) + _sanitised(view.body_html)
+        alone = Markup("<p>{}</p>").format(_place(view)) if view.dateline else Markup("")
+        return alone + _sanitised(view.body_html)
     at = opening.end()
-    return _sanitised(view.body_html[:at]) + run_in + _sanitised(view.body_html[at:])
-
-
-def _alone(run_in: Markup) -> Markup:
-    return Markup("<p>{}</p>").format(run_in.removesuffix(" — ")) if run_in else run_in
+    return _sanitised(view.body_html[:at]) + _dateline(view) + _sanitised(view.body_html[at:])
 
 
 def _sanitised(html: str) -> Markup:
@@ -128,18 +141,24 @@ def _sanitised(html: str) -> Markup:
 @jinja2.pass_context
 def _rhythm(context: Context, newsletter: Newsletter) -> str:
     """When a newsletter goes out, in words."""
-    language: str = context["language"]
-    words = newsletter.schedule.split()
-    match words:
+    say = partial(label, language=_words_of(context))
+    match parse(newsletter.schedule).text.split():
         case ["instant"]:
-            return label("rhythm_instant", language)
+            return say("rhythm_instant")
         case ["daily", at]:
-            return label("rhythm_daily", language, time=at)
-        case ["weekly", day, at] if day[:3].lower() in _WEEKDAYS:
-            return label("rhythm_weekly", language, day=label(f"weekday_{day[:3].lower()}", language), time=at)
+            return say("rhythm_daily", time=_clock(context, at))
+        case ["weekly", day, at]:
+            return say("rhythm_weekly", day=say(f"weekday_{day}"), time=_clock(context, at))
+        case ["monthly", "last", at]:
+            return say("rhythm_month_end", time=_clock(context, at))
         case ["monthly", day, at]:
-            return label("rhythm_monthly", language, day=day, time=at)
-    return label("rhythm_regular", language)
+            return say("rhythm_monthly", day=int(day), time=_clock(context, at))
+    return say("rhythm_regular")
+
+
+def _clock(context: Context, at: str) -> str:
+    """The time of a schedule (`07:00`) in words that fit its label."""
+    return clock_text(time.fromisoformat(at), _words_of(context))
 
 
 def _in_formats(feeds: Iterable[FeedLink]) -> list[tuple[str, list[FeedLink]]]:

@@ -10,7 +10,7 @@ from publisher.languages import direction
 from publisher.model import personal
 from publisher.model.catalogue import Catalogue, Newsletter
 from publisher.model.issue import Edition, MailText
-from publisher.model.view import Label
+from publisher.model.view import Kin, Label
 from publisher.rendering import environment, names
 from publisher.rendering.plaintext import one_line, wrapped
 
@@ -23,8 +23,10 @@ _DEFAULTS: dict[str, object] = {
     "form_token": None,
     "here": None,
     "inbox_url": None,
+    "kin": Kin(),
     "languages": (),
     "newer": None,
+    "benefits": None,
     "older": None,
     "opml": None,
     "pages": (),
@@ -35,6 +37,7 @@ _DEFAULTS: dict[str, object] = {
     "robots": None,
     "saved": False,
     "summary": "",
+    "tally": None,
     "undo": None,
 }
 """What a page may say and need not."""

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from publisher.mail.message import Prepared
 from publisher.mail.outcome import judge
 from publisher.mail.retry import delay, relay_pause
 from publisher.mail.throttle import Throttle
+from publisher.mail.trial import require_sound_mail
 from publisher.model.delivery import Boot, Claimed, Drained, Ended, Ending, Outcome, Phase, Policy
 from publisher.model.issue import DeliveryState, IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
@@ -57,7 +58,10 @@ class Delivering:
         clock: Clock,
         boot: Boot,
         policy: Policy,
+        revise: Callable[[datetime], Awaitable[object]] | None = None,
     ) -> None:
+        """`revise` makes waiting mail right again that is in doubt, and is handed out only then."""
+        self._revise = revise
         self._deliveries = deliveries
         self._transport = transport
         self._letters = letters
@@ -106,6 +110,7 @@ class Delivering:
 
     async def deliver_test(self, mail: MailText, to: Subscriber, newsletter: str | None) -> Ending:
         """Sends one mail outside of the ledger and returns how that ended; nothing is recorded or tried again."""
+        require_sound_mail()
         kind = IssueKind.DIGEST if newsletter is not None else IssueKind.MESSAGE
         letter = self._letters.test_letter(
             self._letters.prepared(mail, kind, newsletter), to, newsletter, self._clock.now()
@@ -129,6 +134,7 @@ class Delivering:
 
     @asynccontextmanager
     async def _shift(self, issue: int | None) -> AsyncIterator["_Shift"]:
+        require_sound_mail()
         await self._deliveries.enlist(self._boot)
         shift = _Shift(self, issue)
         try:
@@ -208,6 +214,8 @@ class _Shift:
             await self._deliveries.renew(self._boot, self._now(), self._policy.lease)
             self._renewed = moment
         await self._resend()
+        if self._delivering._revise is not None and await self._delivering._revise(self._now()):
+            self._touched = True
         if self._touched:
             await self._finish()
 

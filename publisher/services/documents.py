@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from publisher.editorial.benefits import benefits
 from publisher.editorial.rendition import absolute_url
 from publisher.editorial.shelves import Shelf, Shelves
+from publisher.editorial.tally import Tally, next_day, tally
 from publisher.feeds import FORMATS, Format
 from publisher.feeds.opml import opml
 from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, Location, news_sitemap, sitemaps
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
 from publisher.model.page import Page, PlainFile
-from publisher.model.view import Depth, Label, View
+from publisher.model.view import Channel, Depth, Kin, Label, View
 from publisher.ports import Companions, Renderer
 from publisher.services.outline import Outline, feed_path, file_of
 from publisher.services.renditions import Renditions
@@ -49,6 +51,7 @@ class Documents:
         renditions: Renditions,
         renderer: Renderer,
         companions: Companions,
+        everything: Shelves,
         public: Shelves,
         depths: Mapping[int, Depth],
     ) -> None:
@@ -58,11 +61,14 @@ class Documents:
         self._renditions = renditions
         self._renderer = renderer
         self._companions = companions
+        self._everything = everything
         self._public = public
         self._depths = depths
         self._base = ""
         self._held: frozenset[str] = frozenset()
         self._pages: Sequence[Page] = ()
+        self._tallies: dict[str, Tally] = {}
+        """Of the day at hand, by the language of the front page, where the public does not see all."""
 
     def base(self, rules: str) -> str:
         """Works out anew what all documents have in common: the rules, the templates, the names of the pages."""
@@ -80,6 +86,10 @@ class Documents:
         own |= {page.path: f"the page {page.title!r}" for page in self._companions.pages()}
         return own | {f"/{file.path}": "a file in static/" for file in self._companions.files()}
 
+    def next_change_at(self, now: datetime) -> datetime | None:
+        """Returns when a front page no longer counts the day that it counts; None while none counts."""
+        return next_day(now, self._site.timezone) if self._tallies else None
+
     def all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         """Yields every output there should be."""
         companions = {document.path: document for document in self._of_companions()}
@@ -88,6 +98,7 @@ class Documents:
         yield from self._free(self._all(assets, now))
 
     def _all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
+        self._count(now)
         for shelf in sorted(self._outline.declared_shelves() | set(self._public.names())):
             yield from self._of_shelf(shelf)
         for number in self._public.numbers():
@@ -109,8 +120,11 @@ class Documents:
         self, shelves: Iterable[Shelf], stories: Iterable[int], assets: Iterable[str], now: datetime
     ) -> Iterable[Document]:
         shelves = sorted(shelves)
+        recounted = self._count(now)
         for shelf in shelves:
             yield from self._of_shelf(shelf)
+        for language in sorted(recounted):
+            yield from self._of_list(Shelf(language=language))
         for number in sorted(stories):
             yield from self._of_story(number)
         yield from self._of_assets(assets)
@@ -126,11 +140,33 @@ class Documents:
         for fmt in FORMATS.values():
             make = partial(self._feed_bytes, shelf, stories, path, fmt)
             yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(self._base, fmt.name, *mark), make)
+        yield from self._of_list(shelf)
+
+    def _of_list(self, shelf: Shelf) -> Iterable[Document]:
         home = self._outline.home_of(shelf)
         if shelf.language and home is not None:
             listed = self._listed(shelf)
-            make = partial(self._list_page, shelf, listed, home)
-            yield Document(file_of(home), fingerprint(self._base, "list", *self._mark(listed)), make)
+            counted = None if shelf.section else self._tallies.get(shelf.language)
+            make = partial(self._list_page, shelf, listed, home, counted)
+            mark = [*self._mark(listed), *([repr(counted)] if counted else [])]
+            yield Document(file_of(home), fingerprint(self._base, "list", *mark), make)
+
+    def _count(self, now: datetime) -> set[str]:
+        """Counts today's stories anew for each front page; returns the languages whose count is another one."""
+        site = self._site
+        before = self._tallies
+        self._tallies = {}
+        if site.gated:
+            for language in site.languages:
+                fronted = partial(self._fronted, language)
+                found = tally(self._everything.walk(), self._depths, now, site.timezone, fronted)
+                if found.hidden:
+                    self._tallies[language] = found
+        both = before.keys() | self._tallies.keys()
+        return {language for language in both if before.get(language) != self._tallies.get(language)}
+
+    def _fronted(self, language: str, article: Article) -> bool:
+        return self._outline.front_of(article.language) == language
 
     def _listed(self, shelf: Shelf) -> list[Article]:
         """Returns the stories of a list page: the main language's pages hold what has no front page of its own, too."""
@@ -144,7 +180,7 @@ class Documents:
     def _of_story(self, number: int) -> Iterable[Document]:
         article = self._public.get(number)
         if article is not None:
-            mark = fingerprint(self._base, "story", *self._mark([article]))
+            mark = fingerprint(self._base, "story", *self._mark([article]), *self._mark_of_kin(article))
             yield Document(file_of(article.path), mark, partial(self._story_page, article))
 
     def _of_assets(self, sources: Iterable[str]) -> Iterable[Document]:
@@ -165,9 +201,17 @@ class Documents:
         fresh = [a for a in listed[:NEWS_URLS] if now - NEWS_WINDOW <= a.published_at <= now]
         make = partial(self._news_sitemap, fresh, now)
         yield Document("news-sitemap.xml", fingerprint(self._base, "news", *self._mark(fresh)), make)
-        places = [Location(url=absolute_url(site, a.path), updated_at=a.updated_at) for a in listed]
+        places = [self._location(article) for article in listed]
         for name, data in sitemaps(places, site.url).items():
             yield Document(name, hashlib.sha256(data).hexdigest(), partial(_ready, data))
+
+    def _location(self, article: Article) -> Location:
+        versions = self._outline.versions(article, self._public.ties)
+        return Location(
+            url=absolute_url(self._site, article.path),
+            updated_at=article.updated_at,
+            alternates=tuple((label.id, label.url or "") for label in versions),
+        )
 
     def _of_companions(self) -> Iterable[Document]:
         for page in self._pages:
@@ -179,18 +223,36 @@ class Documents:
     def _mark(self, articles: Sequence[Article]) -> list[str]:
         return [f"{a.number}.{a.version}.{self._depths[a.number]}.{a.access}" for a in articles]
 
-    async def _feed_bytes(self, shelf: Shelf, stories: Sequence[Article], path: str, fmt: Format) -> bytes:
-        return fmt.render(self._outline.feed(shelf, await self._views(stories), path=path))
+    def _mark_of_kin(self, article: Article) -> list[str]:
+        ties = self._public.ties
+        related = self._mark(ties.named(article.related))
+        kin = self._outline.kin(article, ties)
+        return [*related, *([] if kin == Kin() else [repr(kin)])]
 
-    async def _list_page(self, shelf: Shelf, stories: Sequence[Article], home: str) -> bytes:
-        views = await self._views(stories)
+    async def _feed_bytes(self, shelf: Shelf, stories: Sequence[Article], path: str, fmt: Format) -> bytes:
+        return fmt.render(self._outline.feed(shelf, await self._views(stories, Channel.FEED), path=path))
+
+    async def _list_page(self, shelf: Shelf, stories: Sequence[Article], home: str, counted: Tally | None) -> bytes:
+        views = await self._views(stories, Channel.PAGE)
         if not shelf.section:
-            return self._page("front", shelf.language, home, views=views)
+            return self._page("front", shelf.language, home, views=views, tally=counted)
         return self._page("section", shelf.language, home, views=views, section=self._outline.section_label(shelf))
 
     async def _story_page(self, article: Article) -> bytes:
-        [one] = await self._views([article])
-        return self._page("article", article.language, article.path, view=one, switch=False)
+        ties = self._public.ties
+        kin = self._outline.kin(article, ties)
+        [one, *related] = await self._views([article, *ties.named(article.related)], Channel.PAGE)
+        return self._page(
+            "article",
+            self._outline.page_language(article.language),
+            article.path,
+            switch=False,
+            view=one,
+            related=related,
+            kin=kin,
+            languages=kin.languages,
+            benefits=benefits(article, self._catalogue) if one.notice else None,
+        )
 
     async def _plain_page(self, page: Page) -> bytes:
         return self._page(
@@ -219,7 +281,7 @@ class Documents:
             "here": site.absolute(path) if path else None,
             "feeds": [link for shelf in outline.autodiscovered(language) for link in outline.feed_links(shelf)],
             "pages": [Label(id=p.path, title=p.title, url=site.absolute(p.path)) for p in self._pages],
-            "home": site.absolute(outline.home_of(Shelf(language=language)) or "/"),
+            "home": outline.home_url(language),
             "sections": [outline.section_label(Shelf(language=language, section=s)) for s in self._catalogue.sections],
         }
         if switch and len(site.languages) > 1 and path is not None:
@@ -231,7 +293,7 @@ class Documents:
         return opml(self._site.title, feeds, FORMATS["atom"])
 
     async def _news_sitemap(self, fresh: Sequence[Article], now: datetime) -> bytes:
-        return news_sitemap(await self._views(fresh), self._site.title, now)
+        return news_sitemap(await self._views(fresh, Channel.PAGE), self._site.title, now)
 
     async def _robots(self) -> bytes:
         site = self._site
@@ -239,9 +301,9 @@ class Documents:
         maps = "".join(f"Sitemap: {site.absolute(path)}\n" for path in ("/sitemap.xml", "/news-sitemap.xml"))
         return f"User-agent: *\n{kept_out}\n{maps}".encode()
 
-    async def _views(self, articles: Sequence[Article]) -> list[View]:
+    async def _views(self, articles: Sequence[Article], channel: Channel) -> list[View]:
         """Returns the public's Views at the depths that were decided when the stories were put on their shelves."""
-        return await self._renditions.at_depths(articles, self._depths)
+        return await self._renditions.at_depths(articles, self._depths, channel)
 
 
 def _copy(file: PlainFile) -> Document:

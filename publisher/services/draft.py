@@ -14,14 +14,14 @@ from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from publisher.editorial.access import covers, decide, matches, settled
-from publisher.editorial.rendition import view
-from publisher.languages import direction, label
+from publisher.editorial.rendition import needs_body, view
+from publisher.languages import direction, label, spoken
 from publisher.model.article import Article
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
 from publisher.model.issue import Edition, MailText, Mention, StoryRef
 from publisher.model.people import EVERYTHING, PUBLIC, Grant, Licence, Viewer
 from publisher.model.reader import Coverage, Reader
-from publisher.model.view import Channel, Depth, View
+from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.edition import groups
 from publisher.newsletters.schedule import Schedule, looks_back_to, parse, previous_slot, slots
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
@@ -30,7 +30,6 @@ from publisher.ports import Articles, IssueStore, Renderer
 SETTLE = timedelta(seconds=2)
 """How long a story's text must stand still before it is mailed (decisions 5)."""
 _RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
-_FULL = frozenset({Depth.FULL, Depth.FULL_EMBARGOED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +160,38 @@ class Drafting:
         """Returns what each of the readers gets of the offers, and who gets nothing and why."""
         return _Round(self, occasion, offers, coverage).draft(readers)
 
+    def left_of(
+        self,
+        occasion: Occasion,
+        stories: Sequence[StoryRef],
+        latest: Mapping[int, Article],
+        licences: Sequence[Licence],
+    ) -> Selection:
+        """Returns what is left of `stories` for readers with these licences, in its latest version; it never grows."""
+        public = occasion.newsletter.audience is Audience.PUBLIC
+        entitlement = frozenset() if public else in_force(licences, occasion.decided_at)
+        if not public and licences and not entitlement:
+            return Selection()
+        picks = []
+        for ref in stories:
+            article = latest.get(ref.article)
+            depth = (
+                Depth.HIDE if article is None else self.depth(occasion, settled(article, self._catalogue), entitlement)
+            )
+            if article is not None and depth in _RANK:
+                shown = Depth.HEADLINE if ref.mention is Mention.ALREADY_SENT else depth
+                picks.append(Pick(article=article, depth=shown, mention=ref.mention))
+        brought = tuple(pick for pick in picks if pick.mention is not Mention.ALREADY_SENT)
+        named = tuple(pick for pick in picks if pick.mention is Mention.ALREADY_SENT)
+        return Selection(stories=brought, already_sent=named) if brought else Selection()
+
+    def depth(self, occasion: Occasion, article: Article, entitlement: "Entitlement") -> Depth:
+        """Returns how much of a settled story such readers get by mail on an occasion."""
+        public = occasion.newsletter.audience is Audience.PUBLIC
+        viewer = PUBLIC if public else self.viewer(entitlement)
+        found = decide(article, viewer, Channel.EMAIL, occasion.decided_at, policy=self._catalogue.policy)
+        return found if public or found in FULL else Depth.HIDE
+
     def limits(self, occasion: Occasion) -> Limits:
         """Returns how little and how much a mail on this occasion holds."""
         newsletter = occasion.newsletter
@@ -210,16 +241,27 @@ class Drafting:
             language=language,
             direction=direction(language),
             local_date=occasion.at.astimezone(ZoneInfo(occasion.zone)),
-            groups=groups(stories, headings, label("updated", language)),
+            groups=groups(stories, headings, label("updated", spoken(language, self._catalogue.site.language))),
             already_sent=tuple(one for _, one in await self._views(outcome.selection.already_sent)),
             web_url=web_url,
             test=test,
         )
 
     async def _views(self, picks: Sequence[Pick]) -> list[tuple[Pick, View]]:
-        bodies = await self._articles.bodies((p.ref.article, p.ref.version) for p in picks if p.depth in _FULL)
+        catalogue, channel = self._catalogue, Channel.EMAIL
+        needed = [p.ref for p in picks if needs_body(p.depth, channel, catalogue.policy)]
+        bodies = await self._articles.bodies(map(_version, needed))
         shown = [
-            (pick, view(pick.article, pick.depth, catalogue=self._catalogue, body=bodies.get(_version(pick.ref))))
+            (
+                pick,
+                view(
+                    pick.article,
+                    pick.depth,
+                    catalogue=catalogue,
+                    body=bodies.get(_version(pick.ref)),
+                    channel=channel,
+                ),
+            )
             for pick in picks
         ]
         return [(pick, _plain(pick, one)) for pick, one in shown if one is not None]
@@ -335,12 +377,9 @@ class _Round:
         return lambda article: article.number in self._in_newsletter and matches(choices, article)
 
     def _depths(self, entitlement: Entitlement) -> Callable[[Article], Depth]:
-        viewer = PUBLIC if self._public else self._drafting.viewer(entitlement)
-
         @cache
         def depth(number: int) -> Depth:
-            found = decide(articles[number], viewer, Channel.EMAIL, self._occasion.decided_at)
-            return found if self._public or found in _FULL else Depth.HIDE
+            return self._drafting.depth(self._occasion, articles[number], entitlement)
 
         articles = {offer.article.number: offer.article for offer in self._offers}
         return lambda article: depth(article.number)

@@ -7,7 +7,7 @@ that names its id are the same story.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from publisher.editorial.lifecycle import (
     compare,
     effective_status,
     given_out,
+    recalls,
     released,
     removed,
 )
@@ -29,7 +30,7 @@ from publisher.errors import NotFoundError, RefusedError, UnsettledError
 from publisher.model.article import Article, Body, Manuscript, Problem
 from publisher.model.catalogue import Site
 from publisher.model.files import FileStat
-from publisher.model.publication import FileRecord, Revision
+from publisher.model.publication import FileRecord, Loss, Revision
 from publisher.ports import ArticleStore, Source
 
 _BATCH = 500
@@ -37,8 +38,10 @@ _BATCH = 500
 _AT_REST_SECONDS = 1.0
 _SECOND_LOOK_SECONDS = 0.02
 _SOON = timedelta(milliseconds=50)
-_MANY_GONE = 5
-"""So many files may vanish at once; of more, not half (delivery I15)."""
+_MANY_GONE = 10
+"""So many stories may vanish at once without a question (decisions 6)."""
+_FEW_GONE = 5
+"""As many may be most of a small folder (delivery I15)."""
 
 
 @dataclass(slots=True)
@@ -50,6 +53,8 @@ class Taken:
     problems: list[Problem] = field(default_factory=list)
     """Of every file that has any, not only of those read now."""
     read: int = 0
+    loss: Loss | None = None
+    """Stories that are gone, and that nobody has been found to have meant."""
     again_at: datetime | None = None
     """When to look again: something was still being written, or missing for too short a time."""
 
@@ -115,6 +120,7 @@ class Intake:
         """Addresses of the batch at hand, by the file that has them."""
         self._reserved: Mapping[str, str] = {}
         self._unusable: tuple[Problem, ...] = ()
+        self._loss: Loss | None = None
 
     @property
     def articles(self) -> list[Article]:
@@ -134,6 +140,10 @@ class Intake:
     def holder(self, address: str) -> int | None:
         """Returns the number of the story at a root-relative address."""
         return self._addresses.get(address)
+
+    def misses(self, sources: Iterable[str]) -> bool:
+        """Returns whether any of these files was missing at the last look."""
+        return any(source in self._missing for source in sources)
 
     def assets(self, numbers: set[int] | None) -> list[str]:
         """Returns the files below the articles folder that these stories refer to; None: that any does."""
@@ -163,19 +173,21 @@ class Intake:
         *,
         baseline: bool = False,
         accept_loss: bool = False,
+        believed: Collection[str] = (),
         everything: bool = False,
         at_once: bool = False,
     ) -> Taken:
         """Takes in every changed file, or of `paths` those that changed.
 
         `baseline`: a first run; what is there counts as published at its date (decisions 3). `accept_loss`: believe
-        it when most of the folder is gone at once. `everything`: read unchanged files as well, the rules changed.
-        `at_once`: a file that is missing is deleted, there is no later look that could tell.
+        it when many stories are gone at once; `believed`: when it is no others than these. `everything`: read
+        unchanged files as well, the rules changed. `at_once`: a file that is missing is deleted, there is no later
+        look that could tell.
         """
         taken = Taken()
         look = self._look(paths)
         grace = timedelta(0) if at_once else self._house.missing_grace
-        vanished = self._vanished(look, paths, now, taken, grace, accept_loss=accept_loss)
+        vanished = self._vanished(look, paths, now, taken, grace)
         everywhere = paths is None
         changed = {
             path: stat
@@ -185,14 +197,17 @@ class Intake:
         whole = await self._whole(changed, now, taken)
         for start in range(0, len(whole), _BATCH):
             await self._take_files(whole[start : start + _BATCH], now, baseline, taken)
-        await self._forget(vanished, now, taken)
+        if vanished or everywhere:
+            meant = None if accept_loss else believed
+            await self._forget(self._believable(vanished, meant, now, taken), now, taken)
         await self._release(now, taken)
         taken.problems = self.problems()
         return taken
 
     def problems(self) -> list[Problem]:
         """Returns what is wrong with every file that has anything wrong, as of its last reading."""
-        found = [*self._unusable, *(p for _, record in sorted(self._files.items()) for p in record.problems)]
+        loss = () if self._loss is None else (Problem(path=".", line=1, message=self._loss.reason),)
+        found = [*self._unusable, *loss, *(p for _, record in sorted(self._files.items()) for p in record.problems)]
         return [replace(problem, path=f"{self._house.folder}/{problem.path}") for problem in found]
 
     def _look(self, paths: Iterable[str] | None) -> "_Look":
@@ -222,32 +237,42 @@ class Intake:
         return after is not None and settled(before, after)
 
     def _vanished(
-        self,
-        look: "_Look",
-        paths: Iterable[str] | None,
-        now: datetime,
-        taken: Taken,
-        grace: timedelta,
-        *,
-        accept_loss: bool,
+        self, look: "_Look", paths: Iterable[str] | None, now: datetime, taken: Taken, grace: timedelta
     ) -> list[str]:
-        """Returns the files that count as deleted now; a folder that lost most of its files is not believed."""
+        """Returns the files that have been missing for long enough to count as deleted."""
         known = self._files if paths is None else [path for path in paths if path in self._files]
         missing = [path for path in known if path not in look.found and not look.excuses(path)]
         for path in look.found:
             self._missing.pop(path, None)
         since = {path: self._missing.setdefault(path, now) for path in missing}
-        if len(missing) > _MANY_GONE and 2 * len(missing) > len(self._files) and not accept_loss:
-            message = (
-                f"{len(missing)} of {len(self._files)} files are gone at once; nothing was taken down. "
-                "Is the folder mounted? If it is meant so: publisher build --accept-loss"
-            )
-            self._unusable = (*self._unusable, Problem(path=".", line=1, message=message))
-            return []
         due = [path for path, at in since.items() if now - at >= grace]
         if len(due) < len(missing):
             self._look_again(taken, now + grace)
         return due
+
+    def _believable(self, vanished: list[str], meant: Collection[str] | None, now: datetime, taken: Taken) -> list[str]:
+        """Returns the deleted files whose stories may be taken down: many at once are first asked about.
+
+        `meant` are those that somebody has said are meant to be gone; None: all are.
+        """
+        self._loss = None
+        lost = self._lost(vanished)
+        sources = {article.source for article in lost}
+        many = len(lost) > _MANY_GONE or (len(lost) > _FEW_GONE and 2 * len(lost) > len(self._present))
+        if not many or meant is None or sources.issubset(meant):
+            return vanished
+        self._loss = taken.loss = Loss(at=now, sources=tuple(sorted(sources)), of=len(self._present))
+        numbers = {article.number for article in lost}
+        return [path for path in vanished if self._files[path].article not in numbers]
+
+    def _lost(self, vanished: list[str]) -> list[Article]:
+        """Returns the stories whose last file is gone; a file that moved has given its story away already."""
+        if not vanished:
+            return []
+        going = set(vanished)
+        kept = {record.article for path, record in self._files.items() if path not in going}
+        numbers = {self._files[path].article for path in vanished} - kept - {None}
+        return [self._articles[n] for n in sorted(n for n in numbers if n is not None) if n in self._present]
 
     def _look_again(self, taken: Taken, at: datetime) -> None:
         taken.again_at = at if taken.again_at is None else min(taken.again_at, at)
@@ -366,7 +391,13 @@ class Intake:
         former = [*manuscript.aliases]
         if previous is not None and previous.path != article.path and given_out(previous):
             former.append(previous.path)
-        revision = Revision(article=article, body=manuscript.body, change=change.kind.value, former_paths=tuple(former))
+        revision = Revision(
+            article=article,
+            body=manuscript.body,
+            change=change.kind.value,
+            former_paths=tuple(former),
+            recalls=previous is not None and recalls(previous, article, change),
+        )
         self._reserve(article)
         return change, revision
 
@@ -444,18 +475,16 @@ class Intake:
             self._waiting.discard(article.number)
 
     async def _forget(self, vanished: list[str], now: datetime, taken: Taken) -> None:
-        """Takes down the stories whose last file is gone; a file that moved has given its story away already."""
+        """Takes down the stories whose last file is gone."""
         if not vanished:
             return
-        kept = {r.article for path, r in self._files.items() if path not in set(vanished)}
-        numbers = {self._files[path].article for path in vanished} - kept - {None}
-        lost = [self._articles[n] for n in sorted(n for n in numbers if n is not None) if n in self._present]
+        lost = self._lost(vanished)
         bodies = await self._store.bodies((a.number, a.version) for a in lost)
         revisions = []
         for article in lost:
             after = removed(article, now, withdraw=self._house.withdraw)
             body = bodies[article.number, article.version]
-            revisions.append(Revision(article=after, body=body, change=ChangeKind.WITHDRAWN.value))
+            revisions.append(Revision(article=after, body=body, change=ChangeKind.WITHDRAWN.value, recalls=True))
         saved = await self._store.save(revisions, [], vanished, now)
         for path in vanished:
             record = self._files.pop(path)

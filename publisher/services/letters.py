@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from publisher.mail.message import MailingList, Personal, Prepared, Sender, fill, message_id, prepare
+from publisher.mail.mailing_list import MailingList
+from publisher.mail.message import Personal, Prepared, Sender, fill, message_id, prepare
 from publisher.mail.tokens import Links, ReturnPath
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Claimed, Letter
 from publisher.model.issue import IssueKind, MailText
 from publisher.model.people import Subscriber
+
+if TYPE_CHECKING:
+    from publisher.mail.dkim import Signer
 
 _SIGNUP = "signup:"
 """The event of a confirmation mail is `signup:ID`."""
@@ -18,9 +23,15 @@ class Letters:
     """Knows senders, links and identities; a mail's words come from its variant."""
 
     def __init__(
-        self, catalogue: Catalogue, sender: str, links: Links, key: bytes, return_path: ReturnPath | None = None
+        self,
+        catalogue: Catalogue,
+        sender: str,
+        links: Links,
+        key: bytes,
+        signer: "Signer | None" = None,
+        return_path: ReturnPath | None = None,
     ) -> None:
-        """`sender` is who mails are from when their newsletter names nobody; `key` makes the Message-IDs.
+        """Takes who mails are from when their newsletter names nobody, what makes the Message-IDs, and who signs.
 
         `return_path`: where reports about them go, and the mark they carry; None: to the sender, unmarked.
         """
@@ -29,15 +40,22 @@ class Letters:
         self._links = links
         self._key = key
         self._return_path = return_path
+        self._signer = signer
 
     def prepared(self, mail: MailText, kind: IssueKind, newsletter: str | None) -> Prepared:
         """Returns a mail encoded but for what is personal; service mail has no list headers."""
         declared = self._catalogue.newsletters.get(newsletter or "")
         sender = Sender.parse((declared.sender if declared else "") or self._sender)
         if kind is IssueKind.MESSAGE or newsletter is None:
-            return prepare(mail, sender=sender)
-        title = declared.title.in_language(self._catalogue.site.language) if declared else newsletter
-        return prepare(mail, sender=sender, mailing_list=MailingList(id=newsletter, title=title))
+            return prepare(mail, sender=sender, signer=self._signer)
+        site = self._catalogue.site
+        mailing_list = MailingList(
+            id=newsletter,
+            title=declared.title.in_language(site.language) if declared else newsletter,
+            help_url=f"{site.url}/subscribe",
+            owner=site.contact,
+        )
+        return prepare(mail, sender=sender, mailing_list=mailing_list, signer=self._signer)
 
     def letter(self, prepared: Prepared, row: Claimed, now: datetime) -> Letter:
         """Returns what goes over the wire for one delivery; the same Message-ID on every attempt."""
@@ -107,5 +125,6 @@ class Letters:
             message_id=identity,
             at=now,
             unsubscribe_url=unsubscribe_url,
+            unsubscribe_mailto=links.unsubscribe_mailto(subscriber, newsletter) if newsletter is not None else None,
             values={slot: slots[slot]() for slot in prepared.slots},
         )

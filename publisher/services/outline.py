@@ -2,15 +2,19 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote, unquote
 
+from publisher.editorial.rendition import absolute_url
 from publisher.editorial.shelves import ALL, Shelf
+from publisher.editorial.ties import Ties
 from publisher.feeds import FORMATS
-from publisher.languages import language_name
+from publisher.languages import language_name, spoken
+from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
 from publisher.model.feed import Feed, FeedLink
-from publisher.model.view import Label, View
+from publisher.model.view import Kin, Label, View
 
 _LONGEST_NAME = 200
 """Octets of a file's name without its ending; file systems end at 255."""
@@ -62,6 +66,38 @@ class Outline:
             Label(id=tag, title=language_name(tag), url=self._site.absolute(self.prefix(tag) + bare))
             for tag in self._site.languages
         ]
+
+    def kin(self, article: Article, ties: Ties) -> Kin:
+        """Returns the stories that an article's page speaks of, as links."""
+        original = ties.original(article)
+        return Kin(
+            original=self._story(original) if original else None,
+            translations=tuple(self._story(one) for one in ties.translations(article)),
+            languages=tuple(replace(label, title=language_name(label.id)) for label in self.versions(article, ties)),
+            related=tuple(self._story(one) for one in ties.named(article.related)),
+            replaced=tuple(self._story(one) for one in ties.named(article.supersedes)),
+        )
+
+    def versions(self, article: Article, ties: Ties) -> list[Label]:
+        """Returns the story in each of its languages, in the site's order; none when there is only one."""
+        order = {language: place for place, language in enumerate(self._site.languages)}
+        found = sorted(ties.versions(article), key=lambda one: order.get(one.language, len(order)))
+        return [self._story(one) for one in found]
+
+    def _story(self, article: Article) -> Label:
+        return Label(id=article.language, title=article.title, url=absolute_url(self._site, article.path))
+
+    def home_url(self, language: str) -> str:
+        """Returns the address of the front page for readers of a language."""
+        return self._site.absolute(self.home_of(Shelf(language=self.front_of(language))) or "/")
+
+    def page_language(self, language: str) -> str:
+        """Returns in which language a page frames a story: the story's, if the site or a catalogue speaks it."""
+        return language if language in self._site.languages else spoken(language, self._site.language)
+
+    def front_of(self, language: str) -> str:
+        """Returns the language on whose front page a story stands: the main one, where its own has none."""
+        return language if language in self._site.languages else self._site.language
 
     def prefix(self, language: str) -> str:
         """Returns where a language's pages begin: the main one's at the root."""

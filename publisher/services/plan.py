@@ -5,7 +5,7 @@ killed anywhere, and is simply done again: the same slot, the same issue, the
 same rows. An issue goes only when every row is there.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,9 +16,9 @@ import structlog
 from publisher.errors import NotFoundError, PublisherError, UnreachableError
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue, Newsletter
-from publisher.model.issue import Cohort, Issue, IssueState, OpenSlot, SendRequest, SlotState, Variant
+from publisher.model.issue import Cohort, Issue, IssueState, Mention, OpenSlot, SendRequest, SlotState, Variant
 from publisher.model.reader import Reader
-from publisher.newsletters.caution import Plan, hold_reasons, missed
+from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons, missed
 from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.draft import SETTLE, Drafting, Occasion, Outcome, Pool
@@ -34,6 +34,7 @@ _UNSETTLED_WAIT = timedelta(minutes=1)
 _FLASH = 1
 """Urgency up to which an update goes out at once too (editorial §2)."""
 _TRIES = 5
+_CHANGED = frozenset({Mention.UPDATED, Mention.CORRECTED})
 _log = structlog.get_logger(__name__)
 
 
@@ -196,17 +197,31 @@ class Planning:
     def _occasion(self, slot: OpenSlot, now: datetime) -> Occasion:
         newsletter = self._catalogue.newsletters[slot.newsletter]
         if slot.cadence == INSTANT:
-            return Occasion(
-                newsletter=newsletter,
-                schedule=parse(INSTANT),
-                zone=slot.timezone,
-                at=slot.due_at,
-                until=slot.due_at,
-                decided_at=max(slot.due_at, now),
-                article=int(slot.period.split(":")[1]),
-                everybody=True,
-            )
+            return self._at_once(newsletter, slot.period, slot.timezone, slot.due_at, now)
         return self.scheduled(newsletter, parse(slot.cadence), slot.timezone, slot.due_at, now)
+
+    def occasion_of(self, issue: Issue, now: datetime) -> Occasion | None:
+        """Returns the occasion an issue was planned on, with rights as of `now`; None: its newsletter is no more."""
+        newsletter = self._catalogue.newsletters.get(issue.newsletter or "")
+        if newsletter is None or issue.due_at is None:
+            return None
+        if issue.cadence == MANUAL:
+            return self.by_hand(newsletter, now, issue.due_at)
+        if issue.cadence == INSTANT:
+            return self._at_once(newsletter, issue.period, issue.timezone, issue.due_at, now)
+        return self.scheduled(newsletter, parse(issue.cadence), issue.timezone, issue.due_at, now)
+
+    def _at_once(self, newsletter: Newsletter, period: str, zone: str, due_at: datetime, now: datetime) -> Occasion:
+        return Occasion(
+            newsletter=newsletter,
+            schedule=parse(INSTANT),
+            zone=zone,
+            at=due_at,
+            until=due_at,
+            decided_at=max(due_at, now),
+            article=int(period.split(":")[1]),
+            everybody=True,
+        )
 
     def scheduled(
         self, newsletter: Newsletter, schedule: Schedule, zone: str, due_at: datetime, now: datetime
@@ -320,11 +335,12 @@ class Planning:
         return sorted(rows)
 
     async def _freeze(self, issue: Issue, occasion: Occasion, outcome: Outcome, key: str) -> int:
-        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=self._web_url(issue))
+        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=self.web_url(issue))
         variant = Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
         return await self._issues.add_variant(issue.number, key, variant)
 
-    def _web_url(self, issue: Issue) -> str | None:
+    def web_url(self, issue: Issue) -> str | None:
+        """Returns where an issue stands on the web; None for one that does not."""
         newsletter = self._catalogue.newsletters[issue.newsletter or ""]
         own = (issue.cadence, issue.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
         if not self._archive or not own or newsletter.instant:
@@ -336,17 +352,29 @@ class Planning:
             return ()
         refs = await self._issues.stories(issue.number)
         stories = await self._articles.by_numbers(ref.article for ref in refs)
+        changed = [stories[r.article] for r in refs if r.mention in _CHANGED and r.article in stories]
+        together = await self._came_with(stories.values()) if slot.cadence == INSTANT else []
         comparable = slot.cadence != INSTANT
         return hold_reasons(
             Plan(
                 recipients=expected,
                 last_recipients=await self._issues.real_recipients(slot.cohort) if comparable else None,
-                stories=tuple(stories.values()),
+                stories=(*stories.values(), *together),
+                changed=tuple(changed),
                 first=await self._issues.real_recipients() is None,
                 restored=self._restored,
                 late=timedelta(0) if slot.cadence == MANUAL else now - slot.due_at,
             )
         )
+
+    async def _came_with(self, stories: Collection[Article]) -> list[Article]:
+        """Returns the stories that came out together with these: each has its own issue, and they are one event."""
+        own = {story.number for story in stories}
+        moments = [story.first_published_at for story in stories if story.first_published_at is not None]
+        if not moments:
+            return []
+        around = await self._articles.first_published(min(moments) - AT_ONCE, max(moments) + AT_ONCE)
+        return [story for story in around if story.number not in own]
 
     # On somebody's word ---------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ fails is invisible to people.
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -71,15 +71,18 @@ class PrivateFeeds:
         """
         viewer = await self._viewer(reader)
         if (name, extension) == ("feeds", "opml"):
-            return PrivateFeed("text/x-opml; charset=utf-8", self._filled(self._list(viewer, now), token))
+            return PrivateFeed(
+                "text/x-opml; charset=utf-8", self._filled(self._list(viewer, self._language(reader), now), token)
+            )
         if f"{name}.{extension}" == _WIRE:
             return PrivateFeed(ninjs.MEDIA_TYPE, self._filled(await self._wired(viewer, reader, cursor, now), token))
         fmt = next((one for one in FORMATS.values() if one.extension == extension), None)
         if fmt is None or (name != "all" and name not in self._publishing.catalogue.products):
             return None
         ended = _ended(viewer, reader, now)
-        key = (_rights(viewer, now), ended, name, fmt.name, self._publishing.generation)
-        body = await self._body(key, lambda: self._rendered(viewer, ended, name, fmt, now))
+        language = self._language(reader)
+        key = (_rights(viewer, now), ended, name, fmt.name, language, self._publishing.generation)
+        body = await self._body(key, lambda: self._rendered(viewer, ended, name, fmt, language, now))
         return PrivateFeed(fmt.content_type, self._filled(body, token))
 
     async def _viewer(self, reader: Subscriber) -> Viewer:
@@ -105,7 +108,9 @@ class PrivateFeeds:
         address = f"{_ADDRESS}{_WIRE}"
         return await self._body(key, lambda: self._wire.page(viewer, held, lapse, cursor, address, now))
 
-    async def _rendered(self, viewer: Viewer, ended: Ended | None, name: str, fmt: Format, now: datetime) -> bytes:
+    async def _rendered(
+        self, viewer: Viewer, ended: Ended | None, name: str, fmt: Format, language: str, now: datetime
+    ) -> bytes:
         publishing = self._publishing
         product = publishing.catalogue.products.get(name)
         stories = [story for story in publishing.everything.newest() if covers(product, story)]
@@ -114,9 +119,18 @@ class PrivateFeeds:
         )
         if ended is not None:
             views = [self._lapse(ended), *views]
-        feed = publishing.outline.feed(ALL, views, path="/", private=True)
-        title = f"{feed.title} - {product.title.in_language(feed.language)}" if product else feed.title
+        feed = self._feed(language, views)
+        title = f"{feed.title} - {product.title.in_language(language)}" if product else feed.title
         return fmt.render(_at(feed, name, title))
+
+    def _feed(self, language: str, views: Sequence[View] = ()) -> Feed:
+        """Returns a reader's feed in their language, still without its name and its place."""
+        outline = self._publishing.outline
+        feed = outline.feed(ALL, views, path="/", private=True)
+        return replace(feed, language=language, home_url=outline.home_url(language))
+
+    def _language(self, reader: Subscriber) -> str:
+        return reader.language or self._publishing.catalogue.site.language
 
     def _lapse(self, ended: Ended) -> View:
         """Returns the entry that tells of the end; another end is another entry."""
@@ -145,22 +159,22 @@ class PrivateFeeds:
                 url=fmt.url_of(feed).replace(_ADDRESS, folder),
                 media_type=fmt.media_type,
             )
-            for feed in self._feeds(viewer, now)
+            for feed in self._feeds(viewer, self._language(reader), now)
             for fmt in FORMATS.values()
         ]
         return [*feeds, wire]
 
-    def _feeds(self, viewer: Viewer, now: datetime) -> list[Feed]:
+    def _feeds(self, viewer: Viewer, language: str, now: datetime) -> list[Feed]:
         """Returns a reader's feeds without their entries: everything, and each product that a licence holds."""
-        feed = self._publishing.outline.feed(ALL, (), path="/", private=True)
+        feed = self._feed(language)
         held = {grant.product.id if grant.product else EVERYTHING for grant in viewer.grants if in_force(grant, now)}
         products = [p for p in self._publishing.catalogue.products.values() if not held.isdisjoint({p.id, EVERYTHING})]
-        titles = {p.id: f"{feed.title} - {p.title.in_language(feed.language)}" for p in products}
+        titles = {p.id: f"{feed.title} - {p.title.in_language(language)}" for p in products}
         return [_at(feed, name, title) for name, title in {"all": feed.title, **titles}.items()]
 
-    def _list(self, viewer: Viewer, now: datetime) -> bytes:
+    def _list(self, viewer: Viewer, language: str, now: datetime) -> bytes:
         title = self._publishing.catalogue.site.title
-        return opml(title, self._feeds(viewer, now), FORMATS[_FORMAT_OF_LIST])
+        return opml(title, self._feeds(viewer, language, now), FORMATS[_FORMAT_OF_LIST])
 
     def _filled(self, body: bytes, token: str) -> bytes:
         return body.replace(_ADDRESS.encode(), self._links.feed_folder(token).encode())

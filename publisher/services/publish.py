@@ -8,8 +8,10 @@ the stored one, and writes those: nothing changed, nothing written.
 import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+import msgspec
 
 from publisher import __version__
 from publisher.editorial.access import decide, settled
@@ -20,7 +22,7 @@ from publisher.feeds import FORMATS
 from publisher.model.article import Article, Problem
 from publisher.model.catalogue import Catalogue
 from publisher.model.people import PUBLIC
-from publisher.model.publication import OutputRecord
+from publisher.model.publication import Loss, OutputRecord
 from publisher.model.view import Channel, Depth
 from publisher.ports import Articles, Companions, Facts, Output, Outputs, Renderer
 from publisher.services.documents import Document, Documents, fingerprint
@@ -30,6 +32,8 @@ from publisher.services.renditions import Renditions
 
 RULES = "rules"
 """The fact that says by which rules the stories were read; without it, this is the first run over the folder."""
+_LOSS = "held_loss"
+"""The fact that says which stories are gone without anybody having said that they should be."""
 SHOWN = frozenset({Depth.HEADLINE, Depth.SUMMARY, Depth.FULL})
 _WRITTEN_AT_ONCE = 200
 
@@ -97,6 +101,7 @@ class Publishing:
             renditions=self.renditions,
             renderer=renderer,
             companions=companions,
+            everything=self.everything,
             public=self.public,
             depths=self._depths,
         )
@@ -105,6 +110,8 @@ class Publishing:
         self._gone: set[str] = set()
         self._left: set[str] = set()
         """Files that may have lost their reason in this pass."""
+        self._kin: set[int] = set()
+        """Stories whose pages speak of what changed in this pass."""
         self._busy = asyncio.Lock()
 
     @property
@@ -124,8 +131,9 @@ class Publishing:
         self._output.sweep()
 
     def next_change_at(self, now: datetime) -> datetime | None:
-        """Returns when a date alone will change what is out."""
-        return self.intake.next_change_at(now)
+        """Returns when time alone will change what is out, or what a front page says of today."""
+        moments = (self.intake.next_change_at(now), self._documents.next_change_at(now))
+        return min((moment for moment in moments if moment is not None), default=None)
 
     async def problems(self) -> list[Problem]:
         """Returns what was wrong with the files when they were last read, without reading them again."""
@@ -163,26 +171,56 @@ class Publishing:
                 if whole:
                     documents = self._documents.all(self.intake.assets(None), now)
                 else:
-                    documents = self._documents.touched(touched, changed, self.intake.assets(changed), now)
+                    assets = self.intake.assets(changed)
+                    documents = self._documents.touched(touched, changed | self._kin, assets, now)
                 await self._bring_up(documents, report, prune=whole)
             return report
 
     async def _take(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
+        loss = await self.loss()
+        believed = loss.sources if loss is not None and loss.released else ()
         if paths is not None:
-            return await self.intake.take(now, paths)
+            taken = await self.intake.take(now, paths, believed=believed)
+            await self._note_loss(loss, taken.loss or loss)
+            return taken
         known_rules = await self._facts.get(RULES)
         self.intake.reserve(self._documents.addresses())
         taken = await self.intake.take(
             now,
             baseline=known_rules is None,
             accept_loss=accept_loss,
+            believed=believed,
             everything=known_rules != self._rules,
             at_once=at_once,
         )
+        # Right after a start nobody knows yet how long a file has been missing.
+        waits = loss is not None and self.intake.misses(loss.sources)
+        await self._note_loss(loss, taken.loss or (loss if waits else None))
         taken.problems += self._companions.problems()
         if known_rules != self._rules:
             await self._facts.put(RULES, self._rules)
         return taken
+
+    # What is missing --------------------------------------------------------------------------------------------------
+
+    async def loss(self) -> Loss | None:
+        """Returns the stories that are gone from the folder and were not taken down, if there are any."""
+        told = await self._facts.get(_LOSS)
+        return msgspec.json.decode(told, type=Loss) if told else None
+
+    async def release_loss(self) -> bool:
+        """Has the stories that are gone taken down at the next pass; False when there are none."""
+        loss = await self.loss()
+        if loss is not None:
+            await self._note_loss(loss, replace(loss, released=True))
+        return loss is not None
+
+    async def _note_loss(self, before: Loss | None, after: Loss | None) -> None:
+        """Remembers a loss, since when it is one as well; None: there is none any more."""
+        if before is not None and after is not None and set(before.sources) == set(after.sources):
+            after = replace(after, at=before.at)
+        if after != before:
+            await self._facts.put(_LOSS, "" if after is None else msgspec.json.encode(after).decode())
 
     # What is out ------------------------------------------------------------------------------------------------------
 
@@ -191,6 +229,7 @@ class Publishing:
         stories = self.intake.articles if everything else [article for _, article in taken.changes]
         touched: set[Shelf] = set()
         changed: set[int] = set()
+        self._kin = set()
         for stored in stories:
             article = settled(stored, self.catalogue)
             touched |= self._place(article, now)
@@ -208,9 +247,13 @@ class Publishing:
         if not publishable(article, now):
             return self._remove(article.number)
         self.everything.put(article)
-        depth = decide(article, PUBLIC, Channel.PAGE, now)
+        depth = decide(article, PUBLIC, Channel.PAGE, now, policy=self.catalogue.policy)
         self._depths[article.number] = depth
-        return self.public.put(article) if depth in SHOWN else self.public.take(article.number)
+        if depth not in SHOWN:
+            return self.public.take(article.number)
+        touched = self.public.put(article)
+        self._kin |= self.public.ties.concerned(article)
+        return touched
 
     def _remove(self, number: int) -> set[Shelf]:
         self._leave(number)
@@ -223,6 +266,7 @@ class Publishing:
         before = self.public.get(number)
         if before is None:
             return
+        self._kin |= self.public.ties.concerned(before)
         feeds = (f"{feed_path(Shelf(tag=tag))}.{fmt.extension}" for tag in before.tags for fmt in FORMATS.values())
         self._left |= {file_of(path) for path in (before.path, *feeds)}
 

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from publisher.editorial.access import decide
-from publisher.editorial.rendition import view
+from publisher.editorial.rendition import needs_body, view
 from publisher.model.article import Article, Body
 from publisher.model.catalogue import Catalogue
 from publisher.model.people import Viewer
 from publisher.model.view import Channel, Depth, View
 from publisher.ports import Articles
 
-FULL = frozenset({Depth.FULL, Depth.FULL_EMBARGOED})
 _BODIES = 256
 """Bodies kept in memory: those that the feeds hold are asked for again and again."""
 
@@ -33,16 +32,24 @@ class Renditions:
         for article in articles:
             if limit is not None and len(depths) >= limit:
                 break
-            depth = decide(article, viewer, channel, now)
+            depth = decide(article, viewer, channel, now, policy=self._catalogue.policy)
             if depth is not Depth.HIDE:
                 depths[article.number] = depth
-        return await self.at_depths([a for a in articles if a.number in depths], depths)
+        return await self.at_depths([a for a in articles if a.number in depths], depths, channel)
 
-    async def at_depths(self, articles: Sequence[Article], depths: Mapping[int, Depth]) -> list[View]:
+    async def at_depths(self, articles: Sequence[Article], depths: Mapping[int, Depth], channel: Channel) -> list[View]:
         """Returns these stories at depths that were decided before, by article number."""
-        bodies = await self._bodies_of([(a.number, a.version) for a in articles if depths[a.number] in FULL])
+        catalogue = self._catalogue
+        needed = [a for a in articles if needs_body(depths[a.number], channel, catalogue.policy)]
+        bodies = await self._bodies_of([(a.number, a.version) for a in needed])
         made = (
-            view(a, depths[a.number], catalogue=self._catalogue, body=bodies.get((a.number, a.version)))
+            view(
+                a,
+                depths[a.number],
+                catalogue=catalogue,
+                body=bodies.get((a.number, a.version)),
+                channel=channel,
+            )
             for a in articles
         )
         return [one for one in made if one is not None]

@@ -104,7 +104,7 @@ class Wire:
             if len(shown) >= PAGE:
                 break
         shown = shown[:PAGE]
-        views = await self._publishing.renditions.at_depths([article for _, article in shown], depths)
+        views = await self._publishing.renditions.at_depths([article for _, article in shown], depths, Channel.NINJS)
         return [
             (place, wire_item(article, view, catalogue, told=told))
             for (place, article), view in zip(shown, views, strict=True)
@@ -116,7 +116,12 @@ class Wire:
         before = await self._versions.versions(back) if back else {}
         return {
             article.number: decide(
-                article, viewer, Channel.NINJS, now, earlier=were_out(before.get(article.number, ()), viewer, now)
+                article,
+                viewer,
+                Channel.NINJS,
+                now,
+                earlier=were_out(before.get(article.number, ()), viewer, now),
+                policy=self._publishing.catalogue.policy,
             )
             for article in stories
         }

@@ -11,9 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.article import Article, Body, Problem
 from publisher.model.files import FileStat
+from publisher.model.issue import UNFINISHED, IssueKind
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.stores.database import Database, maybe_micros, micros
-from publisher.stores.schema import article_versions, articles, files, outputs, redirects
+from publisher.stores.readers import lock_planning
+from publisher.stores.schema import (
+    article_versions,
+    articles,
+    files,
+    issues,
+    outputs,
+    redirects,
+    variant_stories,
+    variants,
+)
 
 _ROWS = 500
 """Rows per statement: SQLite allows 32,766 variables, PostgreSQL 65,535."""
@@ -159,7 +170,22 @@ class Articles:
         await self._upsert(connection, article_versions, [_version_row(r) for r in numbered], ["article_id", "version"])
         aliases = [{"path": path, "article_id": r.article.number} for r in numbered for path in r.former_paths]
         await self._upsert(connection, redirects, aliases, ["path"])
+        await self._recall(connection, [r.article.number for r in numbered if r.recalls])
         return [revision.article for revision in numbered]
+
+    async def _recall(self, connection: AsyncConnection, numbers: Sequence[int]) -> None:
+        """Marks the mail that waits with these stories: it does not go as it is. One frozen later sees to itself."""
+        if not numbers:
+            return
+        await lock_planning(self._database, connection)
+        for some in _chunks(numbers):
+            holding = sa.select(variant_stories.c.variant_id).where(variant_stories.c.article_id.in_(some))
+            waiting = sa.select(issues.c.id).where(issues.c.kind == IssueKind.DIGEST, issues.c.state.in_(UNFINISHED))
+            await connection.execute(
+                variants.update()
+                .where(variants.c.id.in_(holding), variants.c.issue_id.in_(waiting), sa.not_(variants.c.stale))
+                .values(stale=True)
+            )
 
     async def _forget_files(self, connection: AsyncConnection, paths: Sequence[str], now: datetime) -> None:
         for some in _chunks(paths):
@@ -214,6 +240,7 @@ def _version_row(revision: Revision) -> dict[str, Any]:
         "revised_at": micros(revision.article.revised_at),
         "story": msgspec.json.encode(revision.article),
         "body": msgspec.json.encode(revision.body),
+        "recalls": revision.recalls,
     }
 
 

@@ -9,23 +9,32 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Phase
-from publisher.model.issue import OPEN, DeliveryState, IssueCounts, IssueKind, IssueState, MailText, SlotState
+from publisher.model.issue import (
+    DUE,
+    OPEN,
+    UNFINISHED,
+    DeliveryState,
+    IssueCounts,
+    IssueKind,
+    IssueState,
+    MailText,
+    SlotState,
+)
 from publisher.model.people import SubscriptionStatus, SuppressionReason
 from publisher.model.report import Event, Meaning
 from publisher.stores.bounces import record
 from publisher.stores.database import Database, maybe_moment, micros, moment
 from publisher.stores.readers import lock_planning
+from publisher.stores.revisions import doubtful
 from publisher.stores.schema import boots, deliveries, issues, slots, subscribers, subscriptions, suppressions, variants
 
 FRUITLESS_CLAIMS = 3
 """Claims without any outcome after which a delivery is taken to be what kills the process."""
 _IN_FLIGHT_GRACE = timedelta(minutes=10)
 """A final reply may take that long beyond the lease of a worker elsewhere."""
-_DUE = (DeliveryState.PENDING, DeliveryState.DEFERRED)
-_CLAIMABLE = sa.and_(deliveries.c.state.in_(_DUE), sa.not_(variants.c.stale))
+_CLAIMABLE = deliveries.c.state.in_(DUE)
 _SUSPECT = sa.and_(deliveries.c.attempts >= FRUITLESS_CLAIMS - 1, deliveries.c.reply_phase.is_(None))
 _PLAIN_MESSAGE = issues.c.kind == IssueKind.MESSAGE
-_UNFINISHED = (IssueState.PLANNING, IssueState.HELD, IssueState.SENDING, IssueState.PAUSED)
 _SANDBOXED = "sandbox"
 
 
@@ -149,7 +158,7 @@ class Deliveries:
 
     async def barred(self, issue: int) -> str | None:
         """Returns why an unfinished issue cannot be delivered at present; None: it can, or has come to its end."""
-        query = sa.select(issues.c.sandbox).where(issues.c.id == issue, issues.c.state.in_(_UNFINISHED))
+        query = sa.select(issues.c.sandbox).where(issues.c.id == issue, issues.c.state.in_(UNFINISHED))
         async with self._database.read() as connection:
             sandbox = await connection.scalar(query)
         return None if sandbox is None else self.bar(sandbox=sandbox)
@@ -162,7 +171,7 @@ class Deliveries:
             await lock_planning(self._database, connection)
             left = await connection.scalars(
                 sa.update(issues)
-                .where(issues.c.sandbox.is_(True), issues.c.state.in_(_UNFINISHED))
+                .where(issues.c.sandbox.is_(True), issues.c.state.in_(UNFINISHED))
                 .values(state=IssueState.CANCELLED, finished_at=micros(now), stop_reason=_SANDBOXED)
                 .returning(issues.c.id)
             )
@@ -229,7 +238,7 @@ class Deliveries:
                 return []
             await connection.execute(
                 sa.update(deliveries)
-                .where(deliveries.c.id.in_([row.id for row in taken]), deliveries.c.state.in_(_DUE))
+                .where(deliveries.c.id.in_([row.id for row in taken]), deliveries.c.state.in_(DUE))
                 .values(
                     state=DeliveryState.CLAIMED,
                     attempts=deliveries.c.attempts + 1,
@@ -322,7 +331,7 @@ class Deliveries:
         async with self._database.write() as connection:
             result = await connection.execute(
                 sa.update(deliveries)
-                .where(deliveries.c.state.in_(_DUE), deliveries.c.issue_id.in_(old))
+                .where(deliveries.c.state.in_(DUE), deliveries.c.issue_id.in_(old))
                 .values(state=DeliveryState.EXPIRED, reason="max_age", ended_at=micros(now))
             )
             return result.rowcount
@@ -367,7 +376,7 @@ class Deliveries:
         doubtful = (deliveries.c.state == DeliveryState.UNCERTAIN, deliveries.c.resends == 0)
         resent = first(deliveries.c.ended_at, *doubtful)
         async with self._database.read() as connection:
-            due = [await connection.scalar(first(deliveries.c.next_at, deliveries.c.state == s)) for s in _DUE]
+            due = [await connection.scalar(first(deliveries.c.next_at, deliveries.c.state == s)) for s in DUE]
             uncertain = await connection.scalar(resent if resend_all_kinds else resent.where(_PLAIN_MESSAGE))
         if uncertain is not None:
             due.append(uncertain + resend_after // timedelta(microseconds=1))
@@ -446,7 +455,7 @@ class Deliveries:
         self, connection: AsyncConnection, now: datetime, limit: int, issue: int | None, *, alone: bool
     ) -> list[sa.Row[Any]]:
         """Service mail first, then by issue: always from the index, however many rows wait."""
-        due = _ROW.where(deliveries.c.next_at <= micros(now))
+        due = _ROW.where(deliveries.c.next_at <= micros(now), sa.not_(doubtful(now)))
         sending = self._sending(all_kinds=True)
         if issue is not None:
             due = due.where(deliveries.c.issue_id == issue)
@@ -500,7 +509,7 @@ async def _cancel(connection: AsyncConnection, numbers: Sequence[int], now: date
     """Ends what waits in cancelled issues, and their slots, of which some were still being planned."""
     await connection.execute(
         sa.update(deliveries)
-        .where(deliveries.c.issue_id.in_(numbers), deliveries.c.state.in_(_DUE))
+        .where(deliveries.c.issue_id.in_(numbers), deliveries.c.state.in_(DUE))
         .values(state=DeliveryState.CANCELLED, reason=_SANDBOXED, ended_at=micros(now))
     )
     planned = sa.select(issues.c.slot_id).where(issues.c.id.in_(numbers))
@@ -547,7 +556,7 @@ async def _suppress(connection: AsyncConnection, reasons: dict[int, str], now: d
         return
     await connection.execute(
         sa.update(deliveries)
-        .where(deliveries.c.id == sa.bindparam("b_id"), deliveries.c.state.in_(_DUE))
+        .where(deliveries.c.id == sa.bindparam("b_id"), deliveries.c.state.in_(DUE))
         .values(state=DeliveryState.SUPPRESSED, reason=sa.bindparam("b_reason"), ended_at=micros(now)),
         [{"b_id": number, "b_reason": reason} for number, reason in reasons.items()],
     )

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import (
+    UNFINISHED,
     Cohort,
     DeliveryState,
     Issue,
@@ -181,7 +182,7 @@ class Issues:
         """Returns a cohort's oldest issue, planned with the sandbox on or off, that has not come to its end."""
         query = (
             _issues()
-            .where(cohorts.c.id == cohort, issues.c.sandbox.is_(sandbox), issues.c.state.in_(_UNFINISHED))
+            .where(cohorts.c.id == cohort, issues.c.sandbox.is_(sandbox), issues.c.state.in_(UNFINISHED))
             .order_by(issues.c.id)
             .limit(1)
         )
@@ -206,7 +207,8 @@ class Issues:
     async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
         """Freezes one rendering of an issue; returns its key, that of the first one with the same outcome."""
         async with self._database.write() as connection:
-            return await _add_variant(self._database, connection, issue, outcome, variant)
+            await lock_planning(self._database, connection)
+            return await add_variant(self._database, connection, issue, outcome, variant)
 
     async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, now: datetime) -> bool:
         """Gives recipients (subscriber, variant, suppressed) their rows, sorted by subscriber, in one transaction.
@@ -297,6 +299,12 @@ class Issues:
             query = query.where(issues.c.newsletter == newsletter)
         if before is not None:
             query = query.where(issues.c.id < before)
+        async with self._database.read() as connection:
+            return [_issue(row) for row in await connection.execute(query)]
+
+    async def held(self) -> list[Issue]:
+        """Returns the issues that wait for somebody's word, oldest first."""
+        query = _issues().where(issues.c.state == IssueState.HELD.value).order_by(issues.c.id)
         async with self._database.read() as connection:
             return [_issue(row) for row in await connection.execute(query)]
 
@@ -473,7 +481,7 @@ class Issues:
             if row is None:
                 return False
             variant = Variant(language=language, form="message", stories=(), mail=mail)
-            number = await _add_variant(self._database, connection, row.id, event, variant)
+            number = await add_variant(self._database, connection, row.id, event, variant)
             await connection.execute(deliveries.insert().values(_delivery(row.id, (subscriber, number, False), now)))
         return True
 
@@ -528,9 +536,6 @@ _NOT_REACHED = tuple(
         DeliveryState.CANCELLED,
         DeliveryState.EXPIRED,
     )
-)
-_UNFINISHED = tuple(
-    state.value for state in (IssueState.PLANNING, IssueState.HELD, IssueState.SENDING, IssueState.PAUSED)
 )
 _CANCELLABLE = tuple(state.value for state in (IssueState.HELD, IssueState.SENDING, IssueState.PAUSED))
 
@@ -611,9 +616,13 @@ async def _next_edition(connection: AsyncConnection, newsletter: str) -> int:
     return int((await connection.execute(highest)).scalar_one()) + 1
 
 
-async def _add_variant(
+async def add_variant(
     database: Database, connection: AsyncConnection, issue: int, outcome: str, variant: Variant
 ) -> int:
+    """Adds a frozen rendering in a transaction that holds the planning lock; returns its key, or that of its twin.
+
+    It is stale from the beginning when one of its stories was recalled after it was read for it.
+    """
     values = {
         "issue_id": issue,
         "outcome": outcome,
@@ -631,7 +640,24 @@ async def _add_variant(
         return int((await connection.execute(same)).scalar_one())
     if variant.stories:
         await connection.execute(variant_stories.insert(), _story_rows(row.id, variant.stories))
+        await connection.execute(_OVERTAKEN, {"b_variant": row.id})
     return int(row.id)
+
+
+# A story was killed, held, withdrawn or corrected between being read and being frozen.
+_OVERTAKEN = (
+    variants.update()
+    .where(
+        variants.c.id == sa.bindparam("b_variant"),
+        sa.exists().where(
+            variant_stories.c.variant_id == variants.c.id,
+            article_versions.c.article_id == variant_stories.c.article_id,
+            article_versions.c.version > variant_stories.c.version,
+            article_versions.c.recalls,
+        ),
+    )
+    .values(stale=True)
+)
 
 
 def _story_rows(variant: int, stories: Iterable[StoryRef]) -> list[dict[str, Any]]:

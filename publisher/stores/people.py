@@ -31,6 +31,7 @@ from publisher.stores.database import Database, micros, moment
 from publisher.stores.enrolment import Enrolling
 from publisher.stores.people_rows import (
     describe,
+    doubt_mail_of,
     grant,
     licences_of,
     new_subscription,
@@ -284,6 +285,7 @@ class People:
                 .where(table.subscriber_id == subscriber, table.product.in_(products), table.active)
                 .values(active=False, valid_until=sa.case((later, at), else_=table.valid_until))
             )
+            await doubt_mail_of(connection, subscriber)
 
     async def rotate_feed_token(self, subscriber: int, generation: int, token_hash: str, old_until: datetime) -> bool:
         """Moves a feed token from `generation` to the next; the old one is good until `old_until`. False: not there."""

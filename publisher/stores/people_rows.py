@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from publisher.model.issue import DUE
 from publisher.model.people import (
     ConsentEvent,
     Enrolment,
@@ -21,8 +22,10 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.stores.database import Database, maybe_micros, maybe_moment, micros, moment
-from publisher.stores.schema import consents, licences, subscribers, subscriptions
+from publisher.stores.schema import consents, deliveries, licences, subscribers, subscriptions
 
+IN_DOUBT = 0
+"""The moment that says of a delivery that its contents are to be decided anew."""
 _names = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -106,6 +109,8 @@ async def grant(
         )
         statement = conflict.values(values).returning(licences.c.id)
         changed |= (await connection.execute(statement)).first() is not None
+    if changed:
+        await doubt_mail_of(connection, subscriber)
     return changed
 
 
@@ -213,4 +218,13 @@ def signup_of(row: sa.Row[Any]) -> SignUp:
         requested_at=moment(row.requested_at),
         expires_at=moment(row.expires_at),
         used_at=maybe_moment(row.used_at),
+    )
+
+
+async def doubt_mail_of(connection: AsyncConnection, subscriber: int) -> None:
+    """Has the mail that waits for somebody decided anew: their licences are others now (decisions 1)."""
+    await connection.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.subscriber_id == subscriber, deliveries.c.state.in_(DUE))
+        .values(decided_at=IN_DOUBT)
     )

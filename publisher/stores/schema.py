@@ -78,6 +78,7 @@ article_versions = sa.Table(
     sa.Column("revised_at", Moment, nullable=False),
     sa.Column("story", sa.LargeBinary, nullable=False),  # the Article as JSON, without its body
     sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("recalls", sa.Boolean, nullable=False, default=False),  # mail that holds an earlier version is stale
     sa.PrimaryKeyConstraint("article_id", "version"),
 )
 
@@ -292,7 +293,7 @@ variant_stories = sa.Table(
     sa.Column("article_id", Key, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("depth", sa.Text, nullable=False),
-    sa.Column("mention", sa.Text, nullable=False),  # story, updated, already_sent
+    sa.Column("mention", sa.Text, nullable=False),  # model.issue.Mention
     sa.PrimaryKeyConstraint("variant_id", "position"),
     sa.Index("ix_variant_stories_article_id", "article_id"),
 )
@@ -322,6 +323,7 @@ deliveries = sa.Table(
     sa.Column("boot_id", sa.Text),
     sa.Column("lease_until", Moment),
     sa.Column("resends", sa.Integer, nullable=False, default=0),  # after an uncertain end; at most one
+    sa.Column("decided_at", Moment),  # what it brings; NULL: when planned; 0: to be decided anew
     sa.Column("in_flight_at", Moment),
     sa.Column("ended_at", Moment),  # terminal, or uncertain
     sa.Column("reply_phase", sa.Text),

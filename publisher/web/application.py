@@ -15,6 +15,7 @@ from publisher.errors import UnreachableError
 from publisher.web import health, hooks, inbox, private, subscriptions
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.health import Vitals
+from publisher.web.negotiation import language_for
 from publisher.web.public import PublicFiles
 
 _PAGES = {404: "not_found", 410: "gone"}
@@ -50,8 +51,8 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         _log.error("web.unreachable", error=str(error))
         return _answer(app, request, 503, "not available for the moment", {**_FIELDS, "retry-after": _RETRY_SECONDS})
 
-    async def failure(_request: Request, _error: Exception) -> Response:
-        return HTMLResponse(_page(app, "error", 500), 500, headers=_FIELDS)
+    async def failure(request: Request, _error: Exception) -> Response:
+        return HTMLResponse(_page(app, request, "error", 500), 500, headers=_FIELDS)
 
     behind = Starlette(
         routes=routes, exception_handlers={HTTPException: http_error, UnreachableError: unreachable, 500: failure}
@@ -64,12 +65,14 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
 def _answer(app: App, request: Request, status: int, detail: str, headers: Mapping[str, str]) -> Response:
     if not _wants_page(request):
         return JSONResponse({"error": detail}, status, headers=headers)
-    return HTMLResponse(_page(app, _PAGES.get(status, "error"), status), status, headers=headers)
+    return HTMLResponse(_page(app, request, _PAGES.get(status, "error"), status), status, headers=headers)
 
 
 def _wants_page(request: Request) -> bool:
     return "application/json" not in request.headers.get("accept", "")
 
 
-def _page(app: App, name: str, status: int) -> str:
-    return app.templates.page(name, app.catalogue.site.language, robots="noindex", status=status)
+def _page(app: App, request: Request, name: str, status: int) -> str:
+    language = language_for(request, app.catalogue.site)
+    home = app.publishing.outline.home_url(language)
+    return app.templates.page(name, language, home=home, robots="noindex", status=status)

@@ -7,9 +7,11 @@ from starlette.types import Receive, Scope, Send
 
 from publisher.app import App
 from publisher.errors import UsageError
+from publisher.languages import label, spoken
 from publisher.model.people import FeedReader, TokenState
 from publisher.web.conditional import Representation, answer, represent
 from publisher.web.headers import PAGE_POLICY
+from publisher.web.negotiation import language_for
 
 _FIELDS = (
     (b"cache-control", b"private, no-cache"),
@@ -40,17 +42,21 @@ class _Conditional(Response):
 def routes(app: App) -> list[BaseRoute]:
     """Returns the routes of the private feeds."""
 
-    async def reader_of(token: str) -> FeedReader | Response:
+    def say(request: Request, key: str) -> str:
+        site = app.catalogue.site
+        return label(key, spoken(language_for(request, site), site.language)) + "\n"
+
+    async def reader_of(request: Request, token: str) -> FeedReader | Response:
         reader = await app.private_feeds.reader(token, app.clock.now())
         if reader is None:
-            return PlainTextResponse("There is no such feed.\n", 404, headers=_PLAIN)
+            return PlainTextResponse(say(request, "no_such_feed"), 404, headers=_PLAIN)
         if reader.token is TokenState.GONE:
-            return PlainTextResponse("This address was replaced by a new one.\n", 410, headers=_PLAIN)
+            return PlainTextResponse(say(request, "feed_replaced"), 410, headers=_PLAIN)
         return reader
 
     async def overview(request: Request) -> Response:
         token = request.path_params["token"]
-        reader = await reader_of(token)
+        reader = await reader_of(request, token)
         if isinstance(reader, Response):
             return reader
         links = await app.private_feeds.links(reader.subscriber, token, app.clock.now())
@@ -62,7 +68,7 @@ def routes(app: App) -> list[BaseRoute]:
     async def feed(request: Request) -> Response:
         token, name = request.path_params["token"], request.path_params["name"]
         stem, _, extension = name.rpartition(".")
-        reader = await reader_of(token)
+        reader = await reader_of(request, token)
         if isinstance(reader, Response):
             return reader
         cursor = request.query_params.get("cursor", "")
@@ -71,7 +77,7 @@ def routes(app: App) -> list[BaseRoute]:
         except UsageError as error:
             return PlainTextResponse(f"{error}\n", 400, headers=_PLAIN)
         if found is None:
-            return PlainTextResponse("There is no such feed.\n", 404, headers=_PLAIN)
+            return PlainTextResponse(say(request, "no_such_feed"), 404, headers=_PLAIN)
         return _Conditional(represent(found.body, found.content_type, None))
 
     return [Route("/u/{token}", overview), Route("/u/{token}/", overview), Route("/u/{token}/{name}", feed)]

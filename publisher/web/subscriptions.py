@@ -25,12 +25,13 @@ from starlette.types import Message
 
 from publisher.app import App
 from publisher.errors import UnreachableError
-from publisher.languages import label, language_name
+from publisher.languages import label, language_name, spoken
 from publisher.mail.addresses import Address, AddressError, parse_address
 from publisher.model.people import ConfirmationState
 from publisher.model.view import Label
 from publisher.services.subscribe import LOCAL_NETWORK, Leaving, Preferences, Visit
 from publisher.web.headers import PAGE_POLICY
+from publisher.web.negotiation import known_language, language_for
 
 _MAX_BODY = 16 * 1024
 _BODY_SECONDS = 15.0
@@ -77,7 +78,7 @@ class _Pages:
         form = await _form(request)
         _refuse_foreign(request, self._site.url)
         address, chosen = _text(form, "email"), _texts(form, "newsletter")
-        language = self._known(_text(form, "language")) or language
+        language = known_language(_text(form, "language"), self._site) or language
         opened = {newsletter.id for newsletter in self._subscribing.offered()}
         if not self._signed(_text(form, "form_token"), "subscribe", _FORM_LASTS):
             return self._form(request, language, chosen, address, "problem_form", 403)
@@ -135,7 +136,9 @@ class _Pages:
         form = await _form(request)
         if _text(form, "List-Unsubscribe") == "One-Click":
             await self._subscribing.unsubscribe(token, "one-click", _visit(request), self._now())
-            return PlainTextResponse(label("unsubscribed_title", language) + "\n", headers=_FIELDS)
+            return PlainTextResponse(
+                label("unsubscribed_title", spoken(language, self._site.language)) + "\n", headers=_FIELDS
+            )
         _refuse_foreign(request, self._site.url)
         await self._subscribing.unsubscribe(token, "web", _visit(request), self._now())
         return self._page(
@@ -196,7 +199,7 @@ class _Pages:
             case "leave":
                 return await self._subscribing.leave_all(token, visit, now)
             case _:
-                language = self._known(_text(form, "language")) or ""
+                language = known_language(_text(form, "language"), self._site) or ""
                 return await self._subscribing.choose(token, _texts(form, "newsletter"), language, visit, now)
 
     async def _sign_up(
@@ -257,7 +260,9 @@ class _Pages:
     def _title(self, leaving: Leaving, language: str) -> str:
         if leaving.newsletter is not None:
             return leaving.newsletter.title.in_language(language)
-        return label("all_newsletters", language) if leaving.everything else self._site.title
+        return (
+            label("all_newsletters", spoken(language, self._site.language)) if leaving.everything else self._site.title
+        )
 
     def _asked_for(self, request: Request) -> Sequence[str]:
         """What is ticked at first: what the link asks for, else the only one there is."""
@@ -272,14 +277,7 @@ class _Pages:
         )
 
     def _language(self, request: Request, reader: str = "") -> str:
-        """The one that the address asks for, else the reader's, else the browser's, else the site's."""
-        asked = [request.query_params.get("lang", ""), reader, *_accepted(request.headers.get("accept-language", ""))]
-        return next((known for known in map(self._known, asked) if known), self._site.language)
-
-    def _known(self, language: str) -> str | None:
-        tags = {tag.lower(): tag for tag in self._site.languages}
-        tag = language.strip().lower()
-        return tags.get(tag) or tags.get(tag.partition("-")[0])
+        return language_for(request, self._site, reader)
 
     def _sign(self, purpose: str) -> str:
         return self._serializer(purpose).dumps(purpose)
@@ -377,16 +375,3 @@ def _network(host: str) -> str:
         return LOCAL_NETWORK
     bits = 24 if address.version == 4 else 64
     return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
-
-
-def _accepted(header: str) -> list[str]:
-    """Returns the languages of Accept-Language, the most wanted first (RFC 9110 §12.5.4)."""
-    weighted = []
-    for part in header.split(",")[:20]:
-        tag, _, parameters = part.partition(";")
-        quality = parameters.strip().removeprefix("q=") or "1"
-        try:
-            weighted.append((float(quality), tag.strip()))
-        except ValueError:
-            continue
-    return [tag for quality, tag in sorted(weighted, key=lambda pair: -pair[0]) if quality > 0]

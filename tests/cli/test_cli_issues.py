@@ -232,6 +232,19 @@ def test_send_beside_a_service_follows_its_work(publication: Publication) -> Non
     assert len(mails(publication)) == 2
 
 
+def test_all_that_is_held_goes_by_one_command(publication: Publication) -> None:
+    """Everything held at once; what is no number is named, and losses are only released where there are some."""
+    config = publication.folder / "config.toml"
+    config.write_text(config.read_text().replace("sandbox = true", "sandbox = false\nport = 1"))
+    publication.story("Harbour")
+    assert publication("send", "daily")[0] == 1
+    assert publication("issues", "release", "everything")[0] == 2
+    code, released = publication.json("issues", "release", "all")
+    assert (code, [(one["issue"], one["state"]) for one in released]) == (0, [(1, "sending")])
+    assert publication("issues", "release", "all")[1].strip() == "nothing is held"
+    assert publication("issues", "release", "losses")[0] == 1
+
+
 @pytest.mark.parametrize("command", ["show", "hold", "release", "cancel", "retry"])
 def test_numbers_no_issue_can_have_are_refused(publication: Publication, command: str) -> None:
     """Too large for the database is misuse; what could be there and is not is a problem."""

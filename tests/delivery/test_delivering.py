@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from ledger_rows import NOW, add_issue, issue_state, row, states
 from publisher.engines.local import LocalEngine
+from publisher.errors import PublisherError
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Catalogue, Newsletter, Site
@@ -19,6 +20,7 @@ from publisher.model.delivery import Boot, Policy
 from publisher.model.issue import IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
 from publisher.model.text import Localized
+from publisher.services import deliver
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.stores.database import Database, micros
@@ -348,6 +350,27 @@ async def test_a_test_mail_leaves_no_trace(sqlite_database: Database) -> None:
     assert [r.recipient for r in relay.received] == ["editor@example.net"]
     async with sqlite_database.read() as connection:
         assert await connection.scalar(sa.select(sa.func.count()).select_from(deliveries)) == 0
+
+
+async def test_where_python_misreads_our_mail_none_goes(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an issue nor a test; the rows wait as they are."""
+
+    def misread() -> None:
+        raise PublisherError("this Python reads mail differently")
+
+    monkeypatch.setattr(deliver, "require_sound_mail", misread)
+    issue = await add_issue(sqlite_database, [1])
+    mail = MailText(subject="[TEST] News", preheader="", html="<p>x</p>", text="x\n")
+    to = Subscriber(number=1, address="me@example.org", language="en", created_at=NOW)
+    async with desk(sqlite_database) as (service, relay):
+        with pytest.raises(PublisherError, match="differently"):
+            await service.delivering.drain(issue)
+        with pytest.raises(PublisherError, match="differently"):
+            await service.delivering.deliver_test(mail, to, "daily")
+    assert not relay.sessions
+    assert await states(sqlite_database, issue) == {"pending": 1}
 
 
 async def test_an_outage_of_the_store_lets_no_body_go(sqlite_database: Database) -> None:

@@ -226,3 +226,54 @@ def check_rfc3339(text: str) -> datetime:
     """Returns a date that Atom allows."""
     assert _RFC3339.fullmatch(text), text
     return datetime.fromisoformat(text)
+
+
+_SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+_NEWS = "{http://www.google.com/schemas/sitemap-news/0.9}"
+_XHTML = "{http://www.w3.org/1999/xhtml}"
+_NEWS_LANGUAGE = re.compile(r"zh-cn|zh-tw|[a-z]{2,3}")
+
+
+def check_sitemap(document: bytes) -> Any:
+    """Returns the root of a document that keeps the rules of sitemap.xsd or siteindex.xsd 0.9 and sitemap-news.xsd 0.9.
+
+    A url is loc, lastmod, then what is foreign, in this order; loc has 12 to 2,048 characters; no page twice; 50,000
+    pages and 50 MB at most. A page in several languages names each once, itself among them.
+    """
+    root = check_xml(document)
+    inner = {f"{_SITEMAP}urlset": "url", f"{_SITEMAP}sitemapindex": "sitemap"}[root.tag]
+    assert {child.tag for child in root} <= {f"{_SITEMAP}{inner}"}
+    assert len(root) <= 50_000
+    assert len(document) <= 50 * 1024 * 1024
+    for place in root:
+        tags = [child.tag for child in place]
+        foreign = [tag for tag in tags if not tag.startswith(_SITEMAP)]
+        own = [tag.removeprefix(_SITEMAP) for tag in tags if tag.startswith(_SITEMAP)]
+        assert own in (["loc"], ["loc", "lastmod"])
+        assert tags[len(own) :] == foreign
+        assert 12 <= len(place.findtext(f"{_SITEMAP}loc")) <= 2048
+        check_uri(place.findtext(f"{_SITEMAP}loc"))
+        if "lastmod" in own:
+            check_rfc3339(place.findtext(f"{_SITEMAP}lastmod"))
+        _check_foreign(place)
+    locations = [place.findtext(f"{_SITEMAP}loc") for place in root]
+    assert len(locations) == len(set(locations))
+    return root
+
+
+def _check_foreign(place: Any) -> None:
+    links = place.findall(f"{_XHTML}link")
+    languages = [link.get("hreflang") for link in links]
+    assert all(link.get("rel") == "alternate" for link in links)
+    assert len(languages) == len(set(languages))
+    if links:
+        assert len(links) > 1
+        assert place.findtext(f"{_SITEMAP}loc") in {link.get("href") for link in links}
+    for news in place.findall(f"{_NEWS}news"):
+        assert [child.tag.removeprefix(_NEWS) for child in news] == ["publication", "publication_date", "title"]
+        publication = news.find(f"{_NEWS}publication")
+        assert [child.tag.removeprefix(_NEWS) for child in publication] == ["name", "language"]
+        assert _NEWS_LANGUAGE.fullmatch(publication.findtext(f"{_NEWS}language"))
+        assert publication.findtext(f"{_NEWS}name").strip()
+        assert news.findtext(f"{_NEWS}title").strip()
+        check_rfc3339(news.findtext(f"{_NEWS}publication_date"))

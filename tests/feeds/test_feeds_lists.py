@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from feed_rules import check_rfc822, check_rfc3339, check_uri, check_xml
+from feed_rules import check_rfc822, check_rfc3339, check_sitemap, check_xml
 from feed_samples import PUBLISHED, UPDATED, feed, full, summary
 
 from publisher.feeds import FORMATS
@@ -23,6 +23,7 @@ from publisher.model.view import Depth, View
 
 S = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 N = "{http://www.google.com/schemas/sitemap-news/0.9}"
+X = "{http://www.w3.org/1999/xhtml}"
 SITE = "https://news.example.org"
 NOW = PUBLISHED + timedelta(hours=1)
 
@@ -54,11 +55,7 @@ def test_opml_of_nothing_is_still_a_document():
 
 
 def _urls(document: bytes) -> list[str]:
-    root = check_xml(document)
-    urls = [element.text for element in root.iter(f"{S}loc")]
-    for url in urls:
-        check_uri(url)
-    return urls
+    return [element.text for element in check_sitemap(document).iter(f"{S}loc")]
 
 
 def test_a_sitemap_lists_pages_with_their_last_change():
@@ -69,6 +66,18 @@ def test_a_sitemap_lists_pages_with_their_last_change():
     root = check_xml(files["sitemap.xml"])
     assert root.tag == f"{S}urlset"
     assert [check_rfc3339(e.text) for e in root.iter(f"{S}lastmod")] == [UPDATED]
+
+
+def test_a_page_in_several_languages_names_each():
+    languages = (("en", f"{SITE}/a/"), ("tr", f"{SITE}/tr/a/?x=1&y=2"))
+    pages = [
+        Location(url=f"{SITE}/a/", updated_at=UPDATED, alternates=languages),
+        Location(url=f"{SITE}/alone/", updated_at=UPDATED),
+    ]
+    root = check_sitemap(sitemaps(pages, SITE)["sitemap.xml"])
+    links = [[(e.get("hreflang"), e.get("href")) for e in url.iter(f"{X}link")] for url in root]
+    assert links == [list(languages), []]
+    assert b"xhtml" not in sitemaps(pages[1:], SITE)["sitemap.xml"]
 
 
 def test_too_many_pages_are_split_and_indexed():
@@ -94,14 +103,14 @@ HIDDEN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("said", HIDDEN, ids=str)
 def test_what_has_no_public_page_is_in_no_sitemap(said: dict[str, Any]):
-    views: list[View] = [summary(**said), full(), summary(depth=Depth.HEADLINE)]
+    views: list[View] = [summary(**said), full(), summary(depth=Depth.HEADLINE, url=f"{SITE}/articles/another/")]
     assert locations(views) == [Location(url=str(v.url), updated_at=UPDATED) for v in views[1:]]
     assert len(_urls(news_sitemap(views, "Example News Flow", NOW))) == 2
 
 
 def test_the_news_sitemap_says_what_the_schema_wants():
     view = summary(language="en-GB", title="Ports & <boats>")
-    root = check_xml(news_sitemap([view], "Example News Flow", NOW))
+    root = check_sitemap(news_sitemap([view], "Example News Flow", NOW))
     news = root.find(f"{S}url/{N}news")
     assert [child.tag for child in news] == [f"{N}publication", f"{N}publication_date", f"{N}title"]
     assert news.findtext(f"{N}publication/{N}name") == "Example News Flow"
@@ -117,6 +126,10 @@ def test_the_news_sitemap_says_what_the_schema_wants():
 def test_the_news_sitemap_holds_the_last_two_days(age: timedelta, listed: int):
     now = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
     assert len(_urls(news_sitemap([summary(published_at=now - age)], "X", now))) == listed
+
+
+def test_the_news_sitemap_of_nothing_is_still_a_document():
+    assert _urls(news_sitemap([], "X", NOW)) == []
 
 
 def test_the_news_sitemap_holds_a_thousand_stories():

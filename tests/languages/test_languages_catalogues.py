@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from publisher.languages import label, languages
+from publisher.languages import label, languages, spoken
 from publisher.languages.catalogues import Message, messages
 from publisher.languages.locales import locale_of
 
@@ -17,8 +17,8 @@ def _placeholders(message: Message) -> set[str]:
     return {name for text in _texts(message) for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
-def test_english_and_turkish_are_shipped():
-    assert {"en", "tr"} <= set(languages())
+def test_english_turkish_and_arabic_are_shipped():
+    assert {"en", "tr", "ar"} <= set(languages())
 
 
 @pytest.mark.parametrize("language", languages())
@@ -30,19 +30,19 @@ def test_a_catalogue_has_the_same_keys_as_english(language: str):
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("key", sorted(messages("en")))
 def test_a_message_is_complete(language: str, key: str):
-    """Same values as in English, never empty, and plural categories that the language has."""
+    """Same values as in English, never empty, and every plural category that the language has."""
     message = messages(language)[key]
     assert _placeholders(message) == _placeholders(messages("en")[key])
     assert all(text.strip() for text in _texts(message))
     if isinstance(message, dict):
-        assert "other" in message
-        assert set(message) <= set(locale_of(language).plural_form.tags) | {"other"}
+        assert set(message) == set(locale_of(language).plural_form.tags) | {"other"}
         assert "count" in _placeholders(message)
 
 
 def test_the_message_is_in_the_language_asked_for():
-    assert label("share", "tr") == "Bu haberi paylaşın"
-    assert label("share", "en") == "Share this story"
+    assert label("key_points", "tr") == "Öne çıkanlar"
+    assert label("key_points", "en") == "Key points"
+    assert label("key_points", "ar") == "أبرز النقاط"
 
 
 @pytest.mark.parametrize("tag", ["tr-TR", "TR", "tr-Latn-CY"])
@@ -50,7 +50,7 @@ def test_a_regional_tag_speaks_its_base_language(tag: str):
     assert label("correction", tag) == "Düzeltme"
 
 
-@pytest.mark.parametrize("tag", ["de", "ar-EG", "x", ""])
+@pytest.mark.parametrize("tag", ["de", "he-IL", "x", ""])
 def test_a_language_without_a_catalogue_speaks_english(tag: str):
     assert label("correction", tag) == "Correction"
 
@@ -72,12 +72,36 @@ def test_an_unknown_key_is_an_error_in_every_language(tag: str):
 
 @pytest.mark.parametrize(
     ("language", "count", "text"),
-    [("en", 1, "1 story"), ("en", 0, "0 stories"), ("en", 2, "2 stories"), ("tr", 1, "1 haber"), ("tr", 5, "5 haber")],
+    [
+        ("en", 1, "1 mail"),
+        ("en", 0, "0 mails"),
+        ("en", 1204, "1,204 mails"),
+        ("tr", 1, "1 e-posta"),
+        ("tr", 1204, "1.204 e-posta"),
+        ("ar", 0, "لا رسائل"),
+        ("ar", 1, "رسالة واحدة"),
+        ("ar", 2, "رسالتان"),
+        ("ar", 3, "3 رسائل"),
+        ("ar", 10, "10 رسائل"),
+        ("ar", 11, "11 رسالة"),
+        ("ar", 100, "100 رسالة"),
+        ("ar", 103, "103 رسائل"),
+        ("ar-EG", 1204, "١٬٢٠٤ رسائل"),
+        ("he", 2, "2 mails"),
+    ],
 )
-def test_plurals_follow_the_language(language: str, count: int, text: str):
-    assert label("stories_counted", language, count=count) == text
+def test_plurals_and_numbers_follow_the_language(language: str, count: int, text: str):
+    assert label("inbox_total", language, count=count) == text
+
+
+@pytest.mark.parametrize(
+    ("language", "otherwise", "words"),
+    [("tr", "en", "tr"), ("ar-EG", "en", "ar-EG"), ("he", "tr", "tr"), ("he-IL", "ar", "ar"), ("", "tr", "tr")],
+)
+def test_what_we_do_not_speak_is_said_in_the_language_of_the_site(language: str, otherwise: str, words: str):
+    assert spoken(language, otherwise) == words
 
 
 def test_a_plural_needs_a_whole_number():
     with pytest.raises(TypeError):
-        label("stories_counted", "en", count="three")
+        label("inbox_total", "en", count="three")

@@ -18,6 +18,10 @@ ISTANBUL = "Europe/Istanbul"
         ("tr", "2 Eylül 2025"),
         ("de", "2. September 2025"),
         ("ja", "2025年9月2日"),
+        ("ar", "2 سبتمبر 2025"),
+        ("ar-EG", "٢ سبتمبر ٢٠٢٥"),
+        ("fa", "۲ سپتامبر ۲۰۲۵"),
+        ("he", "2 בספטמבר 2025"),
         ("xx-unknown", "September 2, 2025"),
         ("tr-x-desk", "2 Eylül 2025"),
     ],
@@ -39,7 +43,12 @@ def test_the_time_is_that_of_the_zone():
 
 @pytest.mark.parametrize(
     ("language", "text"),
-    [("en", "September 2, 2025, 2:30\u00a0PM"), ("tr", "2 Eylül 2025 14:30"), ("de", "2. September 2025, 14:30")],
+    [
+        ("en", "September 2, 2025, 2:30\u00a0PM"),
+        ("tr", "2 Eylül 2025 14:30"),
+        ("de", "2. September 2025, 14:30"),
+        ("ar", "2 سبتمبر 2025، 2:30 م"),
+    ],
 )
 def test_date_and_time_are_joined_as_the_language_does(language: str, text: str):
     assert datetime_text(MOMENT, language, ISTANBUL) == text

@@ -106,3 +106,8 @@ def test_an_address_that_could_be_read_differently_is_refused(address: str) -> N
     assert not is_sendable(address)
     with pytest.raises(ValueError, match="cannot stand in a header"):
         mailbox("To", "Reader", address)
+
+
+@given(TEXTS)
+def test_a_soft_break_may_follow_any_text(text: str) -> None:
+    assert all(len(line) <= LINE for line in (quoted_printable(text) + b"=").split(b"\r\n"))

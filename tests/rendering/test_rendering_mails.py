@@ -244,6 +244,37 @@ def test_right_to_left_mail_says_so() -> None:
     assert tree.css_first(".canvas").attributes["dir"] == "rtl"
 
 
+def test_arabic_mail_speaks_arabic_and_marks_what_is_not() -> None:
+    """Labels, dates and notice; an English story among them keeps its direction, and numbers stay with their date."""
+    arabic = view(language="ar", direction="rtl", title="عنوان", authors=("Example staff",), country="TA")
+    english = view(id="2", title="In English")
+    mail = templates(agency).mail(edition(arabic, english, language="ar", direction="rtl"))
+    tree = LexborHTMLParser(mail.html)
+    first, second = tree.css(".story")
+    line = second.css_first(".dim")
+
+    assert "dir" not in first.attributes
+    assert (second.attributes["lang"], second.attributes["dir"]) == ("en", "ltr")
+    assert (line.attributes["lang"], line.attributes["dir"]) == ("ar", "rtl")
+    assert [node.attributes["dir"] for node in line.css("span")] == ["rtl", "rtl", "rtl"]
+    assert [node.attributes.get("dir") for node in tree.css(".toc li")] == [None, "ltr"]
+    assert tree.css_first("a.raw").attributes["dir"] == "ltr"
+    assert "بقلم: Example staff" in first.text()
+    assert "18 نوفمبر 2026" in first.text()
+    assert "العدد 12" in tree.text()
+    assert "Example staff \u200f| 18 نوفمبر 2026" in mail.text
+    assert not re.search(r"\b(By|Updated|Key points|Read more|Unsubscribe)\b", tree.text() + mail.text)
+
+
+def test_a_dateline_has_the_capitals_of_its_own_language() -> None:
+    """A Turkish place keeps its dots in an English mail."""
+    story = full(language="tr", dateline="Iğdır ile İzmir")
+    mail = templates(agency).mail(edition(story))
+
+    assert "IĞDIR İLE İZMİR — " in mail.text
+    assert "IĞDIR İLE İZMİR" in mail.html
+
+
 def test_hostile_words_are_shown_not_run() -> None:
     bad = "</td></table><script>alert(1)</script>"
     mail = digest(view(title=bad, deck=bad, summary=bad, key_points=(bad,)), newsletter_title=bad)

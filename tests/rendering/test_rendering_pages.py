@@ -8,6 +8,9 @@ import pytest
 from rendering_samples import BASE, CANARY, FEEDS, PAGES, agency, blog, edition, full, templates, view
 from selectolax.lexbor import LexborHTMLParser
 
+from publisher.editorial.tally import Tally
+from publisher.model.catalogue import Newsletter
+from publisher.model.text import Localized
 from publisher.model.view import Depth, Label
 from publisher.starter import packaged_static, packaged_templates
 
@@ -228,7 +231,7 @@ def test_mail_in_the_inbox_is_shown_in_a_frame_without_rights() -> None:
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ("Every day at 07:00", "As it happens", "Fridays at 16:00")),
+        ("en", ("Every day at 7:00\u00a0AM", "As it happens", "Fridays at 4:00\u00a0PM")),
         ("tr", ("Her gün saat 07:00", "Yayımlandığı anda", "Her cuma saat 16:00")),
     ],
 )
@@ -236,6 +239,34 @@ def test_form_says_when_each_newsletter_comes(language: str, said: tuple[str, ..
     html = templates(agency).page("subscribe", language, action="/subscribe")
 
     assert tuple(node.text() for node in LexborHTMLParser(html).css(".rhythm")) == said
+
+
+@pytest.mark.parametrize(
+    ("schedule", "language", "words"),
+    [
+        ("monthly last 7:05", "en", "On the last day of every month at 7:05\u00a0AM"),
+        ("monthly 31 07:05", "tr", "Her ayın son günü saat 07:05"),
+        ("Weekly Friday 16:00", "ar", "كل يوم جمعة عند 4:00 م"),
+        ("monthly 3 07:05", "he", "Every month on day 3 at 7:05\u00a0AM"),
+        ("0 7 * * 1-5", "tr", "Düzenli olarak"),
+    ],
+)
+def test_every_rhythm_has_words(schedule: str, language: str, words: str) -> None:
+    newsletter = Newsletter(id="x", title=Localized.of("X"), schedule=schedule)
+    html = templates(agency).page("preferences", language, **PAGES["preferences"] | {"offered": (newsletter,)})
+
+    assert LexborHTMLParser(html).css_first(".rhythm").text() == words
+
+
+def test_front_page_counts_what_it_keeps_back() -> None:
+    """Two numbers, each in the plural of its language; none where there is nothing to say."""
+    counted = templates(agency).page("front", "ar", views=(view(),), tally=Tally(out=12, hidden=11, summarised=1))
+    alone = templates(agency).page("front", "en", views=(view(),), tally=Tally(out=1, hidden=1, summarised=0))
+
+    line = LexborHTMLParser(counted).css_first(".tally")
+    assert " ".join(line.text().split()) == "11 خبرًا آخر اليوم للمشتركين اليوم: 12 خبرًا للمشتركين، والملخص منها هنا: 1"
+    assert LexborHTMLParser(alone).css_first(".tally").text().strip() == "1 more story today for subscribers"
+    assert "tally" not in templates(agency).page("front", "en", views=(view(),))
 
 
 def test_style_sheet_needs_nothing_from_elsewhere() -> None:

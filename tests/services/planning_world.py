@@ -175,11 +175,15 @@ class World:
         self.names[name] = saved.number
         return saved
 
-    async def revise(self, name: str, change: str, now: datetime, **values: object) -> Article:
-        """Stores a new version of a story."""
+    async def revise(
+        self, name: str, change: str, now: datetime, *, recalls: bool = False, **values: object
+    ) -> Article:
+        """Stores a new version of a story; `recalls`: mail that waits with the one before is stale."""
         before = (await self.articles.by_numbers([self.names[name]]))[self.names[name]]
         after = replace(before, version=before.version + 1, revised_at=now, updated_at=now, **values)  # type: ignore[arg-type]
-        await self.articles.save([Revision(article=after, body=_body(name), change=change)], [], [], now)
+        await self.articles.save(
+            [Revision(article=after, body=_body(name), change=change, recalls=recalls)], [], [], now
+        )
         return after
 
     async def reader(

@@ -336,6 +336,44 @@ async def test_held_send_says_why_and_goes_on_when_told(sqlite_database: Databas
     assert (gone.issue.number, gone.issue.state, gone.held) == (held.issue.number, IssueState.SENDING, ())
 
 
+async def test_a_checkout_holds_every_alert_it_makes(sqlite_database: Database) -> None:
+    """Each story has an issue of its own; that they came together is seen on every one of them."""
+    w = world(sqlite_database)
+    w.sandbox = False
+    await w.reader("ada", ["alerts"], MONDAY)
+    await w.planning.due(MONDAY)
+    await w.story("First", MONDAY + timedelta(minutes=1), urgency=1)
+    (first,) = await w.planning.due(MONDAY + timedelta(minutes=2))
+    assert await w.issues.release(first.number)
+    await w.deliver()
+    for number in range(11):
+        await w.story(f"S{number}", MONDAY + timedelta(hours=1), urgency=1)
+    held = await w.planning.due(MONDAY + timedelta(hours=1, seconds=3))
+    assert len(held) == 11
+    assert {issue.hold_reasons for issue in held} == {("new-stories: 11 stories were first seen at once",)}
+    assert [issue.number for issue in await w.issues.held()] == [issue.number for issue in held]
+    await w.story("Alone", MONDAY + timedelta(hours=2), urgency=1)
+    (alone,) = await w.planning.due(MONDAY + timedelta(hours=2, seconds=3))
+    assert alone.state is IssueState.SENDING
+
+
+async def test_many_updates_at_once_are_held(sqlite_database: Database) -> None:
+    """A script that touches every file must not tell everybody that everything was updated."""
+    w = world(sqlite_database)
+    w.sandbox = False
+    await w.reader("ada", ["daily"], MONDAY)
+    await w.planning.due(MONDAY)
+    for number in range(11):
+        await w.story(f"S{number}", MONDAY + timedelta(minutes=number))
+    (first,) = await w.planning.due(at("2026-10-19 05:00"))
+    assert await w.issues.release(first.number)
+    await w.deliver()
+    for number in range(11):
+        await w.revise(f"S{number}", "updated", at("2026-10-19 12:00"))
+    (second,) = await w.planning.due(at("2026-10-20 05:00"))
+    assert second.hold_reasons == ("changed-stories: 11 stories were changed at once",)
+
+
 async def test_story_being_written_makes_a_slot_wait_a_moment(sqlite_database: Database) -> None:
     """A text that changed within two seconds is not mailed; a slot waits for it a minute at most."""
     w = world(sqlite_database)

@@ -83,3 +83,29 @@ async def test_a_database_that_is_away_is_a_matter_of_time(desk: Desk, monkeypat
     assert page.headers["content-type"].startswith("text/html")
     assert json.loads(machine.text) == {"error": "not available for the moment"}
     assert [(log["event"], log["log_level"]) for log in logs] == [("web.unreachable", "error")] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "accepted", "language", "words"),
+    [
+        ("/nothing", "", "en", "Nothing at this address"),
+        ("/nothing", "tr-TR,tr;q=0.9,en;q=0.5", "tr", "Bu adreste bir şey yok"),
+        ("/tr/nothing", "en", "tr", "Bu adreste bir şey yok"),
+        ("/nothing?lang=tr", "en", "tr", "Bu adreste bir şey yok"),
+        ("/nothing", "fr", "en", "Nothing at this address"),
+    ],
+)
+async def test_what_is_not_there_is_said_in_the_language_of_who_asks(
+    desk: Desk, path: str, accepted: str, language: str, words: str
+) -> None:
+    answer = await desk.client.get(path, **({"accept-language": accepted} if accepted else {}))
+    assert answer.status == 404
+    assert f'<html lang="{language}" dir="ltr">' in answer.text
+    assert words in answer.text
+    assert f'href="{"/tr/" if language == "tr" else "/"}" rel="home"' in answer.text
+
+
+async def test_a_feed_that_is_not_there_says_so_in_a_language_of_the_site(desk: Desk) -> None:
+    answer = await desk.client.get("/u/x/all.atom", **{"accept-language": "tr"})
+    assert (answer.status, answer.text) == (404, "Böyle bir akış yok.\n")
+    assert (await desk.client.get("/u/x/all.atom")).text == "There is no such feed.\n"

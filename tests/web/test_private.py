@@ -149,3 +149,15 @@ async def test_nobody_gets_what_is_not_theirs(desk: Desk, who: str) -> None:
     assert all(secret.encode() in heard["wire.json"] for secret in (CANARY["asia-pacific"], HIDDEN, "Storm", EARLY))
     assert CANARY["asia-pacific"].encode() in heard["asia.rss"]
     assert EARLY.encode() not in b"".join(body for name, body in heard.items() if name != "wire.json")
+
+
+async def test_feeds_are_named_in_the_language_of_their_reader(desk: Desk) -> None:
+    """Two readers of one product, one after the other: a body made for one is not the other's."""
+    english = await desk.reader("ada@example.org", products=["asia"])
+    turkish = await desk.reader("ayse@example.org", products=["asia"], language="tr")
+    for home, language, title in [(english, "en", "Asia desk"), (turkish, "tr", "Asya masası")] * 2:
+        atom = (await desk.client.get(f"{home}asia.atom".removeprefix("https://wire.example"))).text
+        assert re.search(rf'<feed[^>]* xml:lang="{language}"', atom)
+        assert f"<title>Test Wire - {title}</title>" in atom
+        listed = (await desk.client.get(f"{home}feeds.opml".removeprefix("https://wire.example"))).text
+        assert f'text="Test Wire - {title}"' in listed

@@ -1,0 +1,147 @@
+"""Mail that waits and must not go as it is: which it is, and what takes its place (decisions 1)."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from publisher.model.issue import DUE, DeliveryState, IssueKind, IssueState, Mention, StaleRow, StoryRef, Variant
+from publisher.model.people import Licence
+from publisher.model.view import Depth
+from publisher.stores.database import Database, micros
+from publisher.stores.issues import add_variant
+from publisher.stores.people_rows import IN_DOUBT, licences_of
+from publisher.stores.readers import lock_planning
+from publisher.stores.schema import deliveries, issues, licences, variant_readers, variant_stories, variants
+
+NOTHING_LEFT = "nothing left"
+
+
+def doubtful(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether what a waiting delivery brings must be decided anew before it goes.
+
+    That is so when one of its stories was recalled, when a licence of its reader has ended since, and when somebody
+    changed those licences. A notice or a message is about one thing and stays what it is.
+    """
+    ended = sa.exists().where(
+        licences.c.subscriber_id == deliveries.c.subscriber_id,
+        licences.c.valid_until > sa.func.coalesce(deliveries.c.decided_at, issues.c.planned_at),
+        licences.c.valid_until <= micros(now),
+    )
+    doubt = sa.or_(variants.c.stale, sa.func.coalesce(deliveries.c.decided_at, -1) == IN_DOUBT, ended)
+    return sa.and_(issues.c.kind == IssueKind.DIGEST, doubt)
+
+
+class Revisions:
+    """The rows in doubt, and their new contents."""
+
+    def __init__(self, database: Database, *, sandbox: bool) -> None:
+        """`sandbox`: whether mail goes to the sandbox's inbox at present."""
+        self._database = database
+        self._sandbox = sandbox
+
+    async def doubtful(self, now: datetime, limit: int) -> list[StaleRow]:
+        """Returns waiting deliveries of issues being sent that must be decided anew, by issue and variant."""
+        query = (
+            sa.select(
+                deliveries.c.id,
+                deliveries.c.issue_id,
+                deliveries.c.variant_id,
+                deliveries.c.subscriber_id,
+                variants.c.language,
+                variants.c.form,
+                variants.c.stale,
+            )
+            .join(issues, issues.c.id == deliveries.c.issue_id)
+            .join(variants, variants.c.id == deliveries.c.variant_id)
+            .where(
+                deliveries.c.issue_id.in_(
+                    sa.select(issues.c.id).where(
+                        issues.c.state == IssueState.SENDING, issues.c.sandbox.is_(self._sandbox)
+                    )
+                ),
+                deliveries.c.state.in_(DUE),
+                doubtful(now),
+            )
+            .order_by(deliveries.c.issue_id, deliveries.c.variant_id, deliveries.c.id)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+            held = await licences_of(connection, sorted({row.subscriber_id for row in rows}))
+            stories = await self._stories(connection, {row.variant_id for row in rows})
+        return [_stale(row, held.get(row.subscriber_id, ()), stories.get(row.variant_id, ())) for row in rows]
+
+    async def replace(
+        self, rows: Collection[int], issue: int, before: int, outcome: str, variant: Variant, now: datetime
+    ) -> int:
+        """Gives waiting deliveries of variant `before` another one, as of `now`; returns how many they were."""
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            after = await add_variant(self._database, connection, issue, outcome, variant)
+            moved = await connection.execute(_waiting(rows, before).values(variant_id=after, decided_at=micros(now)))
+            unused = sa.and_(
+                variants.c.id == before,
+                ~sa.exists().where(deliveries.c.variant_id == variants.c.id),
+                ~sa.exists().where(variant_readers.c.variant_id == variants.c.id),
+            )
+            await connection.execute(variants.delete().where(unused))
+        return moved.rowcount
+
+    async def confirm(self, rows: Collection[int], variant: int, now: datetime) -> int:
+        """Says of waiting deliveries that what they bring was right as of `now`; returns how many they were."""
+        async with self._database.write() as connection:
+            return (await connection.execute(_waiting(rows, variant).values(decided_at=micros(now)))).rowcount
+
+    async def give_up(self, rows: Collection[int], variant: int, now: datetime) -> int:
+        """Ends waiting deliveries that have nothing left to bring; returns how many they were."""
+        values = {"state": DeliveryState.CANCELLED, "reason": NOTHING_LEFT, "ended_at": micros(now)}
+        async with self._database.write() as connection:
+            return (await connection.execute(_waiting(rows, variant).values(**values))).rowcount
+
+    async def doubt_everything(self) -> int:
+        """Has everything that waits decided anew, for the rules by which it was decided are others now."""
+        digests = sa.select(issues.c.id).where(issues.c.kind == IssueKind.DIGEST)
+        async with self._database.write() as connection:
+            doubted = await connection.execute(
+                sa.update(deliveries)
+                .where(deliveries.c.state.in_(DUE), deliveries.c.issue_id.in_(digests))
+                .values(decided_at=IN_DOUBT)
+            )
+        return doubted.rowcount
+
+    async def _stories(self, connection: AsyncConnection, numbers: Collection[int]) -> dict[int, tuple[StoryRef, ...]]:
+        query = (
+            sa.select(variant_stories)
+            .where(variant_stories.c.variant_id.in_(numbers))
+            .order_by(variant_stories.c.variant_id, variant_stories.c.position)
+        )
+        found: dict[int, tuple[StoryRef, ...]] = {}
+        for row in await connection.execute(query):
+            ref = StoryRef(
+                article=row.article_id, version=row.version, depth=Depth(row.depth), mention=Mention(row.mention)
+            )
+            found[row.variant_id] = (*found.get(row.variant_id, ()), ref)
+        return found
+
+
+def _waiting(rows: Collection[int], variant: int) -> sa.Update:
+    return sa.update(deliveries).where(
+        deliveries.c.id.in_(rows), deliveries.c.variant_id == variant, deliveries.c.state.in_(DUE)
+    )
+
+
+def _stale(row: Any, held: Sequence[Licence], stories: tuple[StoryRef, ...]) -> StaleRow:
+    return StaleRow(
+        number=row.id,
+        issue=row.issue_id,
+        variant=row.variant_id,
+        subscriber=row.subscriber_id,
+        language=row.language,
+        form=row.form,
+        stale=row.stale,
+        licences=tuple(held),
+        stories=stories,
+    )

@@ -1,0 +1,84 @@
+"""Recalled stories and ended licences put waiting mail in doubt, on both databases."""
+
+from datetime import timedelta
+
+from planning_world import World, at, newsletter, publication
+
+from publisher.model.article import Status
+from publisher.model.issue import DeliveryState, Variant
+from publisher.stores.database import Database
+from publisher.stores.people import People
+from publisher.stores.revisions import Revisions
+
+MONDAY = at("2026-10-19 04:00")
+SLOT = at("2026-10-19 05:00")
+LATER = SLOT + timedelta(minutes=1)
+
+
+async def planned(database: Database) -> tuple[World, Revisions]:
+    """Returns a world whose daily was just planned for two readers."""
+    w = World(database, publication(newsletter("daily", "daily 07:00")))
+    await w.reader("ada", ["daily"], MONDAY)
+    await w.reader("bora", ["daily"], MONDAY, products=("asia",))
+    await w.planning.due(MONDAY)
+    await w.story("Story", MONDAY + timedelta(minutes=10))
+    await w.planning.due(SLOT)
+    return w, Revisions(database, sandbox=w.sandbox)
+
+
+async def test_a_recall_doubts_what_waits_and_nothing_else(database: Database) -> None:
+    w, revisions = await planned(database)
+    await w.revise("Story", "updated", LATER)
+    assert await revisions.doubtful(LATER, 10) == []
+    await w.revise("Story", "killed", LATER, recalls=True, status=Status.KILLED)
+    rows = await revisions.doubtful(LATER, 10)
+    assert [(row.stale, len(row.stories), len(row.licences)) for row in rows] == [(True, 1, 1), (True, 1, 1)]
+    assert await Revisions(database, sandbox=not w.sandbox).doubtful(LATER, 10) == []
+
+
+async def test_a_decision_takes_what_still_waits_with_what_it_was_made_from(database: Database) -> None:
+    w, revisions = await planned(database)
+    await w.revise("Story", "corrected", LATER, recalls=True)
+    first, second = await revisions.doubtful(LATER, 10)
+    mail = w.renderer.mail(w.renderer.editions[-1])
+    variant = Variant(language="en", form="full", stories=(), mail=mail)
+    both = [first.number, second.number]
+    assert await revisions.replace(both, first.issue, first.variant + 1000, "other", variant, LATER) == 0
+    assert await revisions.replace([first.number], first.issue, first.variant, "other", variant, LATER) == 1
+    (left,) = await revisions.doubtful(LATER, 10)
+    assert left.number == second.number
+    assert await revisions.give_up([left.number], left.variant, LATER) == 1
+    assert await revisions.give_up([left.number], left.variant, LATER) == 0
+    assert await revisions.doubtful(LATER, 10) == []
+    counts = await w.issues.counts(first.issue)
+    assert (counts.deferred, counts.rejected) == (1, 1)
+
+
+async def test_licences_that_end_or_change_doubt_the_mail_of_their_holder_once(database: Database) -> None:
+    w, revisions = await planned(database)
+    await People(database).revoke(w.people["bora"], ["asia"], LATER)
+    (row,) = await revisions.doubtful(LATER, 10)
+    assert row.subscriber == w.people["bora"]
+    assert await revisions.confirm([row.number], row.variant, LATER) == 1
+    assert await revisions.doubtful(LATER, 10) == []
+    assert await revisions.doubt_everything() == 2
+    assert len(await revisions.doubtful(LATER, 10)) == 2
+
+
+async def test_doubtful_mail_is_not_handed_out(database: Database) -> None:
+    from publisher.model.delivery import Boot
+    from publisher.stores.deliveries import Deliveries
+
+    w, revisions = await planned(database)
+    await People(database).revoke(w.people["bora"], ["asia"], LATER)
+    store = Deliveries(database, str, sandbox=w.sandbox)
+    boot = Boot(id="one", folder="/here", host="host", pid=1, started_at=LATER)
+    await store.enlist(boot)
+    claimed = await store.claim(boot, LATER, limit=10, lease=timedelta(minutes=20))
+    assert [row.subscriber for row in claimed] == [w.people["ada"]]
+    await store.release(boot, [row.number for row in claimed], LATER)
+    await w.revise("Story", "killed", LATER, recalls=True, status=Status.KILLED)
+    assert await store.claim(boot, LATER, limit=10, lease=timedelta(minutes=20)) == []
+    assert {row.subscriber for row in await revisions.doubtful(LATER, 10)} == set(w.people.values())
+    await w.deliver(DeliveryState.ACCEPTED)
+    assert await revisions.doubtful(LATER, 10) == []
