@@ -25,7 +25,8 @@ from publisher.content import Rules, parse
 from publisher.editorial.access import settled
 from publisher.engines.local import LocalEngine
 from publisher.errors import ConfigError, StoreError
-from publisher.mail.tokens import Links, Tokens
+from publisher.mail.reports import LARGEST
+from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Boot, Policy
 from publisher.output import Output
@@ -33,6 +34,7 @@ from publisher.owner import key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
 from publisher.services.announce import Announcing
+from publisher.services.bounces import Bounces
 from publisher.services.deliver import Delivering
 from publisher.services.draft import Drafting
 from publisher.services.intake import House, Intake, Rehearsal
@@ -44,9 +46,10 @@ from publisher.services.publish import Publishing
 from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
 from publisher.services.wire import Wire
-from publisher.settings import DeliverySettings, DkimSettings, Settings, SmtpSettings
+from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
+from publisher.stores import bounces
 from publisher.stores.articles import Articles
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
@@ -58,6 +61,7 @@ from publisher.stores.people import People
 from publisher.stores.readers import Readers
 from publisher.stores.revisions import Revisions
 from publisher.transports.inbox import Inbox
+from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.sandbox import SandboxTransport
 from publisher.transports.smtp import Patience, Relay, SmtpTransport
 
@@ -101,6 +105,9 @@ class App:
     previewing: Previewing
     letters: Letters
     delivering: Delivering
+    bounces: Bounces
+    report_mailbox: ImapMailbox | None
+    """None: reports come in by no mailbox."""
     epoch: datetime
     """When the publication began."""
 
@@ -162,7 +169,8 @@ async def _compose(
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
     links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
-    letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder))
+    return_path = ReturnPath(settings.smtp.return_path, tokens)
+    letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder), return_path)
     engine = LocalEngine()
     drafting = Drafting(catalogue=catalogue, articles=articles, issues=issues, renderer=templates)
     planning = Planning(
@@ -253,6 +261,8 @@ async def _compose(
                 setting=_setting(settings),
             ).run,
         ),
+        bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
+        report_mailbox=_report_mailbox(settings.bounces),
         epoch=epoch,
     )
 
@@ -319,6 +329,22 @@ def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> 
         hostname=smtp.hostname,
     )
     return SmtpTransport(relay, delivery.connections, Patience.scaled(smtp.timeout))
+
+
+def _report_mailbox(settings: BouncesSettings) -> ImapMailbox | None:
+    if not settings.host:
+        return None
+    return ImapMailbox(
+        MailboxAccount(
+            host=settings.host,
+            port=settings.port,
+            security=settings.security,
+            username=settings.username,
+            password=settings.password.get_secret_value(),
+            folder=settings.folder,
+            largest=LARGEST,
+        )
+    )
 
 
 def _policy(delivery: DeliverySettings) -> Policy:

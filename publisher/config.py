@@ -14,7 +14,7 @@ from publisher.mail.message import Sender
 from publisher.newsletters.schedule import parse
 from publisher.settings import Settings, problems_of
 
-SECRET_KEYS = (("smtp", "password"),)
+SECRET_KEYS = (("smtp", "password"), ("bounces", "password"), ("bounces", "hook_secret"))
 """Keys of which `KEY_file` names a file that holds the value."""
 
 

@@ -35,6 +35,10 @@ class RefusedError(PublisherError):
         self.line = line
 
 
+class ReportError(PublisherError):
+    """A message cannot be read as a report: too large, too deep, or none at all."""
+
+
 class UnsettledError(PublisherError):
     """A file changed while it was read; the next look will find it whole."""
 

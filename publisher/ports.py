@@ -1,6 +1,7 @@
 """What the services need of the edges, as protocols over the nouns; `app` picks who satisfies them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -43,6 +44,7 @@ from publisher.model.people import (
 )
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.model.reader import Coverage, Reader
+from publisher.model.report import Addressee, Effect, Event, Quarantine, Standing
 
 
 class Clock(Protocol):
@@ -384,6 +386,54 @@ class DeliveryStore(Protocol):
 
     async def unsettled(self, issue: int | None) -> dict[DeliveryState, int]:
         """Returns how many deliveries of issues being sent are open or uncertain, by state."""
+
+
+class BounceStore(Protocol):
+    """What came back about deliveries, and whom that suppresses."""
+
+    async def addressee(self, issue: int, subscriber: int) -> Addressee | None:
+        """Returns one delivery that may have gone out, None when there was none."""
+
+    async def subscriber_with(self, address_key: str) -> int | None:
+        """Returns who has this address."""
+
+    async def latest(self, subscriber: int, newsletter: str) -> Addressee | None:
+        """Returns the last delivery of a newsletter to somebody that may have gone out."""
+
+    async def record(self, addressee: Addressee, event: Event) -> Effect:
+        """Keeps an event and suppresses as it demands; the same kind again changes nothing."""
+
+    async def quarantines(self) -> list[Quarantine]:
+        """Returns the issues whose hard bounces wait for the operator's word."""
+
+    async def settle(self, issue: int, standing: Standing, now: datetime) -> int | None:
+        """Ends an issue's quarantine; returns how many that suppressed, None when it was in none."""
+
+    async def tally(self, name: str, now: datetime) -> None:
+        """Counts one report."""
+
+    async def tallies(self) -> dict[str, int]:
+        """Returns how many reports there were of each kind."""
+
+
+class ReportBox(Protocol):
+    """One session with the mailbox that reports come into."""
+
+    async def unread(self) -> list[str]:
+        """Returns the ids of messages that were not read before, oldest first."""
+
+    async def message(self, uid: str) -> bytes:
+        """Returns a message, cut off a little beyond what is read as a report."""
+
+    async def mark_read(self, uid: str) -> None:
+        """Says that a message needs no more looking at."""
+
+
+class ReportMailbox(Protocol):
+    """The mailbox that reports come into."""
+
+    def session(self) -> AbstractAsyncContextManager[ReportBox]:
+        """Opens it; UnreachableError says why not."""
 
 
 class IssueStore(Protocol):

@@ -64,6 +64,7 @@ class Service:
             self._scheduler.every("rescan", _RESCAN_SECONDS, self._refresh)
             self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
             self._scheduler.every("requests", _REQUESTS_SECONDS, self._answer_requests)
+            self._read_reports()
             parts = [self._serve(listener), self._deliver(), *map(self._watch, self._watched())]
             tasks = [asyncio.create_task(part) for part in parts]
             await self._plan()
@@ -172,6 +173,18 @@ class Service:
 
     async def _deliver(self) -> None:
         await self._app.delivering.run(self._stop)
+
+    def _read_reports(self) -> None:
+        """Looks into the mailbox for reports now and every so often."""
+        mailbox = self._app.report_mailbox
+        if mailbox is None:
+            return
+
+        async def collect() -> None:
+            await self._app.bounces.collect(mailbox, self._app.clock.now())
+
+        self._scheduler.at("reports-first", self._app.clock.now(), collect)
+        self._scheduler.every("reports", self._app.settings.bounces.interval, collect)
 
     # Web --------------------------------------------------------------------------------------------------------------
 

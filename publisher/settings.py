@@ -26,8 +26,13 @@ _PATTERN = re.compile(r"(?:/(?:[A-Za-z0-9._~-]|\{(?:slug|section|year|month|day)
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_RETURN_LOCAL = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_RETURN_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_SHORTEST_SECRET = 32
+_LONGEST_RETURN_LOCAL = 31
+"""Octets before the @: with the sign and the token it has to stay within 64 (RFC 5321 §4.5.3.1.1)."""
 _CHANNELS = {"feed": Channel.FEED, "email": Channel.EMAIL, "wire": Channel.NINJS}
 RESERVED_IDS = frozenset({"all", "tags", "newsletters", "feeds", "wire"})
 
@@ -46,6 +51,17 @@ def parse_duration(value: object) -> float:
     if seconds < 0:
         raise ValueError("a duration cannot be negative")
     return seconds
+
+
+def _return_path(value: str) -> str:
+    if not value:
+        return value
+    local, _, domain = value.rpartition("@")
+    if not _RETURN_LOCAL.fullmatch(local) or not _RETURN_DOMAIN.fullmatch(domain):
+        raise ValueError("a plain address such as bounces@example.org is needed, without a sign such as +")
+    if len(local) > _LONGEST_RETURN_LOCAL:
+        raise ValueError(f"at most {_LONGEST_RETURN_LOCAL} characters may stand before the @: a token is added there")
+    return value
 
 
 def _identifier(value: str) -> str:
@@ -277,6 +293,7 @@ class SmtpSettings(_Table):
     username: str = ""
     password: SecretStr = SecretStr("")
     sender: Mailbox = "Publisher <news@localhost.localdomain>"
+    return_path: Annotated[str, AfterValidator(_return_path)] = ""
     sandbox: bool = True
     unsubscribe_mailto: str = ""
     hostname: str = ""
@@ -295,6 +312,46 @@ class SmtpSettings(_Table):
             raise ValueError('security = "none" is for a relay on this machine; use "tls" or "starttls"')
         if self.username and not self.password.get_secret_value():
             raise ValueError("username is given without password (or password_file)")
+        return self
+
+
+class BouncesSettings(_Table):
+    """`[bounces]`: where reports about our mail come in."""
+
+    host: str = ""
+    port: int = Field(default=993, ge=1, le=65535)
+    security: Literal["tls", "starttls", "none"] = "tls"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    folder: str = Field(default="INBOX", min_length=1, pattern=r"^[ -~]+$")
+    interval: float = 300.0
+    hook_secret: SecretStr = SecretStr("")
+
+    @field_validator("interval", mode="before")
+    @classmethod
+    def _in_seconds(cls, value: object) -> float:
+        seconds = parse_duration(value)
+        if seconds < 1:
+            raise ValueError("a second at least is needed between two looks")
+        return seconds
+
+    @field_validator("hook_secret")
+    @classmethod
+    def _is_long(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < _SHORTEST_SECRET:
+            raise ValueError(f"at least {_SHORTEST_SECRET} characters are needed, such as: openssl rand -hex 32")
+        return value
+
+    @model_validator(mode="after")
+    def _keeps_secrets(self) -> "BouncesSettings":
+        if not self.host:
+            return self
+        if self.security == "none" and self.host not in LOOPBACK:
+            raise ValueError('security = "none" is for a mailbox on this machine; use "tls" or "starttls"')
+        if not self.username or not self.password.get_secret_value():
+            raise ValueError("username and password (or password_file) are needed for the mailbox")
+        if any(ord(c) < 32 or ord(c) > 126 for c in self.username + self.password.get_secret_value()):
+            raise ValueError("username and password must be plain ASCII characters")
         return self
 
 
@@ -360,6 +417,7 @@ class Settings(_Table):
     products: list[ProductSettings] = []
     newsletters: list[NewsletterSettings] = []
     smtp: SmtpSettings = SmtpSettings()
+    bounces: BouncesSettings = BouncesSettings()
     dkim: DkimSettings | None = None
     delivery: DeliverySettings = DeliverySettings()
     http: HttpSettings = HttpSettings()

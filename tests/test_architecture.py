@@ -54,6 +54,7 @@ DOORS = {
     "aiosqlite": "stores",
     "psycopg": "stores",
     "apscheduler": "scheduler",
+    "imaplib": "transports",
     "watchfiles": "sources",
     "cryptography": "mail",
     "comrak": "content",

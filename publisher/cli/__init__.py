@@ -21,6 +21,7 @@ from publisher.errors import (
 )
 
 COMMANDS = (
+    "bounces",
     "build",
     "check",
     "dkim",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from publisher.cli.context import Context, pass_context
+from publisher.cli.suppressions import quarantine_line
 
 if TYPE_CHECKING:
     from publisher.app import App
@@ -56,6 +57,12 @@ async def _status(app: "App") -> dict[str, Any]:
             }
             for issue in issues
         ],
+        "reports": await app.bounces.tallies(),
+        "report_mailbox": await app.bounces.trouble() if app.report_mailbox else None,
+        "quarantined": [
+            {"issue": each.issue, "hard": each.hard, "recipients": each.recipients, "text": quarantine_line(each)}
+            for each in await app.bounces.quarantines()
+        ],
         "queue": {state.value: count for state, count in (await app.deliveries.unsettled(None)).items()},
     }
 
@@ -85,6 +92,11 @@ def _text(found: dict[str, Any]) -> str:
             f"issue {issue['issue']:<4} {name}: {issue['state'].value}{held}, "
             f"{counts.accepted} of {counts.planned} accepted"
         )
+    if found["reports"]:
+        lines.append("reports    " + ", ".join(f"{count} {name}" for name, count in found["reports"].items()))
+    if found["report_mailbox"]:
+        lines.append(f"reports    {found['report_mailbox']}")
+    lines += [f"bounces    {each['text']}" for each in found["quarantined"]]
     lines += [f"refused    {problem}" for problem in found["refused"]]
     return "\n".join(lines)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SLOT = re.compile(f"{OPEN}([a-z_]*){CLOSE}")
 _STRAY = re.compile(f"[{OPEN}{CLOSE}]")
+_MESSAGE_ID = re.compile(r"<?i(\d{1,18})\.([a-z2-7]{26})@")
 _SOFT_BREAK = b"=\r\n"
 _LONGEST_LINE = 998
 """Octets without the CRLF (RFC 5322 §2.1.1)."""
@@ -178,6 +179,19 @@ def message_id(key: bytes, issue: int, subscriber: int, domain: str) -> str:
     """Returns the one Message-ID of an issue for a subscriber, the same on every attempt (decisions 7)."""
     digest = hmac.digest(key, f"publisher message-id {issue} {subscriber}".encode(), "sha256")
     return f"<i{issue}.{base64.b32encode(digest[:16]).decode().rstrip('=').lower()}@{domain}>"
+
+
+def issue_of(identity: str) -> int | None:
+    """Returns the issue that a Message-ID of ours names; it proves nothing before `is_message_id` has agreed."""
+    match = _MESSAGE_ID.match(identity.strip())
+    return None if match is None else int(match[1])
+
+
+def is_message_id(key: bytes, issue: int, subscriber: int, identity: str) -> bool:
+    """Returns whether a Message-ID is the one of this delivery, whatever domain the sender had then."""
+    local = identity.strip().lstrip("<").partition("@")[0]
+    ours = message_id(key, issue, subscriber, "").lstrip("<").partition("@")[0]
+    return hmac.compare_digest(local.encode("utf-8", "replace"), ours.encode())
 
 
 def _own_headers(prepared: Prepared, personal: Personal) -> list[bytes]:

@@ -12,7 +12,8 @@ from publisher.model.issue import DeliveryState
 
 REFUSALS = 3
 """5xx that do not speak of the recipient, until the content is given up."""
-_DEAD_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
+DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+"""Enhanced codes that say of an address that there is nobody (RFC 3463 §3.2, §3.3; RFC 7505)."""
 _SERVICE_CLOSING = 421
 _TOO_MANY_RECIPIENTS = 552
 """At RCPT old servers mean 452 by it (RFC 5321 §4.5.3.1.10)."""
@@ -40,9 +41,7 @@ def _judged(ending: Ending, refusals: int) -> Outcome:
     if ending.fault is not None or ending.code is None:
         return Outcome(state=DeliveryState.DEFERRED, reason=_said(ending))
     if ending.phase is Phase.RCPT and 500 <= ending.code <= 599 and ending.code != _TOO_MANY_RECIPIENTS:
-        return Outcome(
-            state=DeliveryState.REJECTED, reason="recipient", blames_address=ending.enhanced in _DEAD_ADDRESS
-        )
+        return Outcome(state=DeliveryState.REJECTED, reason="recipient", blames_address=ending.enhanced in DEAD_ADDRESS)
     if 500 <= ending.code <= 599 and ending.phase is not Phase.RCPT:
         return _refused(refusals)
     return Outcome(state=DeliveryState.DEFERRED, reason=_said(ending))

@@ -9,8 +9,10 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import quote
 
 _VERSION = "v1"
@@ -20,7 +22,13 @@ _PREFERENCES = "preferences"
 _FEED = "feed"
 _ADDRESS = "address"
 _FORM = "form"
+_RETURN = "return path"
+_RETURN_MASK = "return path mask"
 _LONGEST = 512
+_RETURN_OCTETS = 10
+"""Of what a return path speaks of, and as many of its signature."""
+_RETURN_TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
+_RETURN_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,14 @@ class UnsubscribeToken:
 
     subscriber: int
     newsletter: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnToken:
+    """Which delivery a signed return path speaks of."""
+
+    issue: int
+    subscriber: int
 
 
 class Tokens:
@@ -75,6 +91,24 @@ class Tokens:
     def feed_hash(self, subscriber: int, generation: int) -> str:
         """Returns `hash_of` the feed token: what the store keeps of it."""
         return hash_of(self.feed(subscriber, generation))
+
+    def return_path(self, issue: int, subscriber: int) -> str:
+        """Returns the token of one delivery's return path: 32 letters and digits that survive a change of case.
+
+        Without the key it tells neither number, and no other token can be made of it.
+        """
+        claim = issue.to_bytes(5, "big") + subscriber.to_bytes(5, "big")
+        return base64.b32encode(_sealed(self._key, claim)).decode().lower()
+
+    def read_return_path(self, text: str) -> ReturnToken | None:
+        """Returns the delivery of the first token of ours in an address or envelope id; None when there is none."""
+        for match in islice(_RETURN_TOKEN.finditer(text.lower()), _RETURN_TRIES):
+            sealed = base64.b32decode(match[0].upper())
+            for key in self._keys.values():
+                claim = _unsealed(key, sealed)
+                if claim is not None:
+                    return ReturnToken(int.from_bytes(claim[:5], "big"), int.from_bytes(claim[5:], "big"))
+        return None
 
     def address_hash(self, address_key: str) -> str:
         """Returns what stays of an address after erasure: enough to know it again, not to tell it."""
@@ -139,6 +173,30 @@ class Links:
         return f"{self._site_url}/confirm/{self._tokens.confirm(signup)}"
 
 
+class ReturnPath:
+    """Where reports about mail come back to: an address with a signed token per delivery (VERP), or the sender's."""
+
+    def __init__(self, address: str, tokens: Tokens) -> None:
+        """`address`: whose mailbox gets the reports; empty: the sender of each mail does."""
+        self._address = address
+        self._tokens = tokens
+
+    def plain(self, sender: str) -> str:
+        """Returns the envelope sender of mail that is nobody's delivery."""
+        return self._address or sender
+
+    def of(self, issue: int, subscriber: int, sender: str) -> str:
+        """Returns the envelope sender of one delivery, the same on every attempt; it names no reader."""
+        if not self._address:
+            return sender
+        local, _, domain = self._address.rpartition("@")
+        return f"{local}+{self.envelope_id(issue, subscriber)}@{domain}"
+
+    def envelope_id(self, issue: int, subscriber: int) -> str:
+        """Returns the token itself, which relays that offer DSN return as Original-Envelope-Id (RFC 3461 §4.4)."""
+        return self._tokens.return_path(issue, subscriber)
+
+
 def hash_of(token: str) -> str:
     """Returns SHA-256 (hex) of a token: whoever reads the store cannot use it."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -154,6 +212,23 @@ def _key_id(key: bytes) -> str:
 
 def _mac(key: bytes, purpose: str, head: str) -> bytes:
     return hmac.digest(_derived(key, purpose), head.encode(), "sha256")
+
+
+def _sealed(key: bytes, claim: bytes) -> bytes:
+    """Returns the claim hidden under its own signature, with that signature: the same claim is the same token."""
+    mac = hmac.digest(_derived(key, _RETURN), claim, "sha256")[:_RETURN_OCTETS]
+    return _masked(key, mac, claim) + mac
+
+
+def _unsealed(key: bytes, sealed: bytes) -> bytes | None:
+    masked, mac = sealed[:_RETURN_OCTETS], sealed[_RETURN_OCTETS:]
+    claim = _masked(key, mac, masked)
+    return claim if hmac.compare_digest(_sealed(key, claim), sealed) else None
+
+
+def _masked(key: bytes, mac: bytes, claim: bytes) -> bytes:
+    mask = hmac.digest(_derived(key, _RETURN_MASK), mac, "sha256")
+    return bytes(a ^ b for a, b in zip(claim, mask, strict=False))
 
 
 def _encoded(value: bytes) -> str:

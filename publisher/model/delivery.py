@@ -62,6 +62,8 @@ class Letter:
     sender: str
     recipient: str
     message: bytes
+    envelope_id: str = ""
+    """What a relay that offers DSN is asked to return with reports (RFC 3461 §4.4); empty: nothing is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

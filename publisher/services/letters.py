@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from publisher.mail.mailing_list import MailingList
 from publisher.mail.message import Personal, Prepared, Sender, fill, message_id, prepare
-from publisher.mail.tokens import Links
+from publisher.mail.tokens import Links, ReturnPath
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Claimed, Letter
 from publisher.model.issue import IssueKind, MailText
@@ -23,13 +23,23 @@ class Letters:
     """Knows senders, links and identities; a mail's words come from its variant."""
 
     def __init__(
-        self, catalogue: Catalogue, sender: str, links: Links, key: bytes, signer: "Signer | None" = None
+        self,
+        catalogue: Catalogue,
+        sender: str,
+        links: Links,
+        key: bytes,
+        signer: "Signer | None" = None,
+        return_path: ReturnPath | None = None,
     ) -> None:
-        """Takes who mails are from when their newsletter names nobody, what makes the Message-IDs, and who signs."""
+        """Takes who mails are from when their newsletter names nobody, what makes the Message-IDs, and who signs.
+
+        `return_path`: where reports about them go, and the mark they carry; None: to the sender, unmarked.
+        """
         self._catalogue = catalogue
         self._sender = sender
         self._links = links
         self._key = key
+        self._return_path = return_path
         self._signer = signer
 
     def prepared(self, mail: MailText, kind: IssueKind, newsletter: str | None) -> Prepared:
@@ -60,7 +70,13 @@ class Letters:
             identity=message_id(self._key, row.issue, row.subscriber, prepared.sender.domain),
             now=now,
         )
-        return Letter(sender=prepared.sender.address, recipient=row.address, message=fill(prepared, personal))
+        path, sender = self._return_path, prepared.sender.address
+        return Letter(
+            sender=sender if path is None else path.of(row.issue, row.subscriber, sender),
+            recipient=row.address,
+            message=fill(prepared, personal),
+            envelope_id="" if path is None else path.envelope_id(row.issue, row.subscriber),
+        )
 
     def test_letter(self, prepared: Prepared, to: Subscriber, newsletter: str | None, now: datetime) -> Letter:
         """Returns a test mail: nobody's delivery, a Message-ID of its own."""
@@ -76,7 +92,9 @@ class Letters:
             identity=message_id(self._key, moment, to.number, prepared.sender.domain),
             now=now,
         )
-        return Letter(sender=prepared.sender.address, recipient=to.address, message=fill(prepared, personal))
+        sender = prepared.sender.address
+        sender = sender if self._return_path is None else self._return_path.plain(sender)
+        return Letter(sender=sender, recipient=to.address, message=fill(prepared, personal))
 
     def _personal(
         self,

@@ -21,6 +21,8 @@ from publisher.model.issue import (
     SlotState,
 )
 from publisher.model.people import SubscriptionStatus, SuppressionReason
+from publisher.model.report import Event, Meaning
+from publisher.stores.bounces import record
 from publisher.stores.database import Database, maybe_moment, micros, moment
 from publisher.stores.readers import lock_planning
 from publisher.stores.revisions import unfit
@@ -300,6 +302,7 @@ class Deliveries:
         """
         async with self._database.write() as connection:
             await _record(connection, boot, ended)
+            await self._blame(connection, ended)
             if not begun:
                 return set()
             hashes = [row.address_hash for row in begun]
@@ -425,6 +428,17 @@ class Deliveries:
             return {DeliveryState(state): number for state, number in await connection.execute(query)}
 
     # Inside ----------------------------------------------------------------------------------------------------------
+
+    async def _blame(self, connection: AsyncConnection, ended: Sequence[Ended]) -> None:
+        """Takes the refusal of a dead address at RCPT for the hard bounce that it is."""
+        for end in ended:
+            if end.ending is None or not end.outcome.blames_address:
+                continue
+            refused = sa.and_(deliveries.c.id == end.number, deliveries.c.state == DeliveryState.REJECTED)
+            if await connection.scalar(sa.select(deliveries.c.id).where(refused)) is None:
+                continue  # not ours any more: somebody else records how it ends
+            said = Event(meaning=Meaning.HARD, at=end.at, status=end.ending.enhanced, detail=end.ending.text)
+            await record(self._database, connection, self._address_hash, end.number, said)
 
     def _sending(self, *, all_kinds: bool) -> sa.Select[tuple[int]]:
         query = sa.select(issues.c.id).where(self._being_sent)

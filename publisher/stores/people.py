@@ -40,7 +40,16 @@ from publisher.stores.people_rows import (
     signup_of,
     subscriber_of,
 )
-from publisher.stores.schema import consents, licences, signups, subscribers, subscriptions, suppressions
+from publisher.stores.schema import (
+    consents,
+    deliveries,
+    delivery_events,
+    licences,
+    signups,
+    subscribers,
+    subscriptions,
+    suppressions,
+)
 
 
 class _DryRunError(Exception):
@@ -316,8 +325,18 @@ class People:
 
     async def unsuppress(self, address_hash: str) -> bool:
         """Lets an address be mailed again, by the operator's word; False when it was not suppressed."""
+        suppressed = suppressions.c.address_hash == address_hash
         async with self._database.write() as connection:
-            gone = await connection.execute(sa.delete(suppressions).where(suppressions.c.address_hash == address_hash))
+            # What was held against the address is forgiven with it, or the next soft bounce would be the last again.
+            theirs = (
+                sa.select(deliveries.c.id)
+                .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+                .where(subscribers.c.address_key.in_(sa.select(suppressions.c.address).where(suppressed)))
+            )
+            await connection.execute(
+                sa.update(delivery_events).where(delivery_events.c.delivery_id.in_(theirs)).values(counts=False)
+            )
+            gone = await connection.execute(sa.delete(suppressions).where(suppressed))
             return gone.rowcount == 1
 
     async def suppressions(self) -> list[Suppression]:

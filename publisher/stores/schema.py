@@ -264,6 +264,7 @@ issues = sa.Table(
     sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
     sa.Column("hold_reasons", sa.Text, nullable=False, default="[]"),
     sa.Column("stop_reason", sa.Text),
+    sa.Column("bounce_standing", sa.Text),  # too many hard bounces: quarantined, approved, dismissed
     sa.UniqueConstraint("newsletter", "edition"),
     sa.UniqueConstraint("slot_id"),
     sa.Index("ix_issues_state", "state"),
@@ -338,7 +339,8 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_subscriber_id", "subscriber_id"),
 )
 
-# What came back later: bounces, complaints; never changes an accepted row.
+# What came back later: bounces, complaints; never changes an accepted row. One of a kind per delivery, however often
+# and by however many ways a report of it arrives.
 delivery_events = sa.Table(
     "delivery_events",
     metadata,
@@ -348,7 +350,18 @@ delivery_events = sa.Table(
     sa.Column("at", Moment, nullable=False),
     sa.Column("status", sa.Text, nullable=False, default=""),
     sa.Column("detail", sa.Text, nullable=False, default=""),
-    sa.Index("ix_delivery_events_delivery_id", "delivery_id"),
+    sa.Column("counts", sa.Boolean, nullable=False, default=True),  # false once the operator let the address be mailed
+    sa.UniqueConstraint("delivery_id", "kind"),
+    sa.Index("ix_delivery_events_kind", "kind"),
+)
+
+# What came into the mailbox for reports, counted; most of it proves nothing and is kept nowhere else.
+report_tallies = sa.Table(
+    "report_tallies",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),  # a kind of event, or: nothing, unproven, unreadable
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("last_at", Moment, nullable=False),
 )
 
 # `publisher send` beside a running service: the wish, and the issue that came of it (decisions 16).

@@ -71,6 +71,8 @@ class _Connection:
     wire: Wire
     size_limit: int | None
     """Octets of a message the relay takes, None: it does not offer SIZE (RFC 1870)."""
+    dsn: bool = False
+    """Whether it can be asked what to report, and with which mark (RFC 3461)."""
     used: int = 0
     idle_since: float = 0.0
     stale: bool = False
@@ -135,7 +137,7 @@ class SmtpTransport:
     async def _transaction(
         self, connection: _Connection, letter: Letter, in_flight: Callable[[], Awaitable[bool]]
     ) -> Ending:
-        steps = _Steps(connection.wire, self._patience, connection.size_limit)
+        steps = _Steps(connection.wire, self._patience, connection.size_limit, dsn=connection.dsn)
         try:
             async with asyncio.timeout(self._patience.total):
                 ending = await steps.run(letter, in_flight)
@@ -208,7 +210,9 @@ class _Opening:
         if relay.username:
             await self._logged_in(client)
         assert client.transport is not None
-        return _Connection(Wire.over(client.transport), _size_limit(client.esmtp_extensions))
+        return _Connection(
+            Wire.over(client.transport), _size_limit(client.esmtp_extensions), client.supports_extension("dsn")
+        )
 
     def abandon(self) -> None:
         """Closes what was opened."""
@@ -243,10 +247,11 @@ class _Opening:
 class _Steps:
     """One transaction, phase by phase."""
 
-    def __init__(self, wire: Wire, patience: Patience, size_limit: int | None) -> None:
+    def __init__(self, wire: Wire, patience: Patience, size_limit: int | None, *, dsn: bool) -> None:
         self._wire = wire
         self._patience = patience
         self._size_limit = size_limit
+        self._dsn = dsn
         self.phase = Phase.MAIL
 
     async def run(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
@@ -256,8 +261,10 @@ class _Steps:
             if 0 < self._size_limit < len(letter.message):
                 raise _EndedError(Ending(phase=Phase.DATA, code=552, text="5.3.4 larger than the relay takes"))
             size = f" SIZE={len(letter.message)}"
-        await self._say(Phase.MAIL, f"MAIL FROM:<{letter.sender}>{size}", self._patience.command, range(200, 300))
-        await self._say(Phase.RCPT, f"RCPT TO:<{letter.recipient}>", self._patience.command, range(200, 300))
+        mark, wish = report_wishes(letter) if self._dsn else ("", "")
+        patience, wanted = self._patience.command, range(200, 300)
+        await self._say(Phase.MAIL, f"MAIL FROM:<{letter.sender}>{size}{mark}", patience, wanted)
+        await self._say(Phase.RCPT, f"RCPT TO:<{letter.recipient}>{wish}", patience, wanted)
         await self._say(Phase.DATA, "DATA", self._patience.data, range(354, 355))
         if not await in_flight():
             raise _EndedError(Ending(phase=Phase.DATA, fault=Fault.WITHDRAWN, text="not ours to send any more"))
@@ -273,6 +280,14 @@ class _Steps:
         if not 400 <= reply.code <= 599:
             raise WireError(Fault.GARBAGE, f"{reply.code} {reply.text} in answer to {phase.upper()}")
         raise _EndedError(_ending(phase, reply))
+
+
+def report_wishes(letter: Letter) -> tuple[str, str]:
+    """Returns what a relay is asked at MAIL and at RCPT (RFC 3461 §4): failures only, headers only, our mark."""
+    if not letter.envelope_id:
+        return "", ""
+    original = "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in letter.recipient)
+    return f" RET=HDRS ENVID={letter.envelope_id}", f" NOTIFY=FAILURE ORCPT=rfc822;{original}"
 
 
 def is_loopback(peername: object) -> bool:

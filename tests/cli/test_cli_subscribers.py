@@ -25,8 +25,11 @@ from publisher.model.article import Access
 from publisher.model.catalogue import Audience, Catalogue, Newsletter, Product, Site
 from publisher.model.issue import MailText
 from publisher.model.text import Localized
+from publisher.services.bounces import Bounces
 from publisher.services.subscribe import Subscribing
+from publisher.stores import bounces
 from publisher.stores.database import Database
+from publisher.stores.facts import Facts
 from publisher.stores.people import People
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -71,8 +74,11 @@ class Opened(Context):
                 links=Links(CATALOGUE.site.url, self.tokens),
             )
             clock = SimpleNamespace(now=lambda: NOW)
+            store = bounces.Bounces(database, self.tokens.address_hash)
+            taking = Bounces(store, Facts(database), self.tokens, bytes(32))
+            app = SimpleNamespace(catalogue=CATALOGUE, clock=clock, subscribing=subscribing, bounces=taking)
             try:
-                return await work(SimpleNamespace(catalogue=CATALOGUE, clock=clock, subscribing=subscribing))
+                return await work(app)
             finally:
                 await database.close()
 

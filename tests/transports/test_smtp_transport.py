@@ -279,6 +279,23 @@ async def test_a_message_larger_than_the_relay_takes_is_not_begun() -> None:
     assert not [command for command in relay.commands if command.startswith("MAIL")]
 
 
+async def test_a_relay_that_can_report_is_asked_for_failures_with_our_mark() -> None:
+    """RFC 3461: headers only, failures only, the address as it was given in xtext; others are asked nothing."""
+    marked = Letter(sender="b@example.org", recipient="a+b=c@example.com", message=MESSAGE, envelope_id="mark")
+    asked = []
+    for extensions in (("DSN",), ("SIZE 10000",)):
+        async with ScriptedRelay(extensions=extensions).running() as relay:
+            pool = transport(relay)
+            for each in (marked, letter()):
+                assert (await pool.send(each, granted)).accepted
+            await pool.close()
+            asked += [line.partition("> ")[2] for line in relay.commands if line.startswith(("MAIL", "RCPT"))]
+    assert asked == [
+        "RET=HDRS ENVID=mark", "NOTIFY=FAILURE ORCPT=rfc822;a+2Bb+3Dc@example.com", "", "",
+        f"SIZE={len(MESSAGE)}", "", f"SIZE={len(MESSAGE)}", "",
+    ]  # fmt: skip
+
+
 async def test_the_whole_transaction_has_a_deadline() -> None:
     patience = Patience(connect=1, command=1, data=1, block=1, dot=60, total=0.3)
     async with ScriptedRelay({"DOT": [SILENCE]}).running() as relay:
