@@ -44,7 +44,7 @@ from publisher.model.people import (
 )
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.model.reader import Coverage, Reader
-from publisher.model.report import Addressee, Effect, Event, Quarantine, Standing
+from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
 
 
 class Clock(Protocol):
@@ -391,16 +391,16 @@ class DeliveryStore(Protocol):
 class BounceStore(Protocol):
     """What came back about deliveries, and whom that suppresses."""
 
-    async def addressee(self, issue: int, subscriber: int) -> Addressee | None:
+    async def addressee(self, issue: int, subscriber: int) -> KnownDelivery | None:
         """Returns one delivery that may have gone out, None when there was none."""
 
     async def subscriber_with(self, address_key: str) -> int | None:
         """Returns who has this address."""
 
-    async def latest(self, subscriber: int, newsletter: str) -> Addressee | None:
+    async def latest(self, subscriber: int, newsletter: str) -> KnownDelivery | None:
         """Returns the last delivery of a newsletter to somebody that may have gone out."""
 
-    async def record(self, addressee: Addressee, event: Event) -> Effect:
+    async def record(self, addressee: KnownDelivery, event: Event) -> Effect:
         """Keeps an event and suppresses as it demands; the same kind again changes nothing."""
 
     async def quarantines(self) -> list[Quarantine]:

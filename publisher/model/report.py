@@ -92,7 +92,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Addressee:
+class KnownDelivery:
     """A delivery that a report was proved to be about."""
 
     issue: int

@@ -19,9 +19,9 @@ from publisher.mail.message import is_message_id, issue_of
 from publisher.mail.reports import read_report
 from publisher.mail.tokens import Tokens
 from publisher.model.report import (
-    Addressee,
     Effect,
     Event,
+    KnownDelivery,
     Meaning,
     Quarantine,
     Receipt,
@@ -146,7 +146,7 @@ class Bounces:
             return _receipt(report, event, Effect.NONE, addressee)
         return _receipt(report, event, await self._store.record(addressee, event), addressee)
 
-    async def _addressee(self, report: Report) -> Addressee | None:
+    async def _addressee(self, report: Report) -> KnownDelivery | None:
         """Looks for proof in the order of what is hardest to lose on the way."""
         for envelope in report.envelopes:
             token = self._tokens.read_return_path(envelope)
@@ -202,7 +202,7 @@ def _weight(event: Event) -> int:
     return mildness(event.meaning)
 
 
-def _receipt(report: Report, event: Event, effect: Effect, addressee: Addressee | None = None) -> Receipt:
+def _receipt(report: Report, event: Event, effect: Effect, addressee: KnownDelivery | None = None) -> Receipt:
     return Receipt(
         kind=report.kind,
         meaning=event.meaning,

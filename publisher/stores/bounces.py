@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.mail.bounces import SOFT_WINDOW, is_storm, is_worn_out
 from publisher.model.issue import DeliveryState
 from publisher.model.people import SuppressionReason
-from publisher.model.report import Addressee, Effect, Event, Meaning, Quarantine, Standing
+from publisher.model.report import Effect, Event, KnownDelivery, Meaning, Quarantine, Standing
 from publisher.stores.database import Database, micros, moment
 from publisher.stores.readers import unpacked
 from publisher.stores.schema import (
@@ -39,7 +39,7 @@ class Bounces:
 
     # Whose it is -----------------------------------------------------------------------------------------------------
 
-    async def addressee(self, issue: int, subscriber: int) -> Addressee | None:
+    async def addressee(self, issue: int, subscriber: int) -> KnownDelivery | None:
         """Returns one delivery that may have gone out, None when there was none; compacted ones too."""
         where = sa.and_(deliveries.c.issue_id == issue, deliveries.c.subscriber_id == subscriber)
         async with self._database.read() as connection:
@@ -55,7 +55,7 @@ class Bounces:
             number: int | None = await connection.scalar(query)
         return number
 
-    async def latest(self, subscriber: int, newsletter: str) -> Addressee | None:
+    async def latest(self, subscriber: int, newsletter: str) -> KnownDelivery | None:
         """Returns the last delivery of a newsletter to somebody that may have gone out."""
         of_newsletter = deliveries.c.issue_id.in_(sa.select(issues.c.id).where(issues.c.newsletter == newsletter))
         async with self._database.read() as connection:
@@ -63,7 +63,7 @@ class Bounces:
 
     # What it does ----------------------------------------------------------------------------------------------------
 
-    async def record(self, addressee: Addressee, event: Event) -> Effect:
+    async def record(self, addressee: KnownDelivery, event: Event) -> Effect:
         """Keeps an event and suppresses as it demands, in one transaction; the same kind again changes nothing."""
         async with self._database.write() as connection:
             if addressee.delivery is None:
@@ -140,7 +140,7 @@ class Bounces:
             rows = await connection.execute(sa.select(report_tallies).order_by(report_tallies.c.name))
             return {row.name: row.number for row in rows}
 
-    async def _late(self, connection: AsyncConnection, addressee: Addressee, event: Event) -> Effect:
+    async def _late(self, connection: AsyncConnection, addressee: KnownDelivery, event: Event) -> Effect:
         """Of a compacted issue only a complaint still matters: no mail bounces after weeks."""
         if event.meaning is not Meaning.COMPLAINT:
             return Effect.NONE
@@ -265,7 +265,7 @@ def _of_issue(issue: int) -> str:
     return f"issue {issue}"
 
 
-async def _addressee(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> Addressee | None:
+async def _addressee(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> KnownDelivery | None:
     query = (
         sa.select(deliveries.c.id, deliveries.c.issue_id, deliveries.c.subscriber_id, subscribers.c.address_key)
         .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
@@ -276,13 +276,13 @@ async def _addressee(connection: AsyncConnection, where: sa.ColumnElement[bool])
     row = (await connection.execute(query)).first()
     if row is None:
         return None
-    return Addressee(issue=row.issue_id, subscriber=row.subscriber_id, address=row.address_key, delivery=row.id)
+    return KnownDelivery(issue=row.issue_id, subscriber=row.subscriber_id, address=row.address_key, delivery=row.id)
 
 
-async def _compacted(connection: AsyncConnection, issue: int, subscriber: int) -> Addressee | None:
+async def _compacted(connection: AsyncConnection, issue: int, subscriber: int) -> KnownDelivery | None:
     key = await connection.scalar(sa.select(subscribers.c.address_key).where(subscribers.c.id == subscriber))
     blobs = sa.select(variant_readers.c.readers).join(variants, variants.c.id == variant_readers.c.variant_id)
     had = [unpacked(blob) for blob in await connection.scalars(blobs.where(variants.c.issue_id == issue))]
     if key is None or not any(subscriber in readers for readers in had):
         return None
-    return Addressee(issue=issue, subscriber=subscriber, address=key, delivery=None)
+    return KnownDelivery(issue=issue, subscriber=subscriber, address=key, delivery=None)
