@@ -10,10 +10,10 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock wheel clean
+.PHONY: help run test check prove-wire bench lock wheel clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## Set up, then run the publication in this folder with its built-in inbox
 	@$(BIN)/publisher run
@@ -26,6 +26,9 @@ check: $(READY) ## Lint (ruff) and types (mypy strict)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+prove-wire: $(READY) ## What relays do wrong, all of it and again and again (minutes)
+	@$(BIN)/python -m pytest tests/transports/prove_wire.py -n 2
 
 bench: $(READY) ## Measure; docs/benchmarks.md explains the figures
 	@$(BIN)/python -m benchmarks

@@ -54,7 +54,8 @@ from publisher.stores.people import People
 from publisher.stores.readers import Readers
 from publisher.transports.inbox import Inbox
 from publisher.transports.sandbox import SandboxTransport
-from publisher.transports.smtp import Patience, Relay, SmtpTransport
+from publisher.transports.session import Patience, Relay
+from publisher.transports.smtp import SmtpTransport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +276,7 @@ def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> 
         username=smtp.username,
         password=smtp.password.get_secret_value(),
         hostname=smtp.hostname,
+        pipelining=smtp.pipelining == "auto",
     )
     return SmtpTransport(relay, delivery.connections, Patience.scaled(smtp.timeout))
 

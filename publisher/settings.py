@@ -219,6 +219,7 @@ class SmtpSettings(_Table):
     sandbox: bool = True
     hostname: str = ""
     timeout: float = 60.0
+    pipelining: Literal["auto", "off"] = "auto"
 
     @field_validator("timeout", mode="before")
     @classmethod

@@ -62,6 +62,8 @@ class Letter:
     sender: str
     recipient: str
     message: bytes
+    transparent: bool = False
+    """Whether the message is known to cross the wire as it is: CRLF throughout and at its end, no dot begins a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,9 @@ class Letters:
             identity=message_id(self._key, row.issue, row.subscriber, prepared.sender.domain),
             now=now,
         )
-        return Letter(sender=prepared.sender.address, recipient=row.address, message=fill(prepared, personal))
+        return Letter(
+            sender=prepared.sender.address, recipient=row.address, message=fill(prepared, personal), transparent=True
+        )
 
     def test_letter(self, prepared: Prepared, to: Subscriber, newsletter: str | None, now: datetime) -> Letter:
         """Returns a test mail: nobody's delivery, a Message-ID of its own."""
@@ -62,7 +64,9 @@ class Letters:
             identity=message_id(self._key, moment, to.number, prepared.sender.domain),
             now=now,
         )
-        return Letter(sender=prepared.sender.address, recipient=to.address, message=fill(prepared, personal))
+        return Letter(
+            sender=prepared.sender.address, recipient=to.address, message=fill(prepared, personal), transparent=True
+        )
 
     def _personal(
         self,

@@ -24,7 +24,8 @@ from publisher.services.letters import Letters
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.schema import deliveries, issues, subscriptions
-from publisher.transports.smtp import Patience, Relay, SmtpTransport
+from publisher.transports.session import Patience, Relay
+from publisher.transports.smtp import SmtpTransport
 from relays import CLOSE, SILENCE, ScriptedRelay
 
 KEY = b"k" * 32
