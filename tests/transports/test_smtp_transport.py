@@ -2,9 +2,7 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
@@ -293,39 +291,6 @@ def test_the_usual_patience() -> None:
 
 
 # TLS ------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority and a certificate for `localhost`, made now."""
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "san").write_text("subjectAltName=DNS:localhost\n")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority", "-days", "2")
-    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    openssl(
-        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-        "-out", "server.pem", "-days", "2", "-extfile", "san",
-    )  # fmt: skip
-    return folder
-
-
-@pytest.fixture
-def server_tls(authority: Path) -> ssl.SSLContext:
-    """What a relay with that certificate uses."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority / "server.pem", authority / "server.key")
-    return context
-
-
-@pytest.fixture
-def trust(authority: Path) -> ssl.SSLContext:
-    """What a client that trusts the authority uses."""
-    return ssl.create_default_context(cafile=str(authority / "ca.pem"))
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])
