@@ -90,7 +90,7 @@ async def desk(
     sandbox: bool = False,
 ) -> AsyncIterator[tuple[Desk, ScriptedRelay]]:
     """Gives a service and its relay."""
-    async with ScriptedRelay(script or {}).running() as relay:
+    async with ScriptedRelay(script or {}, extensions=("PIPELINING",)).running() as relay:
         yield Desk(database, relay, policy or Policy(connections=2), sandbox=sandbox), relay
 
 
