@@ -79,6 +79,7 @@ class _Exchange:
         self._wire = session.wire
         self._pool = pool
         self._patience = patience
+        self._loop = asyncio.get_running_loop()
         self._phase = Phase.MAIL
         self._until = 0.0
         self._out_of_step = False
@@ -138,7 +139,7 @@ class _Exchange:
                 return _closed(Phase.MAIL)
             if self._is_too_large(posting):
                 return _TOO_LARGE
-        self._until = asyncio.get_running_loop().time() + self._patience.total
+        self._until = self._loop.time() + self._patience.total
         self._phase = Phase.MAIL
         self._asked = False
         posting.begin(self._wire)
@@ -244,7 +245,8 @@ class _Exchange:
             if self._following is not None:
                 then = b"".join(self._following.envelope(self._session.size_limit))
                 replies += len(_GROUP)
-        await self._wire.body(posting.body(), then, replies, self._left(self._patience.block))
+        block = min(self._patience.block, max(0.0, self._until - self._loop.time()))
+        await self._wire.body(posting.body(), then, replies, block)
 
     def _after_the_dot(self, reply: Reply) -> Ending:
         if reply.code < 300 or reply.code >= 400:
@@ -253,10 +255,7 @@ class _Exchange:
         return Ending(phase=Phase.BODY, fault=Fault.GARBAGE, text=f"{reply.code} in answer to a message: {reply.text}")
 
     async def _reply(self, seconds: float) -> Reply:
-        return await self._wire.reply(self._left(seconds))
-
-    def _left(self, seconds: float) -> float:
-        return min(seconds, max(0.0, self._until - asyncio.get_running_loop().time()))
+        return await self._wire.reply(seconds, self._until)
 
     def _seconds(self, phase: Phase) -> float:
         return self._patience.data if phase is Phase.DATA else self._patience.command

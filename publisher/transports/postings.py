@@ -110,9 +110,10 @@ class Postings:
         """Returns the next letter as soon as there is one; None: none came within the time, or we are closing."""
         if self._waiting:
             return self._waiting.popleft()
-        taker: asyncio.Future[Posting | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        taker: asyncio.Future[Posting | None] = loop.create_future()
         self._idle.append(taker)
-        alarm = asyncio.get_running_loop().call_later(seconds, _nothing, taker)
+        alarm = loop.call_later(seconds, _nothing, taker)
         try:
             return await taker
         finally:

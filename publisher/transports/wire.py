@@ -10,6 +10,7 @@ came (RFC 2920 §3.1).
 
 import asyncio
 import contextlib
+import math
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Wire(asyncio.Protocol):
     """A connection that counts; any surprise breaks it for good."""
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._rest = b""
         self._lines: list[bytes] = []
@@ -112,10 +114,13 @@ class Wire(asyncio.Protocol):
         self._write(b"".join((octets[last:] if last else octets, then)))
         self._awaited += replies
 
-    async def reply(self, seconds: float) -> Reply:
-        """Returns the next reply; WireError when there is none within the time, or none that can be one."""
+    async def reply(self, seconds: float, until: float = math.inf) -> Reply:
+        """Returns the next reply; WireError when there is none within the time, or none that can be one.
+
+        `until` is a moment of the event loop's clock, for the transaction as a whole.
+        """
         if not self._replies:
-            await self._told(seconds)
+            await self._told(seconds, until)
         self._awaited -= 1
         return self._replies.popleft()
 
@@ -155,7 +160,7 @@ class Wire(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Notes that the relay reads too slowly (asyncio)."""
         if self._writable is None:
-            self._writable = asyncio.get_running_loop().create_future()
+            self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
         """Notes that there is room again (asyncio)."""
@@ -182,12 +187,12 @@ class Wire(asyncio.Protocol):
         self._lines.clear()
         self._reply_octets = 0
 
-    async def _told(self, seconds: float) -> None:
+    async def _told(self, seconds: float, until: float) -> None:
         if self._broken is not None:
             raise self._broken
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._news = loop.create_future()
-        alarm = loop.call_later(seconds, self._break, Fault.TIMEOUT, f"no reply within {seconds:g} s")
+        alarm = loop.call_at(min(loop.time() + seconds, until), self._break, Fault.TIMEOUT, "no reply in time")
         try:
             await self._news
         finally:
