@@ -1,4 +1,4 @@
-"""`make bench`: builds of generated publications, and what one changed file costs; medians of several runs.
+"""`make bench`: builds of generated publications, what one changed file costs, sending mail; medians of several runs.
 
 The figures are ratios within one run: against the same tree unchanged, and against a bare look at the files.
 """
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from benchmarks import mail
 from publisher.app import open_app
 
 _CONFIG = """
@@ -82,7 +83,7 @@ async def _measure(stories: int) -> tuple[float, float, float, float]:
 
 
 def main() -> None:
-    """Prints the table of docs/benchmarks.md."""
+    """Prints the tables of docs/benchmarks.md."""
     print(
         "| stories | cold build, s | per story, ms | start unchanged, s | of a bare scandir+stat | one file saved, ms |"
     )
@@ -91,6 +92,7 @@ def main() -> None:
         cold, start, change, look = asyncio.run(_measure(stories))
         each = cold / stories * 1000
         print(f"| {stories:,} | {cold:.2f} | {each:.2f} | {start:.3f} | {start / look:.0f}x | {change * 1000:.1f} |")
+    print(f"\n{mail.table()}")
 
 
 if __name__ == "__main__":

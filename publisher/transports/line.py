@@ -97,6 +97,9 @@ class _Exchange:
         current: Posting | None = posting
         try:
             while current is not None:
+                if not self._ahead and current.ended.done():  # whoever sent it was stopped
+                    current = await self._pool.next()
+                    continue
                 if not self._ahead and not self._wire.clean:  # broken, or spoken to, while it was idle
                     return current
                 ending = await self._transaction(current)
@@ -134,11 +137,8 @@ class _Exchange:
 
     async def _transaction(self, posting: Posting) -> Ending | None:
         """Carries one letter and returns how that ended; None: its guard failed, and whoever sends it knows."""
-        if not self._ahead:
-            if posting.ended.done():
-                return _closed(Phase.MAIL)
-            if self._is_too_large(posting):
-                return _TOO_LARGE
+        if not self._ahead and self._is_too_large(posting):
+            return _TOO_LARGE
         self._until = self._loop.time() + self._patience.total
         self._phase = Phase.MAIL
         self._asked = False
