@@ -146,8 +146,8 @@ class _Opening:
     def abandon(self) -> None:
         """Closes what was opened."""
         if self._client is not None:
-            self._client.close()
-        if self._socket is not None:
+            self._client.close()  # the socket is its transport's by now
+        elif self._socket is not None:
             self._socket.close()
 
     async def _greeted(self, client: aiosmtplib.SMTP) -> None:

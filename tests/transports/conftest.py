@@ -3,6 +3,7 @@
 import os
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
         "-out", "server.pem", "-days", "2", "-extfile", "san",
     )  # fmt: skip
+    openssl(
+        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+        "-out", "expired.pem", "-days", "0", "-extfile", "san",
+    )  # fmt: skip
+    time.sleep(1.1)  # it was good for no second
     return folder
 
 

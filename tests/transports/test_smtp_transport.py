@@ -3,13 +3,17 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from publisher.mail.outcome import judge
 from publisher.model.delivery import Ending, Fault, Letter, Phase
+from publisher.model.issue import DeliveryState
 from publisher.transports.session import Patience, Relay, is_loopback
 from publisher.transports.smtp import SmtpTransport
-from relays import CLOSE, SILENCE, ScriptedRelay
+from relays import CLOSE, RESET, SILENCE, Answer, ScriptedRelay
 
 SHORT = Patience(connect=0.4, command=0.4, data=0.4, block=0.4, dot=0.6, total=3.0)
 MESSAGE = b"From: a@example.org\r\nTo: b@example.com\r\n\r\nHello\r\n"
@@ -332,6 +336,69 @@ async def test_a_certificate_that_does_not_hold_ends_it(
         result = await pool.send(letter(), granted)
     assert result.fault is Fault.INSECURE
     assert not [command for command in relay.commands if command.startswith(("AUTH", "MAIL"))]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"STARTTLS": [CLOSE]},
+        {"STARTTLS": [RESET]},
+        {"STARTTLS": [SILENCE]},
+        {"STARTTLS": ["454 4.7.0 not now"]},
+        {"STARTTLS": ["501 5.5.4 no"]},
+        {"STARTTLS": ["421 4.3.2 closing"]},
+        {"STARTTLS": ["hello there"]},
+        {"STARTTLS": [b"220-x\r\n" * 20_000]},
+        {"STARTTLS": ["250 2.0.0 well"]},
+        {"TLS": [CLOSE]},
+        {"TLS": [RESET]},
+        {"TLS": [SILENCE]},
+        {"TLS": [(b"hello there\r\n" * 10, CLOSE)]},
+    ],
+    ids=lambda script: str(script)[:40],
+)
+async def test_what_goes_wrong_on_the_way_to_tls_is_the_relays_trouble(
+    script: dict[str, list[Answer]], server_tls: ssl.SSLContext, trust: ssl.SSLContext
+) -> None:
+    """Nothing is said in clear, and nobody's delivery has cost an attempt."""
+    relay = ScriptedRelay(script, extensions=("STARTTLS", "AUTH PLAIN", "PIPELINING"), tls=server_tls)
+    async with relay.running():
+        pool = transport(relay, host="localhost", security="starttls", tls=trust, username="news", password="secret")
+        result = await pool.send(letter(), granted)
+        assert result.phase is Phase.STARTTLS
+        outcome = judge(result, attempt=1, refusals=0, age=timedelta(0), max_age=timedelta(hours=48))
+        assert (outcome.state, outcome.relay_trouble, outcome.counts) == (DeliveryState.PENDING, True, False)
+        assert [command.split(" ")[0] for command in relay.commands] == ["EHLO", "STARTTLS"]
+        pool = transport(
+            relay, host="localhost", security="starttls", tls=trust, username="news", password="secret",
+            patience=Patience(connect=3, command=3, data=3, block=3, dot=3, total=9),
+        )  # fmt: skip
+        assert (await pool.send(letter(), granted)).accepted
+        await pool.close()
+    assert relay.sessions == 2
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+async def test_an_expired_certificate_ends_it(security: str, authority: Path, trust: ssl.SSLContext) -> None:
+    expired = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    expired.load_cert_chain(authority / "expired.pem", authority / "server.key")
+    relay = ScriptedRelay(extensions=("STARTTLS",), tls=expired, implicit_tls=security == "tls")
+    async with relay.running():
+        result = await transport(relay, host="localhost", security=security, tls=trust).send(letter(), granted)
+    assert result.fault is Fault.INSECURE
+    assert "expired" in result.text
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+async def test_a_relay_that_knows_old_tls_only_is_not_secure(server_tls: ssl.SSLContext, trust: ssl.SSLContext) -> None:
+    server_tls.minimum_version = ssl.TLSVersion.TLSv1
+    server_tls.maximum_version = ssl.TLSVersion.TLSv1
+    server_tls.set_ciphers("ALL:@SECLEVEL=0")
+    async with ScriptedRelay(extensions=("STARTTLS",), tls=server_tls).running() as relay:
+        result = await transport(relay, host="localhost", security="starttls", tls=trust).send(letter(), granted)
+    assert result.phase is Phase.STARTTLS
+    assert result.fault in (Fault.INSECURE, Fault.DISCONNECTED)  # the far end may hang up before it says why
+    assert [command.split(" ")[0] for command in relay.commands] == ["EHLO", "STARTTLS"]
 
 
 async def test_a_stripped_starttls_is_not_accepted(trust: ssl.SSLContext) -> None:
