@@ -52,7 +52,7 @@ class Fault(enum.StrEnum):
     INSECURE = "insecure"
     """The relay cannot be trusted: no STARTTLS, a wrong certificate, AUTH without TLS."""
     WITHDRAWN = "withdrawn"
-    """We ourselves let go before the body: the store did not grant the mark."""
+    """We ourselves let go before the body: the store did not grant the mark, or there is no session to go over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from publisher.model.delivery import Ending, Letter
+from publisher.model.delivery import Ending, Fault, Letter
 from publisher.transports.line import Line
 from publisher.transports.postings import Posting, Postings
 from publisher.transports.session import Doorstep, Patience, Relay, Session
@@ -88,9 +88,13 @@ class SmtpTransport:
             _log.warning("smtp.pipelining_off", relay=f"{self._relay.host}:{self._relay.port}")
 
     def unreachable(self, ending: Ending) -> None:
-        """Ends what waits when no session could be opened and none stands (for lines)."""
+        """Lets go of what waits when no session could be opened and none stands (for lines).
+
+        It was not tried: one failure is told once.
+        """
+        said = ending.text or str(ending.fault or ending.code)
         while not self._standing and (posting := self._postings.take()) is not None:
-            posting.end(ending)
+            posting.end(Ending(phase=ending.phase, fault=Fault.WITHDRAWN, text=f"no session to go over: {said}"))
 
     def _add_line(self) -> None:
         line = asyncio.create_task(Line(self, self._patience).run())

@@ -249,6 +249,14 @@ async def test_a_letter_too_large_for_the_relay_is_neither_begun_nor_in_the_way(
     assert verbs(relay).count("MAIL") == 3
 
 
+async def test_a_relay_that_cannot_be_reached_is_told_once_and_the_others_were_not_tried() -> None:
+    async with ScriptedRelay({"CONNECT": ["421 4.3.2 not now"] * 9}).running() as relay:
+        endings = await sent(transport(relay, connections=2), [letter(n) for n in range(6)])
+        assert relay.sessions == 2
+    assert [ending.code for ending in endings[:2]] == [421, 421]
+    assert {(ending.phase, ending.fault) for ending in endings[2:]} == {(Phase.GREETING, Fault.WITHDRAWN)}
+
+
 @pytest.mark.parametrize("address", ["a@b>\r\nRCPT TO:<c@example.com", "a b@example.com", "a@example.com\n", "<a@b>"])
 async def test_an_address_cannot_say_more_than_an_address(address: str) -> None:
     pool = SmtpTransport(Relay(host="127.0.0.1", port=1, security="none"))
