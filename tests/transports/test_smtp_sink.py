@@ -7,7 +7,7 @@ import pytest
 
 from mtas import running_sink
 from publisher.mail.outcome import judge
-from publisher.model.delivery import Ending, Fault, Letter, Phase
+from publisher.model.delivery import SETUP, Ending, Fault, Letter, Phase
 from publisher.model.issue import DeliveryState
 from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
@@ -22,8 +22,10 @@ def letter(number: int) -> Letter:
     return Letter(sender="news@example.org", recipient=f"reader{number}@example.com", message=message)
 
 
-async def sent(port: int, letters: int, *, pipelining: bool, connections: int = 1) -> list[Ending]:
-    """Sends all at once; returns how each ended."""
+async def sent(
+    port: int, letters: int, *, pipelining: bool, connections: int = 1, one_by_one: bool = False
+) -> list[Ending]:
+    """Sends all at once, if not told otherwise; returns how each ended."""
 
     async def granted() -> bool:
         return True
@@ -31,6 +33,8 @@ async def sent(port: int, letters: int, *, pipelining: bool, connections: int = 
     relay = Relay(host="127.0.0.1", port=port, security="none", hostname="client.example", pipelining=pipelining)
     pool = SmtpTransport(relay, connections, PATIENCE)
     try:
+        if one_by_one:
+            return [await pool.send(letter(n), granted) for n in range(letters)]
         return list(await asyncio.gather(*(pool.send(letter(n), granted) for n in range(letters))))
     finally:
         await pool.close()
@@ -70,7 +74,7 @@ async def test_what_the_sink_does_is_told_with_its_phase(
     options: tuple[str, ...], phase: Phase, said: int | Fault, state: DeliveryState, pipelining: bool
 ) -> None:
     with running_sink(*options, "-D", "log") as sink:
-        endings = await sent(sink.port, 3, pipelining=pipelining)
+        endings = await sent(sink.port, 3, pipelining=pipelining, one_by_one=phase in SETUP)
         log = sink.log()
     assert [(ending.phase, ending.fault or ending.code) for ending in endings] == [(phase, said)] * 3
     outcomes = [judge(e, attempt=1, refusals=0, age=timedelta(0), max_age=timedelta(hours=48)) for e in endings]
