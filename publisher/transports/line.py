@@ -170,7 +170,7 @@ class _Exchange:
         something else, and then nobody but the relay is to blame. So DATA is asked even after a recipient was
         refused for good: what is in step refuses it too (RFC 5321 §4.1.1.4).
         """
-        lines = posting.envelope(self._session.size_limit)
+        lines = posting.envelope(self._session)
         await self._announce(lines)
         refused: Ending | None = None
         for phase, line in zip(_GROUP, lines, strict=True):
@@ -243,7 +243,7 @@ class _Exchange:
         if self._pipelines and self._session.used + 1 < _MESSAGES_PER_SESSION:
             self._following = self._takeable()
             if self._following is not None:
-                then = b"".join(self._following.envelope(self._session.size_limit))
+                then = b"".join(self._following.envelope(self._session))
                 replies += len(_GROUP)
         block = min(self._patience.block, max(0.0, self._until - self._loop.time()))
         await self._wire.body(posting.body(), then, replies, block)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from publisher.model.delivery import Ending, Letter
+from publisher.transports.session import Session
 from publisher.transports.wire import EOD, Wire, transparent
 
 _PATH = re.compile(r"[!-;=?-~]*")
@@ -32,9 +33,9 @@ class Posting:
         """Returns the octets of the message."""
         return len(self._letter.message)
 
-    def envelope(self, size_limit: int | None) -> tuple[bytes, bytes, bytes]:
+    def envelope(self, session: Session) -> tuple[bytes, bytes, bytes]:
         """Returns MAIL, RCPT and DATA; the size is declared where the relay offers that (RFC 1870)."""
-        size = f" SIZE={self.size}" if size_limit is not None else ""
+        size = f" SIZE={self.size}" if session.size_limit is not None else ""
         return (
             f"MAIL FROM:<{self._letter.sender}>{size}\r\n".encode("ascii"),
             f"RCPT TO:<{self._letter.recipient}>\r\n".encode("ascii"),

@@ -16,7 +16,7 @@ async def test_what_a_relay_does_wrong(cell: Cell, pipelined: bool) -> None:
 @pytest.mark.parametrize("cell", [c for c in cells(AFTER_A_WHILE) if (c.stage, c.fault) in WAITED_FOR], ids=str)
 @pytest.mark.parametrize("pipelined", [False, True], ids=["plain", "pipelined"])
 async def test_a_relay_that_lets_us_wait(cell: Cell, pipelined: bool) -> None:
-    await hold(cell, pipelined=pipelined, seconds=0.8)
+    await hold(cell, pipelined=pipelined, seconds=1.5)
 
 
 def test_every_stage_is_struck() -> None:
