@@ -10,10 +10,10 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check endure bench lock wheel clean
+.PHONY: help run test check endure prove-wire bench lock wheel clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## Set up, then run the publication in this folder with its built-in inbox
 	@$(BIN)/publisher run
@@ -30,6 +30,9 @@ check: $(READY) ## Lint (ruff) and types (mypy strict)
 endure: $(READY) ## Play many more random histories of stories (minutes; PROPERTY_EXAMPLES=200 by default)
 	@PROPERTY_EXAMPLES=$${PROPERTY_EXAMPLES:-200} PROPERTY_STEPS=$${PROPERTY_STEPS:-30} $(BIN)/python -m pytest -n 0 \
 		-o faulthandler_timeout=0 tests/acceptance/test_lifecycle_property.py
+
+prove-wire: $(READY) ## What relays do wrong, all of it and again and again (minutes)
+	@$(BIN)/python -m pytest tests/transports/prove_wire.py -n 2
 
 bench: $(READY) ## Measure; docs/benchmarks.md explains the figures
 	@$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""`make bench`: builds of generated publications, one changed file, signing mail; medians of several runs.
+"""`make bench`: builds, what one changed file costs, signing and sending mail; medians of several runs.
 
 The figures are ratios within one run: against the same tree unchanged, a bare look at the files, a bare signature.
 """
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from benchmarks import signing
+from benchmarks import mail, signing
 from publisher.app import open_app
 
 _CONFIG = """
@@ -93,6 +93,7 @@ def main() -> None:
         each = cold / stories * 1000
         print(f"| {stories:,} | {cold:.2f} | {each:.2f} | {start:.3f} | {start / look:.0f}x | {change * 1000:.1f} |")
     print(f"\n{signing.table()}")
+    print(f"\n{mail.table()}")
 
 
 if __name__ == "__main__":

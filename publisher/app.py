@@ -63,7 +63,8 @@ from publisher.stores.revisions import Revisions
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.sandbox import SandboxTransport
-from publisher.transports.smtp import Patience, Relay, SmtpTransport
+from publisher.transports.session import Patience, Relay
+from publisher.transports.smtp import SmtpTransport
 
 if TYPE_CHECKING:
     from publisher.mail.dkim import Signer
@@ -327,6 +328,7 @@ def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> 
         username=smtp.username,
         password=smtp.password.get_secret_value(),
         hostname=smtp.hostname,
+        pipelining=smtp.pipelining == "auto",
     )
     return SmtpTransport(relay, delivery.connections, Patience.scaled(smtp.timeout))
 

@@ -316,7 +316,10 @@ class Transport(Protocol):
     """Mail out."""
 
     async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
-        """Runs one transaction; `in_flight` is awaited before the first byte of the body and may forbid it."""
+        """Runs one transaction; `in_flight` is awaited before the first byte of the body and may forbid it.
+
+        The end of a letter is told before `in_flight` is awaited for the next one on the same connection.
+        """
 
     async def close(self) -> None:
         """Ends the sessions."""

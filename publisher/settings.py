@@ -298,6 +298,7 @@ class SmtpSettings(_Table):
     unsubscribe_mailto: str = ""
     hostname: str = ""
     timeout: float = 60.0
+    pipelining: Literal["auto", "off"] = "auto"
 
     @field_validator("timeout", mode="before")
     @classmethod

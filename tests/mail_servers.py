@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+DOVECOT = Path("/usr/sbin/dovecot")
+POSTFIX = Path("/usr/sbin/postfix")
 SECONDS = 60.0
 PASSWORD = 'hush"hush\\('
 _SERVICES = """

@@ -52,7 +52,7 @@ class Fault(enum.StrEnum):
     INSECURE = "insecure"
     """The relay cannot be trusted: no STARTTLS, a wrong certificate, AUTH without TLS."""
     WITHDRAWN = "withdrawn"
-    """We ourselves let go before the body: the store did not grant the mark."""
+    """We ourselves let go before the body: the store did not grant the mark, or there is no session to go over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,8 @@ class Letter:
     message: bytes
     envelope_id: str = ""
     """What a relay that offers DSN is asked to return with reports (RFC 3461 §4.4); empty: nothing is asked."""
+    transparent: bool = False
+    """Whether the message is known to cross the wire as it is: CRLF throughout and at its end, no dot begins a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,8 +183,8 @@ class _Shift:
         return self._busy == 0 and self._ready.empty()
 
     def start(self) -> None:
-        """Puts the workers to work, one per connection."""
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._policy.connections)]
+        """Puts the workers to work, two per connection: the next letter is ready while a body is on its way."""
+        self._workers = [asyncio.create_task(self._work()) for _ in range(2 * self._policy.connections)]
 
     async def stop(self) -> None:
         """Begins nothing new, lets transactions end, gives back what was claimed, records the rest."""
@@ -288,13 +288,13 @@ class _Shift:
                     self._engine.ring()
 
     async def _deliver(self, row: Claimed) -> None:
-        if not await self._turn(row):
-            return
         try:
             letter = self._delivering._letters.letter(await self._delivering.prepared(row), row, self._now())
         except (ValueError, KeyError) as error:
             _log.error("deliver.unmakeable", delivery=row.number, error=repr(error))
             self._ended(row, DeliveryState.CLAIMED, Ending(phase=Phase.PREPARE, text=repr(error)[:200]))
+            return
+        if not await self._turn(row):
             return
         mark: asyncio.Future[bool] | None = None
 

@@ -75,6 +75,7 @@ class Letters:
             sender=sender if path is None else path.of(row.issue, row.subscriber, sender),
             recipient=row.address,
             message=fill(prepared, personal),
+            transparent=True,
             envelope_id="" if path is None else path.envelope_id(row.issue, row.subscriber),
         )
 
@@ -94,7 +95,7 @@ class Letters:
         )
         sender = prepared.sender.address
         sender = sender if self._return_path is None else self._return_path.plain(sender)
-        return Letter(sender=sender, recipient=to.address, message=fill(prepared, personal))
+        return Letter(sender=sender, recipient=to.address, message=fill(prepared, personal), transparent=True)
 
     def _personal(
         self,

@@ -8,7 +8,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from publisher.model.delivery import Ending, Letter
 from publisher.transports.inbox import Inbox
-from publisher.transports.smtp import Patience, Relay, SmtpTransport
+from publisher.transports.session import Patience, Relay
+from publisher.transports.smtp import SmtpTransport
 
 _LOOPBACK = "127.0.0.1"
 _CLOSING_SECONDS = 2.0

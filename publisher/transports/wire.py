@@ -1,13 +1,16 @@
-"""Our end of an SMTP connection once the session stands: commands out, replies in, first in, first out.
+"""Our end of an SMTP connection once the session stands: octets out, replies in, first in, first out.
 
 aiosmtplib makes the session (greeting, EHLO, STARTTLS, AUTH); then this
 protocol takes over its transport, because the promise on duplicates needs
 what a general client hides: the exact moment before the body, and whether
-anything came that nobody had asked for (RFC 1047, RFC 5321 §4.2).
+anything came that nobody had asked for (RFC 1047, RFC 5321 §4.2). It knows
+no commands and judges no codes; it counts what was asked and matches what
+came (RFC 2920 §3.1).
 """
 
 import asyncio
 import contextlib
+import math
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -15,15 +18,18 @@ from typing import cast
 
 from publisher.model.delivery import Fault
 
-_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?")
+_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 _LONGEST_LINE = 2048
 """Octets; RFC 5321 §4.5.3.1.5 says 512, relays that explain themselves say more."""
 _LONGEST_REPLY = 64 * 1024
 _KEPT_TEXT = 500
 """Characters of a reply that are kept."""
 _BLOCK = 64 * 1024
+_SERVICE_CLOSING = 421
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\uffff]+")
 _BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+EOD = b".\r\n"
+"""What ends a message whose last line is complete."""
 
 
 class WireError(Exception):
@@ -40,16 +46,23 @@ class Reply:
     """One reply of the server, its lines joined."""
 
     code: int
-    text: str
+    octets: bytes
+
+    @property
+    def text(self) -> str:
+        """Returns what was said beside the code, made harmless."""
+        return printable(self.octets)
 
 
 class Wire(asyncio.Protocol):
-    """A connection in lock-step; any surprise breaks it for good."""
+    """A connection that counts; any surprise breaks it for good."""
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._lines: list[str] = []
+        self._rest = b""
+        self._lines: list[bytes] = []
+        self._code = b""
         self._reply_octets = 0
         self._awaited = 0
         self._replies: deque[Reply] = deque()
@@ -69,61 +82,71 @@ class Wire(asyncio.Protocol):
 
     @property
     def clean(self) -> bool:
-        """Whether a new command may be sent: connected, nothing left over, nothing owed."""
-        return self._broken is None and not self._buffer and not self._replies and self._awaited == 0
+        """Whether something new may be asked: connected, nothing left over, nothing owed."""
+        return self._broken is None and not self._rest and not self._replies and self._awaited == 0
 
-    async def command(self, line: str, timeout_seconds: float) -> Reply:
-        """Sends one command and returns its reply; WireError when there is none."""
-        self._require_clean()
-        self._awaited += 1
-        self._write(line.encode("ascii") + b"\r\n")
-        return await self._reply(timeout_seconds)
+    @property
+    def fault(self) -> Fault | None:
+        """Returns what broke the connection; None: it stands."""
+        return self._broken.fault if self._broken is not None else None
 
-    async def body(self, message: bytes, block_seconds: float) -> None:
-        """Sends what follows a 354, the dot included; WireError: the dot did not leave this process.
+    def ask(self, octets: bytes, replies: int = 1) -> None:
+        """Writes commands that bring so many replies; WireError: nothing was written."""
+        if self._broken is not None:
+            raise self._broken
+        if not self.clean:
+            self._break(Fault.GARBAGE, "something was left over from before")
+            raise WireError(Fault.GARBAGE, "something was left over from before")
+        self._write(octets)
+        self._awaited += replies
 
-        The reply is `last_reply`'s part: once this returns, the server may have the message.
+    async def body(self, octets: bytes, then: bytes, replies: int, block_seconds: float) -> None:
+        """Writes a body with its dot, as it crosses the wire, and in the same write what follows it.
+
+        WireError: the dot did not leave this process. Once this returns the server may have the message, and
+        `replies` are awaited: to the dot, then to what followed.
         """
-        self._require_clean()
-        self._awaited += 1
-        octets = transparent(message)
-        for start in range(0, len(octets), _BLOCK):
-            await self._drained(block_seconds)
-            if self._broken is not None:
-                raise self._broken
-            if self._replies:  # an answer before the question is over: the dot is not sent
-                raise WireError(Fault.GARBAGE, f"{self._replies[0].code} before the end of the body")
+        last = max(0, (len(octets) - 1) // _BLOCK * _BLOCK)
+        for start in range(0, last, _BLOCK):
+            await self._room(block_seconds)
             self._write(octets[start : start + _BLOCK])
+        await self._room(block_seconds)
+        self._write(b"".join((octets[last:] if last else octets, then)))
+        self._awaited += replies
 
-    async def last_reply(self, timeout_seconds: float) -> Reply:
-        """Returns the reply to what was sent last; WireError when none comes."""
-        return await self._reply(timeout_seconds)
+    async def reply(self, seconds: float, until: float = math.inf) -> Reply:
+        """Returns the next reply; WireError when there is none within the time, or none that can be one.
 
-    async def quit(self, timeout_seconds: float) -> None:
+        `until` is a moment of the event loop's clock, for the transaction as a whole.
+        """
+        if not self._replies:
+            await self._told(seconds, until)
+        self._awaited -= 1
+        return self._replies.popleft()
+
+    async def quit(self, seconds: float) -> None:
         """Says goodbye if there is anybody to say it to, and closes."""
         if self.clean:
             with contextlib.suppress(WireError):
-                await self.command("QUIT", timeout_seconds)
+                self.ask(b"QUIT\r\n")
+                await self.reply(seconds)
         self.close()
 
     def close(self) -> None:
         """Closes at once; what the server has not got by now it does not get."""
-        if self._transport is not None:
-            self._transport.abort()
         self._break(Fault.DISCONNECTED, "closed by us")
 
     def data_received(self, data: bytes) -> None:
         """Takes what the server says (asyncio)."""
-        self._buffer += data
-        while self._broken is None:
-            end = self._buffer.find(b"\n")
-            if end < 0:
-                if len(self._buffer) > _LONGEST_LINE:
-                    self._break(Fault.GARBAGE, "a line without end")
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if self._broken is not None:
                 return
-            line = bytes(self._buffer[: end + 1]).rstrip(b"\r\n")
-            del self._buffer[: end + 1]
             self._take(line)
+        if len(self._rest) > _LONGEST_LINE:
+            self._break(Fault.GARBAGE, "a line without end")
+        if self._replies:
+            self._tell()
 
     def eof_received(self) -> bool:
         """Treats a half-closed connection as lost (asyncio)."""
@@ -137,7 +160,7 @@ class Wire(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Notes that the relay reads too slowly (asyncio)."""
         if self._writable is None:
-            self._writable = asyncio.get_running_loop().create_future()
+            self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
         """Notes that there is room again (asyncio)."""
@@ -146,52 +169,52 @@ class Wire(asyncio.Protocol):
         self._writable = None
 
     def _take(self, line: bytes) -> None:
-        match = _REPLY_LINE.fullmatch(line) if len(line) <= _LONGEST_LINE else None
+        match = _REPLY_LINE.fullmatch(line.rstrip(b"\r")) if len(line) <= _LONGEST_LINE else None
         self._reply_octets += len(line)
-        if match is None or self._reply_octets > _LONGEST_REPLY:
+        if match is None or self._reply_octets > _LONGEST_REPLY or (self._lines and match[1] != self._code):
             self._break(Fault.GARBAGE, f"not a reply: {printable(line)}")
             return
+        code = int(match[1])
         if len(self._replies) >= self._awaited:
-            self._break(Fault.GARBAGE, f"nobody asked: {printable(line)}")
+            closing = code == _SERVICE_CLOSING  # allowed at any time (RFC 5321 §3.8); everything else needs a question
+            self._break(Fault.DISCONNECTED if closing else Fault.GARBAGE, f"nobody asked: {printable(line)}")
             return
-        self._lines.append(printable(match[3] or b""))
+        self._lines.append(match[3] or b"")
+        self._code = match[1]
         if match[2] == b"-":
             return
-        self._replies.append(Reply(int(match[1]), " ".join(self._lines)[:_KEPT_TEXT]))
+        self._replies.append(Reply(code, b" ".join(self._lines)))
         self._lines.clear()
         self._reply_octets = 0
-        self._tell()
 
-    async def _reply(self, timeout_seconds: float) -> Reply:
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                while not self._replies:
-                    if self._broken is not None:
-                        raise self._broken
-                    self._news = asyncio.get_running_loop().create_future()
-                    await self._news
-        except TimeoutError as error:
-            self._break(Fault.TIMEOUT, f"no reply within {timeout_seconds:g} s")
-            raise WireError(Fault.TIMEOUT, f"no reply within {timeout_seconds:g} s") from error
-        self._awaited -= 1
-        return self._replies.popleft()
-
-    async def _drained(self, timeout_seconds: float) -> None:
-        waiting = self._writable
-        if waiting is None:
-            return
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await asyncio.shield(waiting)
-        except TimeoutError as error:
-            self._break(Fault.TIMEOUT, f"the relay did not read for {timeout_seconds:g} s")
-            raise WireError(Fault.TIMEOUT, f"the relay did not read for {timeout_seconds:g} s") from error
-
-    def _require_clean(self) -> None:
+    async def _told(self, seconds: float, until: float) -> None:
         if self._broken is not None:
             raise self._broken
-        if not self.clean:
-            raise WireError(Fault.GARBAGE, "something was left over from before")
+        loop = self._loop
+        self._news = loop.create_future()
+        alarm = loop.call_at(min(loop.time() + seconds, until), self._break, Fault.TIMEOUT, "no reply in time")
+        try:
+            await self._news
+        finally:
+            alarm.cancel()
+            self._news = None
+        if not self._replies:
+            assert self._broken is not None
+            raise self._broken
+
+    async def _room(self, seconds: float) -> None:
+        """Waits until the connection takes more of a body; nothing may have been said meanwhile."""
+        waiting = self._writable
+        if waiting is not None:
+            try:
+                async with asyncio.timeout(seconds):
+                    await asyncio.shield(waiting)
+            except TimeoutError:
+                self._break(Fault.TIMEOUT, f"the relay did not read for {seconds:g} s")
+        if self._broken is None and not self.clean:
+            self._break(Fault.GARBAGE, "something was left over from before")
+        if self._broken is not None:
+            raise self._broken
 
     def _write(self, octets: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -223,7 +246,7 @@ def transparent(message: bytes) -> bytes:
         message += b"\r\n"
     if message.startswith(b"."):
         message = b"." + message
-    return message.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+    return message.replace(b"\r\n.", b"\r\n..") + EOD
 
 
 def printable(text: bytes | str) -> str:

@@ -28,7 +28,8 @@ async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lo
                 identity = _IDENTITY.search(message)
                 entry = f"{recipient} {identity[1].decode() if identity else '-'} {len(message)}\n"
                 os.write(log, entry.encode())
-            writer.write(b"221 bye\r\n" if verb == "QUIT" else b"250 2.0.0 ok\r\n")
+            offers = b"250-sink\r\n250 PIPELINING\r\n"
+            writer.write({"QUIT": b"221 bye\r\n", "EHLO": offers}.get(verb, b"250 2.0.0 ok\r\n"))
             if verb == "QUIT":
                 break
     except (ConnectionError, asyncio.IncompleteReadError):

@@ -26,7 +26,8 @@ from publisher.services.letters import Letters
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.schema import deliveries, issues, subscriptions
-from publisher.transports.smtp import Patience, Relay, SmtpTransport
+from publisher.transports.session import Patience, Relay
+from publisher.transports.smtp import SmtpTransport
 from relays import CLOSE, SILENCE, ScriptedRelay
 
 KEY = b"k" * 32
@@ -91,7 +92,7 @@ async def desk(
     sandbox: bool = False,
 ) -> AsyncIterator[tuple[Desk, ScriptedRelay]]:
     """Gives a service and its relay."""
-    async with ScriptedRelay(script or {}).running() as relay:
+    async with ScriptedRelay(script or {}, extensions=("PIPELINING",)).running() as relay:
         yield Desk(database, relay, policy or Policy(connections=2), sandbox=sandbox), relay
 
 

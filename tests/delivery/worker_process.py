@@ -24,7 +24,8 @@ from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
-from publisher.transports.smtp import Patience, Relay, SmtpTransport
+from publisher.transports.session import Patience, Relay
+from publisher.transports.smtp import SmtpTransport
 
 KEY = b"k" * 32
 

@@ -10,7 +10,7 @@ from ledger_rows import NOW, add_issue, states
 from publisher.model.delivery import Boot, Ended, Ending, Outcome, Phase
 from publisher.model.issue import DeliveryState, IssueState
 from publisher.model.people import SuppressionReason
-from publisher.model.report import Addressee, Effect, Event, Meaning, Standing
+from publisher.model.report import Effect, Event, KnownDelivery, Meaning, Standing
 from publisher.stores.bounces import Bounces
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
@@ -46,7 +46,7 @@ async def sent(database: Database, people: range, **more: object) -> int:
     return issue
 
 
-async def of(store: Bounces, issue: int, subscriber: int) -> Addressee:
+async def of(store: Bounces, issue: int, subscriber: int) -> KnownDelivery:
     """Returns the delivery of somebody."""
     found = await store.addressee(issue, subscriber)
     assert found is not None

@@ -2,15 +2,18 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from publisher.mail.outcome import judge
 from publisher.model.delivery import Ending, Fault, Letter, Phase
-from publisher.transports.smtp import Patience, Relay, SmtpTransport, is_loopback
-from relays import CLOSE, SILENCE, ScriptedRelay
+from publisher.model.issue import DeliveryState
+from publisher.transports.session import Patience, Relay, is_loopback
+from publisher.transports.smtp import SmtpTransport
+from relays import CLOSE, RESET, SILENCE, Answer, ScriptedRelay
 
 SHORT = Patience(connect=0.4, command=0.4, data=0.4, block=0.4, dot=0.6, total=3.0)
 MESSAGE = b"From: a@example.org\r\nTo: b@example.com\r\n\r\nHello\r\n"
@@ -211,7 +214,7 @@ async def test_after_a_refused_recipient_the_transaction_is_reset() -> None:
         await pool.close()
     assert relay.sessions == 1
     assert [command.split(" ")[0] for command in relay.commands] == [
-        "EHLO", "MAIL", "RCPT", "RSET", "MAIL", "RCPT", "DATA", "QUIT"
+        "EHLO", "MAIL", "RCPT", "DATA", "RSET", "MAIL", "RCPT", "DATA", "QUIT"
     ]  # fmt: skip
 
 
@@ -238,10 +241,10 @@ async def test_a_connection_that_surprised_us_is_never_used_again(script: dict[s
 
 
 async def test_a_stray_line_between_two_letters_drops_the_connection() -> None:
-    async with ScriptedRelay().running() as relay:
+    async with ScriptedRelay({"IDLE": [b"550 5.1.1 stray\r\n"]}).running() as relay:
         pool = transport(relay)
         assert (await pool.send(letter(1), granted)).accepted
-        pool._idle[0].wire.data_received(b"550 5.1.1 stray\r\n")
+        await asyncio.sleep(0.05)
         assert (await pool.send(letter(2), granted)).accepted
         await pool.close()
     assert relay.sessions == 2
@@ -311,39 +314,6 @@ def test_the_usual_patience() -> None:
 # TLS ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority and a certificate for `localhost`, made now."""
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "san").write_text("subjectAltName=DNS:localhost\n")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority", "-days", "2")
-    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    openssl(
-        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-        "-out", "server.pem", "-days", "2", "-extfile", "san",
-    )  # fmt: skip
-    return folder
-
-
-@pytest.fixture
-def server_tls(authority: Path) -> ssl.SSLContext:
-    """What a relay with that certificate uses."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority / "server.pem", authority / "server.key")
-    return context
-
-
-@pytest.fixture
-def trust(authority: Path) -> ssl.SSLContext:
-    """What a client that trusts the authority uses."""
-    return ssl.create_default_context(cafile=str(authority / "ca.pem"))
-
-
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 async def test_letters_cross_a_verified_connection(
     security: str, server_tls: ssl.SSLContext, trust: ssl.SSLContext
@@ -385,6 +355,69 @@ async def test_a_certificate_that_does_not_hold_ends_it(
     assert not [command for command in relay.commands if command.startswith(("AUTH", "MAIL"))]
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"STARTTLS": [CLOSE]},
+        {"STARTTLS": [RESET]},
+        {"STARTTLS": [SILENCE]},
+        {"STARTTLS": ["454 4.7.0 not now"]},
+        {"STARTTLS": ["501 5.5.4 no"]},
+        {"STARTTLS": ["421 4.3.2 closing"]},
+        {"STARTTLS": ["hello there"]},
+        {"STARTTLS": [b"220-x\r\n" * 20_000]},
+        {"STARTTLS": ["250 2.0.0 well"]},
+        {"TLS": [CLOSE]},
+        {"TLS": [RESET]},
+        {"TLS": [SILENCE]},
+        {"TLS": [(b"hello there\r\n" * 10, CLOSE)]},
+    ],
+    ids=lambda script: str(script)[:40],
+)
+async def test_what_goes_wrong_on_the_way_to_tls_is_the_relays_trouble(
+    script: dict[str, list[Answer]], server_tls: ssl.SSLContext, trust: ssl.SSLContext
+) -> None:
+    """Nothing is said in clear, and nobody's delivery has cost an attempt."""
+    relay = ScriptedRelay(script, extensions=("STARTTLS", "AUTH PLAIN", "PIPELINING"), tls=server_tls)
+    async with relay.running():
+        pool = transport(relay, host="localhost", security="starttls", tls=trust, username="news", password="secret")
+        result = await pool.send(letter(), granted)
+        assert result.phase is Phase.STARTTLS
+        outcome = judge(result, attempt=1, refusals=0, age=timedelta(0), max_age=timedelta(hours=48))
+        assert (outcome.state, outcome.relay_trouble, outcome.counts) == (DeliveryState.PENDING, True, False)
+        assert [command.split(" ")[0] for command in relay.commands] == ["EHLO", "STARTTLS"]
+        pool = transport(
+            relay, host="localhost", security="starttls", tls=trust, username="news", password="secret",
+            patience=Patience(connect=3, command=3, data=3, block=3, dot=3, total=9),
+        )  # fmt: skip
+        assert (await pool.send(letter(), granted)).accepted
+        await pool.close()
+    assert relay.sessions == 2
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+async def test_an_expired_certificate_ends_it(security: str, authority: Path, trust: ssl.SSLContext) -> None:
+    expired = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    expired.load_cert_chain(authority / "expired.pem", authority / "server.key")
+    relay = ScriptedRelay(extensions=("STARTTLS",), tls=expired, implicit_tls=security == "tls")
+    async with relay.running():
+        result = await transport(relay, host="localhost", security=security, tls=trust).send(letter(), granted)
+    assert result.fault is Fault.INSECURE
+    assert "expired" in result.text
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+async def test_a_relay_that_knows_old_tls_only_is_not_secure(server_tls: ssl.SSLContext, trust: ssl.SSLContext) -> None:
+    server_tls.minimum_version = ssl.TLSVersion.TLSv1
+    server_tls.maximum_version = ssl.TLSVersion.TLSv1
+    server_tls.set_ciphers("ALL:@SECLEVEL=0")
+    async with ScriptedRelay(extensions=("STARTTLS",), tls=server_tls).running() as relay:
+        result = await transport(relay, host="localhost", security="starttls", tls=trust).send(letter(), granted)
+    assert result.phase is Phase.STARTTLS
+    assert result.fault in (Fault.INSECURE, Fault.DISCONNECTED)  # the far end may hang up before it says why
+    assert [command.split(" ")[0] for command in relay.commands] == ["EHLO", "STARTTLS"]
+
+
 async def test_a_stripped_starttls_is_not_accepted(trust: ssl.SSLContext) -> None:
     async with ScriptedRelay(extensions=("AUTH PLAIN",)).running() as relay:
         pool = transport(
@@ -417,7 +450,7 @@ async def test_no_password_crosses_a_plain_connection_but_on_this_machine(monkey
         login = {"username": "news", "password": "secret"}
         assert (await transport(relay, **login).send(letter(), granted)).accepted
         relay.commands.clear()
-        monkeypatch.setattr("publisher.transports.smtp.is_loopback", lambda peername: False)
+        monkeypatch.setattr("publisher.transports.session.is_loopback", lambda peername: False)
         result = await transport(relay, **login).send(letter(), granted)
     assert (result.phase, result.fault) == (Phase.AUTH, Fault.INSECURE)
     assert [command.split(" ")[0] for command in relay.commands] == ["EHLO"]

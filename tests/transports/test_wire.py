@@ -1,10 +1,15 @@
 """What crosses the wire: one end of data, no bare line ends, whatever the body (RFC 5321 §4.5.2)."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.transports.wire import printable, transparent
+from publisher.mail.message import Personal, Sender, fill, prepare
+from publisher.model.issue import MailText
+from publisher.model.personal import MARKERS
+from publisher.transports.wire import EOD, printable, transparent
 
 
 def received(octets: bytes) -> tuple[bytes, bytes]:
@@ -36,6 +41,28 @@ def test_no_body_can_end_itself(message: bytes) -> None:
     assert octets.count(b"\n") == octets.count(b"\r") == octets.count(b"\r\n")
     assert received(octets)[1] == b""
     assert (b"\r\n" + octets).count(b"\r\n.\r\n") == 1
+
+
+HOSTILE = st.lists(st.sampled_from(["\r", "\n", "\r\n", ".", "..", "a", "QUIT", "\0", " ", "ş", "=", "."]), max_size=40)
+
+
+@given(text=HOSTILE.map("".join), name=HOSTILE.map("".join), subject=HOSTILE.map("".join))
+def test_a_filled_mail_crosses_the_wire_as_it_is(text: str, name: str, subject: str) -> None:
+    """What `Letter.transparent` says of it: nothing is left to be done but the dot."""
+    personal = f"{text}{MARKERS['name']}.{text}"
+    mail = MailText(subject=subject, preheader="", text=personal, html=personal)
+    message = fill(
+        prepare(mail, sender=Sender(name=name, address="news@example.org")),
+        Personal(
+            name=name,
+            address="a@example.com",
+            message_id="<1@example.org>",
+            at=datetime(2026, 3, 4, tzinfo=UTC),
+            unsubscribe_url=None,
+            values={"name": name},
+        ),
+    )
+    assert transparent(message) == message + EOD
 
 
 @pytest.mark.parametrize(

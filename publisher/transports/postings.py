@@ -1,0 +1,143 @@
+"""Letters on their way from those who send them to the connections that carry them."""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from publisher.model.delivery import Ending, Letter
+from publisher.transports.session import Session
+from publisher.transports.wire import EOD, Wire, transparent
+
+_PATH = re.compile(r"[!-;=?-~]*")
+"""What may stand between `<` and `>` of an envelope: no space, no control character, no bracket."""
+
+
+class Posting:
+    """One letter handed over, until it has ended."""
+
+    __slots__ = ("_in_flight", "_letter", "_wire", "ended")
+
+    def __init__(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> None:
+        """Raises ValueError for an address that would say more to a relay than an address."""
+        for address in (letter.sender, letter.recipient):
+            if not _PATH.fullmatch(address):
+                raise ValueError(f"{address!r} cannot stand in an envelope")
+        self._letter = letter
+        self._in_flight = in_flight
+        self._wire: Wire | None = None
+        self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+
+    @property
+    def size(self) -> int:
+        """Returns the octets of the message."""
+        return len(self._letter.message)
+
+    def envelope(self, session: Session) -> tuple[bytes, bytes, bytes]:
+        """Returns MAIL, RCPT and DATA; the size is declared where the relay offers that (RFC 1870)."""
+        size = f" SIZE={self.size}" if session.size_limit is not None else ""
+        mark, wish = _report_wishes(self._letter) if session.dsn else ("", "")
+        return (
+            f"MAIL FROM:<{self._letter.sender}>{size}{mark}\r\n".encode("ascii"),
+            f"RCPT TO:<{self._letter.recipient}>{wish}\r\n".encode("ascii"),
+            b"DATA\r\n",
+        )
+
+    def body(self) -> bytes:
+        """Returns the message as it crosses the wire, its dot included."""
+        return self._letter.message + EOD if self._letter.transparent else transparent(self._letter.message)
+
+    async def may_go(self) -> bool:
+        """Asks whoever sends it whether the body may go; what they raise is raised."""
+        return not self.ended.done() and await self._in_flight() and not self.ended.done()
+
+    def begin(self, wire: Wire) -> None:
+        """Notes the connection that carries it now."""
+        self._wire = wire
+
+    def end(self, ending: Ending) -> None:
+        """Tells how it ended."""
+        self._wire = None
+        if not self.ended.done():
+            self.ended.set_result(ending)
+
+    def fail(self, error: BaseException) -> None:
+        """Tells whoever sends it that their own part failed."""
+        self._wire = None
+        if not self.ended.done():
+            self.ended.set_exception(error)
+
+    def abandon(self) -> None:
+        """Ends the connection that carries it, if its own transaction has begun: nobody waits for it any more."""
+        if self._wire is not None:
+            self._wire.close()
+
+
+def _report_wishes(letter: Letter) -> tuple[str, str]:
+    """Returns what a relay is asked at MAIL and at RCPT (RFC 3461 §4): failures only, headers only, our mark."""
+    if not letter.envelope_id:
+        return "", ""
+    original = "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in letter.recipient)
+    return f" RET=HDRS ENVID={letter.envelope_id}", f" NOTIFY=FAILURE ORCPT=rfc822;{original}"
+
+
+class Postings:
+    """The queue in front of the connections; whoever waited the shortest gets the next one, so that the others rest."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Posting] = deque()
+        self._idle: list[asyncio.Future[Posting | None]] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, posting: Posting) -> bool:
+        """Hands a letter to a connection that waits for one; False: none does, and it is kept in the queue."""
+        while self._idle:
+            taker = self._idle.pop()
+            if not taker.done():
+                taker.set_result(posting)
+                return True
+        self._waiting.append(posting)
+        return False
+
+    def put_back(self, posting: Posting) -> None:
+        """Puts a letter first in the queue."""
+        self._waiting.appendleft(posting)
+
+    def remove(self, posting: Posting) -> bool:
+        """Forgets a letter that waits; returns whether it did."""
+        if posting in self._waiting:
+            self._waiting.remove(posting)
+            return True
+        return False
+
+    def take(self) -> Posting | None:
+        """Returns the first letter that waits."""
+        return self._waiting.popleft() if self._waiting else None
+
+    async def next(self, seconds: float) -> Posting | None:
+        """Returns the next letter as soon as there is one; None: none came within the time, or we are closing."""
+        if self._waiting:
+            return self._waiting.popleft()
+        loop = asyncio.get_running_loop()
+        taker: asyncio.Future[Posting | None] = loop.create_future()
+        self._idle.append(taker)
+        alarm = loop.call_later(seconds, _nothing, taker)
+        try:
+            return await taker
+        finally:
+            alarm.cancel()
+            if taker in self._idle:
+                self._idle.remove(taker)
+
+    def dismiss(self) -> None:
+        """Tells every connection that waits that nothing comes."""
+        idle, self._idle = self._idle, []
+        for taker in idle:
+            _nothing(taker)
+
+
+def _nothing(taker: "asyncio.Future[Posting | None]") -> None:
+    if not taker.done():
+        taker.set_result(None)
