@@ -26,7 +26,7 @@ from publisher.engines.local import LocalEngine
 from publisher.errors import ConfigError, StoreError
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.catalogue import Catalogue
-from publisher.model.delivery import Boot, Policy
+from publisher.model.delivery import Boot, Policy, Window
 from publisher.output import Output
 from publisher.owner import key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
@@ -52,6 +52,7 @@ from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
+from publisher.stores.stops import Stops
 from publisher.transports.inbox import Inbox
 from publisher.transports.sandbox import SandboxTransport
 from publisher.transports.session import Patience, Relay
@@ -219,7 +220,9 @@ async def _compose(
             engine=engine,
             clock=clock,
             boot=_boot(folder, now),
-            policy=_policy(settings.delivery),
+            policy=_policy(settings.delivery, site.timezone),
+            stops=Stops(database, sandbox=settings.smtp.sandbox),
+            relay="sandbox" if settings.smtp.sandbox else f"{settings.smtp.host}:{settings.smtp.port}",
         ),
         epoch=epoch,
     )
@@ -281,7 +284,7 @@ def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> 
     return SmtpTransport(relay, delivery.connections, Patience.scaled(smtp.timeout))
 
 
-def _policy(delivery: DeliverySettings) -> Policy:
+def _policy(delivery: DeliverySettings, timezone: str) -> Policy:
     return Policy(
         connections=delivery.connections,
         rate=delivery.rate,
@@ -291,6 +294,10 @@ def _policy(delivery: DeliverySettings) -> Policy:
         lease=timedelta(seconds=delivery.lease),
         max_age=timedelta(seconds=delivery.max_age),
         retry_after=timedelta(seconds=delivery.retry_after),
+        relay_pause=timedelta(seconds=delivery.relay_pause),
+        window=Window(begins=delivery.window[0], ends=delivery.window[1], timezone=timezone)
+        if delivery.window
+        else None,
     )
 
 

@@ -6,6 +6,7 @@ checked over the whole at the end, all problems at once.
 """
 
 import re
+from datetime import time
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -21,6 +22,7 @@ from publisher.model.text import Localized
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
 _PATTERN = re.compile(r"(?:/(?:[A-Za-z0-9._~-]|\{(?:slug|section|year|month|day)\})+)+/")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_WINDOW = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)\s*-\s*((?:[01]\d|2[0-3]):[0-5]\d)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 RESERVED_IDS = frozenset({"all", "tags", "newsletters", "feeds", "wire"})
@@ -40,6 +42,16 @@ def parse_duration(value: object) -> float:
     if seconds < 0:
         raise ValueError("a duration cannot be negative")
     return seconds
+
+
+def parse_window(value: object) -> tuple[time, time] | None:
+    """Returns begin and end of `"07:00-22:00"`; an empty text, or none, is the whole day."""
+    if value is None or value == "":
+        return None
+    match = _WINDOW.fullmatch(str(value).strip())
+    if match is None or match[1] == match[2]:
+        raise ValueError('the hours of a day such as "07:00-22:00" are needed')
+    return time.fromisoformat(match[1]), time.fromisoformat(match[2])
 
 
 def _identifier(value: str) -> str:
@@ -256,11 +268,18 @@ class DeliverySettings(_Table):
     lease: float = 1200.0
     max_age: float = 48 * 3600.0
     retry_after: float = 300.0
+    relay_pause: float = 60.0
+    window: tuple[time, time] | None = None
 
-    @field_validator("resend_after", "lease", "max_age", "retry_after", mode="before")
+    @field_validator("resend_after", "lease", "max_age", "retry_after", "relay_pause", mode="before")
     @classmethod
     def _in_seconds(cls, value: object) -> float:
         return parse_duration(value)
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _of_a_day(cls, value: object) -> tuple[time, time] | None:
+        return parse_window(value)
 
 
 class HttpSettings(_Table):

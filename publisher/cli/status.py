@@ -47,11 +47,14 @@ async def _status(app: "App") -> dict[str, Any]:
                 "edition": issue.edition,
                 "state": issue.state,
                 "held": issue.hold_reasons,
-                "stopped": issue.stop_reason or _barred(app, issue),
+                "stopped": _barred(app, issue) or issue.stop_reason,
                 "planned_at": issue.planned_at,
                 "counts": counts[issue.number],
             }
             for issue in issues
+        ],
+        "stopped": [
+            {"code": stop.code, "reason": stop.reason, "until": stop.until} for stop in await app.delivering.stops()
         ],
         "queue": {state.value: count for state, count in (await app.deliveries.unsettled(None)).items()},
     }
@@ -72,6 +75,7 @@ def _text(found: dict[str, Any]) -> str:
     lines += [f"next       {name}: {_moment(at)}" for name, at in found["next"].items()]
     queue = ", ".join(f"{count} {state}" for state, count in found["queue"].items() if count)
     lines.append(f"queue      {queue or 'empty'}")
+    lines += [f"stopped    {stop['code']}: {stop['reason']}{_until(stop['until'])}" for stop in found["stopped"]]
     for issue in found["issues"]:
         counts = issue["counts"]
         reasons = [*issue["held"], *([issue["stopped"]] if issue["stopped"] else [])]
@@ -82,6 +86,10 @@ def _text(found: dict[str, Any]) -> str:
         )
     lines += [f"refused    {problem}" for problem in found["refused"]]
     return "\n".join(lines)
+
+
+def _until(at: Any) -> str:
+    return "" if at is None else f" (until {_moment(at)})"
 
 
 def _moment(at: Any) -> str:
