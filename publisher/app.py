@@ -28,7 +28,7 @@ from publisher.errors import ConfigError, StoreError
 from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
-from publisher.model.delivery import Boot, Policy
+from publisher.model.delivery import Boot, Policy, Window
 from publisher.output import Output
 from publisher.owner import key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
@@ -60,6 +60,7 @@ from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
 from publisher.stores.revisions import Revisions
+from publisher.stores.stops import Stops
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.sandbox import SandboxTransport
@@ -251,7 +252,6 @@ async def _compose(
             engine=engine,
             clock=clock,
             boot=_boot(folder, now),
-            policy=_policy(settings.delivery),
             revise=Revising(
                 planning=planning,
                 drafting=drafting,
@@ -261,6 +261,9 @@ async def _compose(
                 facts=facts,
                 setting=_setting(settings),
             ).run,
+            policy=_policy(settings.delivery, site.timezone),
+            stops=Stops(database, sandbox=settings.smtp.sandbox),
+            relay="sandbox" if settings.smtp.sandbox else f"{settings.smtp.host}:{settings.smtp.port}",
         ),
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
@@ -349,7 +352,7 @@ def _report_mailbox(settings: BouncesSettings) -> ImapMailbox | None:
     )
 
 
-def _policy(delivery: DeliverySettings) -> Policy:
+def _policy(delivery: DeliverySettings, timezone: str) -> Policy:
     return Policy(
         connections=delivery.connections,
         rate=delivery.rate,
@@ -359,6 +362,10 @@ def _policy(delivery: DeliverySettings) -> Policy:
         lease=timedelta(seconds=delivery.lease),
         max_age=timedelta(seconds=delivery.max_age),
         retry_after=timedelta(seconds=delivery.retry_after),
+        relay_pause=timedelta(seconds=delivery.relay_pause),
+        window=Window(begins=delivery.window[0], ends=delivery.window[1], timezone=timezone)
+        if delivery.window
+        else None,
     )
 
 

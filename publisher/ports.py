@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from publisher.model.article import Article, Body, Problem
-from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter
+from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
 from publisher.model.files import FileStat, Scan
 from publisher.model.issue import (
     Cohort,
@@ -350,13 +350,25 @@ class DeliveryStore(Protocol):
     async def dismiss(self, boot: Boot, now: datetime) -> None:
         """Records that a process has ended by itself."""
 
-    async def recover(self, boot: Boot, now: datetime, *, owner: bool) -> int:
+    async def recover(self, boot: Boot, now: datetime, *, owner: bool, grace: timedelta) -> int:
         """Takes rows back from workers that are gone; `owner`: this process holds its folder's lock."""
 
     async def claim(
-        self, boot: Boot, now: datetime, *, limit: int, lease: timedelta, issue: int | None = None, alone: bool = False
+        self,
+        boot: Boot,
+        now: datetime,
+        *,
+        limit: int,
+        lease: timedelta,
+        issue: int | None = None,
+        alone: bool = False,
+        digests: bool = True,
+        rates: Rates = ...,
     ) -> list[Claimed]:
-        """Claims due deliveries; `alone`: nothing else is in hand, so one that may be poison can be tried."""
+        """Claims due deliveries, each with its place in the rates.
+
+        `alone`: nothing else is in hand, so one that may be poison can be tried; `digests` False: none of those.
+        """
 
     async def renew(self, boot: Boot, now: datetime, lease: timedelta) -> None:
         """Extends the leases of what is claimed and not begun."""
@@ -377,6 +389,12 @@ class DeliveryStore(Protocol):
 
     async def finish(self, now: datetime, *, resend_all_kinds: bool) -> tuple[int, ...]:
         """Ends issues of which nothing is open any more; returns their numbers."""
+
+    async def next_due(self, issue: int | None) -> datetime | None:
+        """Returns when the next delivery of an issue being sent, or of any, that nobody has tried yet is due."""
+
+    async def standing(self, issue: int) -> str | None:
+        """Returns why an issue is paused or held; None: it is not."""
 
     async def next_wake(self, *, resend_after: timedelta, resend_all_kinds: bool) -> datetime | None:
         """Returns when the next delivery is due, None when none is; may be past."""
@@ -437,6 +455,44 @@ class ReportMailbox(Protocol):
 
     def session(self) -> AbstractAsyncContextManager[ReportBox]:
         """Opens it; UnreachableError says why not."""
+
+
+class StopStore(Protocol):
+    """What stands still and why, over all processes."""
+
+    async def relay(self, name: str) -> RelayRecord | None:
+        """Returns what is known of a relay that is left alone; None: it is well."""
+
+    async def trip(self, name: str, record: RelayRecord) -> None:
+        """Leaves a relay alone."""
+
+    async def probe(self, name: str, now: datetime, until: datetime) -> bool:
+        """Takes the right to try a relay whose time is over, alone until `until`."""
+
+    async def mend(self, name: str) -> None:
+        """Forgets that a relay was left alone."""
+
+    async def pause_all(self, reason: str) -> tuple[int, ...]:
+        """Pauses what is being sent because of the relay."""
+
+    async def resume_all(self) -> tuple[int, ...]:
+        """Lets go on what was paused because of the relay."""
+
+    async def pause(self, issue: int, reason: str) -> bool:
+        """Pauses one issue until it is released."""
+
+    async def being_sent(self) -> tuple[int, ...]:
+        """Returns the issues of newsletters that are being sent."""
+
+    async def tally(self, issue: int) -> Tally:
+        """Returns what came back for an issue since it was last let go by hand."""
+
+
+class Guard(Protocol):
+    """Something without which nothing may be sent."""
+
+    def stop(self) -> Stop | None:
+        """Returns why nothing may be sent at present; None: nothing is in the way."""
 
 
 class IssueStore(Protocol):
@@ -509,8 +565,8 @@ class IssueStore(Protocol):
     async def stories(self, issue: int) -> list[StoryRef]:
         """Returns every story that an issue brought to anybody."""
 
-    async def release(self, issue: int) -> bool:
-        """Lets a held or paused issue go."""
+    async def release(self, issue: int, now: datetime) -> bool:
+        """Lets a held or paused issue go; alarms count anew, and a relay that is left alone is tried again."""
 
     async def take_requests(self, now: datetime) -> list[SendRequest]:
         """Returns the wishes to send that nobody took before, each to one caller only."""

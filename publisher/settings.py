@@ -7,7 +7,7 @@ checked over the whole at the end, all problems at once.
 
 import posixpath
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
@@ -28,6 +28,7 @@ _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _RETURN_LOCAL = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _RETURN_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
+_WINDOW = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)\s*-\s*((?:[01]\d|2[0-3]):[0-5]\d)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHORTEST_SECRET = 32
@@ -62,6 +63,16 @@ def _return_path(value: str) -> str:
     if len(local) > _LONGEST_RETURN_LOCAL:
         raise ValueError(f"at most {_LONGEST_RETURN_LOCAL} characters may stand before the @: a token is added there")
     return value
+
+
+def parse_window(value: object) -> tuple[time, time] | None:
+    """Returns begin and end of `"07:00-22:00"`; an empty text, or none, is the whole day."""
+    if value is None or value == "":
+        return None
+    match = _WINDOW.fullmatch(str(value).strip())
+    if match is None or match[1] == match[2]:
+        raise ValueError('the hours of a day such as "07:00-22:00" are needed')
+    return time.fromisoformat(match[1]), time.fromisoformat(match[2])
 
 
 def _identifier(value: str) -> str:
@@ -382,11 +393,18 @@ class DeliverySettings(_Table):
     lease: float = 1200.0
     max_age: float = 48 * 3600.0
     retry_after: float = 300.0
+    relay_pause: float = 60.0
+    window: tuple[time, time] | None = None
 
-    @field_validator("resend_after", "lease", "max_age", "retry_after", mode="before")
+    @field_validator("resend_after", "lease", "max_age", "retry_after", "relay_pause", mode="before")
     @classmethod
     def _in_seconds(cls, value: object) -> float:
         return parse_duration(value)
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _of_a_day(cls, value: object) -> tuple[time, time] | None:
+        return parse_window(value)
 
 
 class HttpSettings(_Table):

@@ -56,6 +56,7 @@ def show_issue(ctx: Context, number: int) -> None:
         articles = await app.articles.by_numbers(ref.article for ref in refs)
         return {
             **_told(app, issue, await app.issues.counts(number)),
+            "waits": [str(stop) for stop in await app.delivering.stops()] if issue.state.value == "sending" else [],
             "stories": [
                 {
                     "title": _title(articles[ref.article]),
@@ -78,6 +79,7 @@ def show_issue(ctx: Context, number: int) -> None:
     lines = [_line(shown), f"  {shown['subject']}"]
     lines += [f"  held: {reason}" for reason in shown["held"]]
     lines += [f"  stopped: {shown['stopped']}"] if shown["stopped"] else []
+    lines += [f"  waits: {reason}" for reason in shown["waits"]]
     lines += [f"  - {story['title']}{_MENTIONS.get(story['mention'], '')}" for story in shown["stories"]]
     lines += [f"  {one['state']}: {one['address']}  {one['reason']} {one['reply']}" for one in shown["unreached"]]
     ctx.emit(shown, "\n".join(lines))
@@ -114,7 +116,7 @@ def release_issue(ctx: Context, what: tuple[str, ...]) -> None:
             await _require_deliverable(app, number)
         released = []
         for number in numbers:
-            _require(await app.issues.release(number), await _found(app, number), "released")
+            _require(await app.issues.release(number, app.clock.now()), await _found(app, number), "released")
             released.append(await _after(app, number))
         return released
 
@@ -226,7 +228,7 @@ def _told(app: "App", issue: "Issue", counts: "IssueCounts") -> dict[str, Any]:
         "subject": issue.subject,
         "sandbox": issue.sandbox,
         "held": issue.hold_reasons,
-        "stopped": issue.stop_reason or _barred(app, issue),
+        "stopped": _barred(app, issue) or issue.stop_reason,
         "planned": counts.planned,
         "accepted": counts.accepted,
         "deferred": counts.deferred,

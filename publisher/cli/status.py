@@ -51,7 +51,7 @@ async def _status(app: "App") -> dict[str, Any]:
                 "event": issue.event,
                 "state": issue.state,
                 "held": issue.hold_reasons,
-                "stopped": issue.stop_reason or _barred(app, issue),
+                "stopped": _barred(app, issue) or issue.stop_reason,
                 "planned_at": issue.planned_at,
                 "counts": counts[issue.number],
             }
@@ -62,6 +62,9 @@ async def _status(app: "App") -> dict[str, Any]:
         "quarantined": [
             {"issue": each.issue, "hard": each.hard, "recipients": each.recipients, "text": quarantine_line(each)}
             for each in await app.bounces.quarantines()
+        ],
+        "stopped": [
+            {"code": stop.code, "reason": stop.reason, "until": stop.until} for stop in await app.delivering.stops()
         ],
         "queue": {state.value: count for state, count in (await app.deliveries.unsettled(None)).items()},
     }
@@ -83,6 +86,7 @@ def _text(found: dict[str, Any]) -> str:
     lines += [f"next       {name}: {_moment(at)}" for name, at in found["next"].items()]
     queue = ", ".join(f"{count} {state}" for state, count in found["queue"].items() if count)
     lines.append(f"queue      {queue or 'empty'}")
+    lines += [f"stopped    {stop['code']}: {stop['reason']}{_until(stop['until'])}" for stop in found["stopped"]]
     for issue in found["issues"]:
         counts = issue["counts"]
         reasons = [*issue["held"], *([issue["stopped"]] if issue["stopped"] else [])]
@@ -99,6 +103,10 @@ def _text(found: dict[str, Any]) -> str:
     lines += [f"bounces    {each['text']}" for each in found["quarantined"]]
     lines += [f"refused    {problem}" for problem in found["refused"]]
     return "\n".join(lines)
+
+
+def _until(at: Any) -> str:
+    return "" if at is None else f" (until {_moment(at)})"
 
 
 def _moment(at: Any) -> str:

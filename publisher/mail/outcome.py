@@ -41,7 +41,8 @@ def _judged(ending: Ending, refusals: int) -> Outcome:
     if ending.fault is not None or ending.code is None:
         return Outcome(state=DeliveryState.DEFERRED, reason=_said(ending))
     if ending.phase is Phase.RCPT and 500 <= ending.code <= 599 and ending.code != _TOO_MANY_RECIPIENTS:
-        return Outcome(state=DeliveryState.REJECTED, reason="recipient", blames_address=ending.enhanced in DEAD_ADDRESS)
+        dead = ending.enhanced in DEAD_ADDRESS
+        return Outcome(state=DeliveryState.REJECTED, reason="address" if dead else "recipient", blames_address=dead)
     if 500 <= ending.code <= 599 and ending.phase is not Phase.RCPT:
         return _refused(refusals)
     return Outcome(state=DeliveryState.DEFERRED, reason=_said(ending))

@@ -3,7 +3,7 @@
 import enum
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from publisher.model.issue import DeliveryState, IssueCounts, IssueKind
 
@@ -128,6 +128,8 @@ class Claimed:
     resends: int
     sending_at: datetime
     """When the issue's first delivery was claimed."""
+    not_before: datetime | None = None
+    """Its place in the rates; None: they are not limited."""
 
     @property
     def domain(self) -> str:
@@ -150,6 +152,72 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Messages per minute, over all and to one domain; 0 is no limit."""
+
+    rate: float = 0
+    per_domain: float = 0
+
+    def scaled(self, share: float) -> "Rates":
+        """Returns the rates when only a share of them may be used."""
+        return Rates(rate=self.rate * share, per_domain=self.per_domain * share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What came back for one issue."""
+
+    tried: int
+    """Deliveries that the relay has said something about."""
+    accepted: int
+    refused: int
+    """Of the tried: turned down for what they say or who they are from."""
+    dead: int
+    """Of the tried, or reported later: no such address."""
+    complaints: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The hours of a local day in which issues may go out; they may span midnight."""
+
+    begins: time
+    ends: time
+    timezone: str
+
+    def __str__(self) -> str:
+        return f"{self.begins:%H:%M}-{self.ends:%H:%M}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Why nothing is sent at present, whatever is due."""
+
+    code: str
+    """`relay`, `window`, `disk`, `copy`: for machines."""
+    reason: str
+    """For people: a sentence."""
+    until: datetime | None = None
+    """When it ends by itself, as far as is known."""
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayRecord:
+    """What the installation knows of a relay that is left alone, over all its processes."""
+
+    open_until: datetime
+    """Then one message may try whether it is back."""
+    trips: int
+    """How often in a row it had to be left alone."""
+    reason: str
+    probe_until: datetime | None = None
+    """Until then a process that was given the right to try has it alone; None: nobody has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """`[delivery]`: pace and patience."""
 
@@ -163,6 +231,10 @@ class Policy:
     lease: timedelta = timedelta(minutes=20)
     max_age: timedelta = timedelta(hours=48)
     retry_after: timedelta = timedelta(minutes=5)
+    relay_pause: timedelta = timedelta(minutes=1)
+    """How long a relay is left alone at first, doubled each time that it is not back."""
+    window: Window | None = None
+    """When digests may go out; None: at any time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,4 +243,4 @@ class Drained:
 
     counts: IssueCounts
     trouble: str | None = None
-    """Why the relay could not be talked to; None: it could."""
+    """Why it was not all sent; None: there was nothing in the way."""

@@ -9,37 +9,39 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from publisher.errors import PublisherError
 from publisher.mail.message import Prepared
 from publisher.mail.outcome import judge
-from publisher.mail.retry import delay, relay_pause
-from publisher.mail.throttle import Throttle
+from publisher.mail.retry import delay
 from publisher.mail.trial import require_sound_mail
-from publisher.model.delivery import Boot, Claimed, Drained, Ended, Ending, Outcome, Phase, Policy
+from publisher.model.delivery import Boot, Claimed, Drained, Ended, Ending, Outcome, Phase, Policy, Stop
 from publisher.model.issue import DeliveryState, IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
-from publisher.ports import Clock, DeliveryStore, Engine, Transport
+from publisher.ports import Clock, DeliveryStore, Engine, Guard, StopStore, Transport
+from publisher.services.gate import Gate
 from publisher.services.letters import Letters
 from publisher.services.marks import Marks
 
 _POLL_SECONDS = 1.0
 _HOUSEKEEPING_SECONDS = 30.0
+_INSPECT_SECONDS = 0.2
+"""At least, between looks at what an issue brings back."""
 _STOP_SECONDS = 75.0
 """For transactions under way when we are asked to stop."""
 _PROGRESS_SECONDS = 0.5
 _ROWS_PER_CONNECTION = 16
 """Claimed ahead, so that a connection never waits for the store."""
 _PREPARED_OCTETS = 64 * 1024 * 1024
-_FAILURES_RIDDEN_OUT = 4
-"""Of a relay that had answered before, until an issue's delivery is left to the service."""
 _LEASE_MARGIN = 0.75
 """Of a lease must be left when a body begins: 15 of 20 minutes, as long as a transaction may take."""
+_LEASE_GRACE = 0.5
+"""Of a lease is waited, beyond its end, for the final reply that a worker elsewhere may still get: 10 minutes."""
 _log = structlog.get_logger(__name__)
 
 Progress = Callable[[IssueCounts], None]
@@ -58,10 +60,7 @@ class Delivering:
         clock: Clock,
         boot: Boot,
         policy: Policy,
-        revise: Callable[[datetime], Awaitable[object]] | None = None,
-    ) -> None:
-        """`revise` makes waiting mail right again that is in doubt, and is handed out only then."""
-        self._revise = revise
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
         self._deliveries = deliveries
         self._transport = transport
         self._letters = letters
@@ -69,7 +68,7 @@ class Delivering:
         self._clock = clock
         self._boot = boot
         self._policy = policy
-        self._throttle = Throttle(policy.rate, policy.per_domain)
+        self._gate = Gate(stops=stops, relay=relay, policy=policy, guards=guards, clock=clock)
         self._prepared: OrderedDict[int, Prepared] = OrderedDict()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -86,6 +85,10 @@ class Delivering:
                     await self._engine.wait(_POLL_SECONDS)
             finally:
                 ringer.cancel()
+
+    async def stops(self) -> tuple[Stop, ...]:
+        """Returns everything that keeps mail from going out at present."""
+        return await self._gate.stops()
 
     async def drain(self, issue: int, progress: Progress | None = None) -> Drained:
         """Delivers one issue as far as possible now; what is deferred or uncertain is left for later."""
@@ -106,7 +109,7 @@ class Delivering:
         counts = await self._deliveries.counts(issue)
         if progress is not None:
             progress(counts)
-        return Drained(counts=counts, trouble=shift.trouble)
+        return Drained(counts=counts, trouble=shift.trouble or await self._deliveries.standing(issue))
 
     async def deliver_test(self, mail: MailText, to: Subscriber, newsletter: str | None) -> Ending:
         """Sends one mail outside of the ledger and returns how that ended; nothing is recorded or tried again."""
@@ -158,7 +161,7 @@ class _Shift:
         self._policy = delivering._policy
         self._boot = delivering._boot
         self._engine = delivering._engine
-        self._throttle = delivering._throttle
+        self._gate = delivering._gate
         self._issue = issue
         self._now = delivering._clock.now
         self._marks = Marks(self._deliveries, self._boot, self._now, self._policy.lease * _LEASE_MARGIN)
@@ -168,10 +171,8 @@ class _Shift:
         self._busy = 0
         self._isolated = False
         self._touched = True
-        self._failures = 0
-        self._answered = False
-        self._paused_until = 0.0
-        self._put_off_until = 0.0
+        self._alarming = True
+        self._inspected = 0.0
         self._ticked = 0.0
         self._kept_house = 0.0
         self._renewed = time.monotonic()
@@ -184,7 +185,7 @@ class _Shift:
 
     def start(self) -> None:
         """Puts the workers to work, two per connection: the next letter is ready while a body is on its way."""
-        self._workers = [asyncio.create_task(self._work()) for _ in range(2 * self._policy.connections)]
+        self._workers = [asyncio.create_task(self._work(n)) for n in range(2 * self._policy.connections)]
 
     async def stop(self) -> None:
         """Begins nothing new, lets transactions end, gives back what was claimed, records the rest."""
@@ -208,6 +209,7 @@ class _Shift:
             return
         self._ticked = moment
         self._marks.flush()
+        await self._gate.look()
         if moment - self._kept_house >= _HOUSEKEEPING_SECONDS:
             await self.housekeep()
         if moment - self._renewed >= self._policy.lease.total_seconds() / 10:
@@ -222,7 +224,9 @@ class _Shift:
     async def housekeep(self) -> None:
         """Takes back what dead workers held, gives up what is too old."""
         self._kept_house = time.monotonic()
-        recovered = await self._deliveries.recover(self._boot, self._now(), owner=True)
+        self._alarming = True
+        grace = self._policy.lease * _LEASE_GRACE
+        recovered = await self._deliveries.recover(self._boot, self._now(), owner=True, grace=grace)
         expired = await self._deliveries.expire(self._now(), self._policy.max_age)
         if recovered or expired:
             _log.warning("deliver.housekeeping", recovered=recovered, expired=expired)
@@ -237,18 +241,25 @@ class _Shift:
 
     async def fill(self) -> None:
         """Claims as much as the connections need."""
+        await self._gate.settle()
+        await self._inspect()
         if self._stopping.is_set() or self._ready.qsize() >= self._policy.connections:
             return
-        if time.monotonic() < self._paused_until or (self._isolated and not self.idle):
+        if (self._isolated or self._gate.probing) and not self.idle:
+            return
+        if not await self._gate.may_begin():
+            await self._give_back()
             return
         alone = self.idle
         rows = await self._deliveries.claim(
             self._boot,
             self._now(),
-            limit=self._chunk(),
+            limit=1 if self._gate.probing else self._policy.connections * _ROWS_PER_CONNECTION,
             lease=self._policy.lease,
             issue=self._issue,
             alone=alone,
+            digests=self._gate.in_hours,
+            rates=self._gate.rates,
         )
         self._isolated = alone and len(rows) == 1
         for row in rows:
@@ -257,19 +268,33 @@ class _Shift:
             await self._marks.settle()
             await self._finish()
 
+    async def _inspect(self) -> None:
+        moment = time.monotonic()
+        if self._alarming and moment - self._inspected >= _INSPECT_SECONDS:
+            self._alarming, self._inspected = False, moment
+            await self._gate.inspect()
+
     async def is_through(self) -> bool:
         """Whether nothing more can be done now; asked when idle."""
-        if self.trouble is not None:
-            return not self._answered or self._failures >= _FAILURES_RIDDEN_OUT
+        stops = await self._gate.stops()
+        self.trouble = "; ".join(map(str, stops)) or None
+        if stops:
+            return [stop.code for stop in stops] != ["relay"] or not self._gate.worth_waiting
         await self._marks.settle()
         await self.fill()
-        if not self.idle:
-            return False
-        left = await self._deliveries.unsettled(self._issue)
-        return not left.get(DeliveryState.PENDING) or time.monotonic() >= self._put_off_until
+        return self.idle and await self._deliveries.next_due(self._issue) is None
 
-    async def _work(self) -> None:
+    @property
+    def _senders(self) -> int:
+        """Returns how many workers may send: one per connection, no next one ready, while the relay wants less."""
+        connections = self._gate.connections
+        return 2 * connections if connections == self._policy.connections else connections
+
+    async def _work(self, number: int) -> None:
         while True:
+            if number >= self._senders:
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
             row = await self._ready.get()
             self._busy += 1
             if self._ready.qsize() < self._policy.connections:
@@ -278,7 +303,7 @@ class _Shift:
                 await self._deliver(row)
             except PublisherError as error:
                 _log.error("deliver.row", delivery=row.number, error=str(error))
-                self._give_up_claim(row, timedelta(0))
+                self._give_up_claim(row)
             except Exception as error:  # one delivery never stops the others
                 _log.exception("deliver.unexpected", delivery=row.number)
                 self._ended(row, DeliveryState.CLAIMED, Ending(phase=Phase.PREPARE, text=repr(error)[:200]))
@@ -309,20 +334,13 @@ class _Shift:
 
     async def _turn(self, row: Claimed) -> bool:
         """Waits until this message may go; False: it was given back."""
-        if self._stopping.is_set() or time.monotonic() < self._paused_until:
-            self._give_up_claim(row, timedelta(0))
-            return False
-        later = self._throttle.admit(row.domain, time.monotonic())
-        if later:
-            self._put_off_until = max(self._put_off_until, time.monotonic() + later + _POLL_SECONDS)
-            self._give_up_claim(row, timedelta(seconds=later))
-            return False
-        wait = self._throttle.reserve(time.monotonic())
-        if wait:
+        wait = (row.not_before - self._now()).total_seconds() if row.not_before else 0.0
+        if wait > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
-                self._give_up_claim(row, timedelta(0))
-                return False
+        if self._stopping.is_set() or self._gate.shut:
+            self._give_up_claim(row)
+            return False
         return True
 
     def _ended(self, row: Claimed, was: DeliveryState, ending: Ending) -> None:
@@ -334,7 +352,8 @@ class _Shift:
             age=now - row.sending_at,
             max_age=self._policy.max_age,
         )
-        self._mind_the_relay(outcome, ending)
+        self._gate.hear(ending)
+        self._alarming = self._alarming or outcome.refused or outcome.blames_address
         self._marks.end(
             Ended(
                 number=row.number,
@@ -342,7 +361,7 @@ class _Shift:
                 ending=ending,
                 outcome=outcome,
                 at=now,
-                next_at=now + self._wait_after(outcome, row),
+                next_at=self._next_at(outcome, row, now),
             ),
             at_once=self._ready.empty(),
         )
@@ -357,28 +376,12 @@ class _Shift:
                 fault=ending.fault and ending.fault.value,
             )
 
-    def _wait_after(self, outcome: Outcome, row: Claimed) -> timedelta:
-        if outcome.relay_trouble:
-            return timedelta(seconds=max(0.0, self._paused_until - time.monotonic()))
+    def _next_at(self, outcome: Outcome, row: Claimed, now: datetime) -> datetime:
         if outcome.state is DeliveryState.DEFERRED:
-            return delay(row.attempts, self._policy.retry_after)
-        return timedelta(0)
+            return now + delay(row.attempts, row.number, self._policy.retry_after)
+        return now
 
-    def _mind_the_relay(self, outcome: Outcome, ending: Ending) -> None:
-        if not outcome.relay_trouble:
-            if ending.code is not None:
-                self._failures = 0
-                self._answered = True
-                self.trouble = None
-            return
-        if time.monotonic() >= self._paused_until:
-            self._failures += 1
-            pause = relay_pause(self._failures).total_seconds()
-            self._paused_until = time.monotonic() + pause
-            _log.warning("deliver.relay", reason=outcome.reason, reply=ending.text, pause_seconds=pause)
-        self.trouble = f"{outcome.reason}: {ending.text}"
-
-    def _give_up_claim(self, row: Claimed, later: timedelta) -> None:
+    def _give_up_claim(self, row: Claimed) -> None:
         self._marks.end(
             Ended(
                 number=row.number,
@@ -386,7 +389,7 @@ class _Shift:
                 ending=None,
                 outcome=Outcome(state=DeliveryState.PENDING, counts=False),
                 at=self._now(),
-                next_at=self._now() + later,
+                next_at=self._now(),
             ),
             at_once=self._ready.empty(),
         )
@@ -415,10 +418,6 @@ class _Shift:
         self._touched = not self._marks.settled
         for issue in await self._deliveries.finish(self._now(), resend_all_kinds=self._policy.resend_uncertain):
             _log.info("deliver.finished", issue=issue)
-
-    def _chunk(self) -> int:
-        ahead = self._policy.connections * _ROWS_PER_CONNECTION
-        return ahead if not self._policy.rate else max(self._policy.connections, min(ahead, self._policy.rate // 6))
 
 
 async def _granted() -> bool:

@@ -401,7 +401,7 @@ class Planning:
             return Sending(issue=issue)
         if not release:
             return Sending(issue=issue, held=issue.hold_reasons)
-        await self._issues.release(issue.number)
+        await self._issues.release(issue.number, now)
         return Sending(issue=await self._issues.issue(issue.number))
 
     async def answer_requests(self, now: datetime) -> int:

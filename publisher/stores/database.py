@@ -26,6 +26,7 @@ from publisher.errors import StoreError, UnreachableError
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CHECKPOINT_PAGES = 1000
+_SERVER_CLOCK = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, sa.BigInteger)
 
 
 def micros(moment: datetime) -> int:
@@ -78,6 +79,13 @@ class Database:
     def insert(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """Returns an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
         return sqlite.insert(table) if self.embedded else postgresql.insert(table)
+
+    def present(self, given: "sa.ColumnElement[int]") -> "sa.ColumnElement[int]":
+        """Returns the moment that leases are compared with, in microseconds.
+
+        SQLite: the given one, for there is one machine. PostgreSQL: the server's, for the clocks of machines differ.
+        """
+        return given if self.embedded else _SERVER_CLOCK
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -5,132 +5,39 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.delivery import Boot, Claimed, Ended, Ending, Phase
-from publisher.model.issue import (
-    DUE,
-    OPEN,
-    UNFINISHED,
-    DeliveryState,
-    IssueCounts,
-    IssueKind,
-    IssueState,
-    MailText,
-    SlotState,
-)
-from publisher.model.people import SubscriptionStatus, SuppressionReason
-from publisher.model.report import Event, Meaning
-from publisher.stores.bounces import record
+from publisher.mail.throttle import ALL, Place, Throttle
+from publisher.model.delivery import Boot, Claimed, Ended, Rates
+from publisher.model.issue import OPEN, DeliveryState, IssueCounts, IssueKind, IssueState, MailText, SlotState
+from publisher.stores import claims, endings
+from publisher.stores.claims import PLAIN_MESSAGE, STANDS, wanted
 from publisher.stores.database import Database, maybe_moment, micros, moment
 from publisher.stores.readers import lock_planning
-from publisher.stores.revisions import unfit
-from publisher.stores.schema import boots, deliveries, issues, slots, subscribers, subscriptions, suppressions, variants
+from publisher.stores.schema import (
+    boots,
+    deliveries,
+    issues,
+    lanes,
+    slots,
+    suppressions,
+    variant_readers,
+    variants,
+)
 
-FRUITLESS_CLAIMS = 3
-"""Claims without any outcome after which a delivery is taken to be what kills the process."""
-_IN_FLIGHT_GRACE = timedelta(minutes=10)
-"""A final reply may take that long beyond the lease of a worker elsewhere."""
-_CLAIMABLE = deliveries.c.state.in_(DUE)
-_SUSPECT = sa.and_(deliveries.c.attempts >= FRUITLESS_CLAIMS - 1, deliveries.c.reply_phase.is_(None))
-_PLAIN_MESSAGE = issues.c.kind == IssueKind.MESSAGE
-_ABOUT_A_STORY = issues.c.kind.in_((IssueKind.NOTICE, IssueKind.EMBARGO))
+_UNFINISHED = (IssueState.PLANNING, IssueState.HELD, IssueState.SENDING, IssueState.PAUSED)
 _SANDBOXED = "sandbox"
+_UNBALANCED = "balance: there are not as many deliveries as were planned"
+_UNLIMITED = Rates()
+_MICROSECOND = timedelta(microseconds=1)
+_REASONS = msgspec.json.Decoder(tuple[str, ...])
+_LANE = timedelta(hours=1)
+"""A domain's lane is forgotten when nothing was put off for so long."""
 
-
-def _wanted() -> sa.ColumnElement[bool]:
-    """Whether the reader still wants this mail; a notice overrides a pause, never an unsubscription (decisions 12)."""
-    confirmed = subscriptions.c.status == SubscriptionStatus.CONFIRMED
-    paused = subscriptions.c.status == SubscriptionStatus.PAUSED
-    asked = (
-        sa.exists()
-        .where(
-            subscriptions.c.subscriber_id == deliveries.c.subscriber_id,
-            sa.or_(
-                subscriptions.c.newsletter == issues.c.newsletter,
-                sa.and_(issues.c.newsletter.is_(None), issues.c.kind != IssueKind.EMBARGO),
-                sa.and_(subscriptions.c.newsletter == variants.c.newsletter, issues.c.kind == IssueKind.EMBARGO),
-            ),
-            sa.or_(confirmed, sa.and_(paused, issues.c.kind == IssueKind.NOTICE)),
-        )
-        .correlate(deliveries, issues, variants)
-    )
-    return sa.or_(_PLAIN_MESSAGE, asked)
-
-
-_ROW = (
-    sa.select(
-        deliveries.c.id,
-        deliveries.c.issue_id,
-        issues.c.kind,
-        sa.func.coalesce(issues.c.newsletter, variants.c.newsletter).label("newsletter"),
-        issues.c.edition,
-        issues.c.event,
-        issues.c.sending_at,
-        deliveries.c.variant_id,
-        deliveries.c.subscriber_id,
-        subscribers.c.address,
-        subscribers.c.address_key,
-        subscribers.c.name,
-        subscribers.c.token_generation,
-        deliveries.c.attempts,
-        deliveries.c.refusals,
-        deliveries.c.resends,
-        _wanted().label("wanted"),
-    )
-    .select_from(deliveries)
-    .join(issues, issues.c.id == deliveries.c.issue_id)
-    .join(variants, variants.c.id == deliveries.c.variant_id)
-    .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
-    .where(_CLAIMABLE)
-)
-_OWNED = sa.update(deliveries).where(
-    deliveries.c.id == sa.bindparam("b_id"),
-    deliveries.c.boot_id == sa.bindparam("b_boot"),
-    deliveries.c.state == sa.bindparam("b_was"),
-)
-_LEFT = _OWNED.values(
-    state=sa.bindparam("b_state"),
-    attempts=deliveries.c.attempts - sa.bindparam("b_uncounted"),
-    next_at=sa.bindparam("b_next_at"),
-    boot_id=None,
-    lease_until=None,
-)
-_ANSWERED = _LEFT.values(
-    refusals=deliveries.c.refusals + sa.bindparam("b_refused"),
-    ended_at=sa.bindparam("b_ended_at"),
-    reply_phase=sa.bindparam("b_phase"),
-    reply_code=sa.bindparam("b_code"),
-    reply_text=sa.bindparam("b_text"),
-    reason=sa.bindparam("b_reason"),
-)
-
-
-# Made once: these run for every message.
-_BEGUN = (
-    sa.update(deliveries)
-    .where(
-        deliveries.c.id.in_(sa.bindparam("b_ids", expanding=True)),
-        deliveries.c.state == DeliveryState.CLAIMED,
-        deliveries.c.boot_id == sa.bindparam("b_boot"),
-        deliveries.c.lease_until >= sa.bindparam("b_until"),
-        sa.exists().where(
-            issues.c.id == deliveries.c.issue_id,
-            variants.c.id == deliveries.c.variant_id,
-            issues.c.state == IssueState.SENDING,
-            issues.c.sandbox == sa.bindparam("b_sandbox"),
-            sa.not_(variants.c.stale),
-            _wanted(),
-        ),
-    )
-    .values(state=DeliveryState.IN_FLIGHT, in_flight_at=sa.bindparam("b_now"))
-    .returning(deliveries.c.id)
-)
-# Somebody who was erased has a row again only because they signed up anew: their word wins over the old one.
-_STANDS = suppressions.c.reason != SuppressionReason.ERASED
 _NEVER_MAILED = sa.select(suppressions.c.address_hash).where(
-    suppressions.c.address_hash.in_(sa.bindparam("b_hashes", expanding=True)), _STANDS
+    suppressions.c.address_hash.in_(sa.bindparam("b_hashes", expanding=True)), STANDS
 )
 
 
@@ -150,6 +57,7 @@ class Deliveries:
         self._address_hash = address_hash
         self._sandbox = sandbox
         self._being_sent = sa.and_(issues.c.state == IssueState.SENDING, issues.c.sandbox.is_(sandbox))
+        self._begun = _begun(database, sandbox)
 
     # The sandbox -----------------------------------------------------------------------------------------------------
 
@@ -163,7 +71,7 @@ class Deliveries:
 
     async def barred(self, issue: int) -> str | None:
         """Returns why an unfinished issue cannot be delivered at present; None: it can, or has come to its end."""
-        query = sa.select(issues.c.sandbox).where(issues.c.id == issue, issues.c.state.in_(UNFINISHED))
+        query = sa.select(issues.c.sandbox).where(issues.c.id == issue, issues.c.state.in_(_UNFINISHED))
         async with self._database.read() as connection:
             sandbox = await connection.scalar(query)
         return None if sandbox is None else self.bar(sandbox=sandbox)
@@ -176,7 +84,7 @@ class Deliveries:
             await lock_planning(self._database, connection)
             left = await connection.scalars(
                 sa.update(issues)
-                .where(issues.c.sandbox.is_(True), issues.c.state.in_(UNFINISHED))
+                .where(issues.c.sandbox.is_(True), issues.c.state.in_(_UNFINISHED))
                 .values(state=IssueState.CANCELLED, finished_at=micros(now), stop_reason=_SANDBOXED)
                 .returning(issues.c.id)
             )
@@ -205,60 +113,63 @@ class Deliveries:
                 sa.update(boots).where(boots.c.id == boot.id, boots.c.ended_at.is_(None)).values(ended_at=micros(now))
             )
 
-    async def recover(self, boot: Boot, now: datetime, *, owner: bool) -> int:
+    async def recover(self, boot: Boot, now: datetime, *, owner: bool, grace: timedelta) -> int:
         """Takes rows back from workers that are gone; returns how many.
 
         `owner`: this process holds the lock of its folder, so every earlier boot there is dead (decisions 15);
-        workers elsewhere are gone once their leases are over.
+        workers elsewhere are gone once their leases are over, and what they had in flight `grace` later: a final
+        reply may take that long.
         """
+        others = deliveries.c.boot_id != boot.id
         gone = sa.and_(
-            deliveries.c.boot_id != boot.id,
+            others,
             deliveries.c.boot_id.in_(
                 sa.select(boots.c.id).where(
                     boots.c.folder == boot.folder, boots.c.host == boot.host, boots.c.id != boot.id
                 )
             ),
         )
-        waited_for = sa.and_(deliveries.c.boot_id != boot.id, deliveries.c.lease_until < micros(now))
-        overdue = sa.and_(deliveries.c.boot_id != boot.id, deliveries.c.lease_until < micros(now - _IN_FLIGHT_GRACE))
+        present = self._present(now)
+        late = sa.and_(others, deliveries.c.lease_until < present)
+        overdue = sa.and_(others, deliveries.c.lease_until < present - grace // _MICROSECOND)
         async with self._database.write() as connection:
-            claims = await _take_back(connection, sa.or_(gone, waited_for) if owner else waited_for, now)
-            return claims + await _doubt(connection, sa.or_(gone, overdue) if owner else overdue, now)
+            taken = await endings.take_back(connection, sa.or_(gone, late) if owner else late, now)
+            return taken + await endings.doubt(connection, sa.or_(gone, overdue) if owner else overdue, now)
 
     async def claim(
-        self, boot: Boot, now: datetime, *, limit: int, lease: timedelta, issue: int | None = None, alone: bool = False
+        self,
+        boot: Boot,
+        now: datetime,
+        *,
+        limit: int,
+        lease: timedelta,
+        issue: int | None = None,
+        alone: bool = False,
+        digests: bool = True,
+        rates: Rates = _UNLIMITED,
     ) -> list[Claimed]:
         """Claims up to `limit` due deliveries, service mail first; who has opted out is recorded as suppressed.
 
         A delivery that was claimed repeatedly without any outcome is handed out by itself, and only to a process
         that has nothing else in hand (`alone`): should it kill that process, no other delivery is suspected.
+        `digests` False: only service mail and notices. With `rates`, each comes with its place.
         """
+        sending = sa.select(issues.c.id).where(self._being_sent)
+        if not digests:
+            sending = sending.where(issues.c.kind != IssueKind.DIGEST)
         async with self._database.write() as connection:
-            rows = await self._candidates(connection, now, limit, issue, alone=alone)
-            suppressed = await self._suppressed(connection, rows)
-            refused = {row.id: suppressed.get(row.id) or "unsubscribed" for row in rows if not row.wanted}
-            await _suppress(connection, refused | suppressed, now)
-            taken = [row for row in rows if row.wanted and row.id not in suppressed]
-            if not taken:
-                return []
-            await connection.execute(
-                sa.update(deliveries)
-                .where(deliveries.c.id.in_([row.id for row in taken]), deliveries.c.state.in_(DUE))
-                .values(
-                    state=DeliveryState.CLAIMED,
-                    attempts=deliveries.c.attempts + 1,
-                    boot_id=boot.id,
-                    lease_until=micros(now + lease),
-                )
+            throttle = await self._throttle(connection, now, rates)
+            rows = await claims.candidates(
+                self._database, connection, sending, now, throttle.room(limit), issue=issue, alone=alone
             )
-            fresh = {row.issue_id for row in taken if row.sending_at is None}
-            if fresh:
-                await connection.execute(
-                    sa.update(issues)
-                    .where(issues.c.id.in_(fresh), issues.c.sending_at.is_(None))
-                    .values(sending_at=micros(now))
-                )
-        return [self._claimed(row, now) for row in taken]
+            suppressed = await claims.suppressed(connection, rows, self._address_hash)
+            refused = {row.id: suppressed.get(row.id) or "unsubscribed" for row in rows if not row.wanted}
+            await claims.suppress(connection, refused | suppressed, now)
+            able = [row for row in rows if row.wanted and row.id not in suppressed]
+            places = await self._places(connection, throttle, able, now)
+            taken = [row for row in able if row.id not in places or places[row.id].granted]
+            await self._take(connection, boot, now, taken, lease)
+        return [claims.claimed(row, now, self._address_hash(row.address_key), places.get(row.id)) for row in taken]
 
     async def renew(self, boot: Boot, now: datetime, lease: timedelta) -> None:
         """Extends the leases of what this process has claimed and not begun."""
@@ -266,7 +177,7 @@ class Deliveries:
             await connection.execute(
                 sa.update(deliveries)
                 .where(deliveries.c.boot_id == boot.id, deliveries.c.state == DeliveryState.CLAIMED)
-                .values(lease_until=micros(now + lease))
+                .values(lease_until=self._present(now) + lease // _MICROSECOND)
             )
 
     async def release(self, boot: Boot, numbers: Collection[int], next_at: datetime) -> None:
@@ -301,7 +212,7 @@ class Deliveries:
         variant not stale, to a reader who still wants it.
         """
         async with self._database.write() as connection:
-            await _record(connection, boot, ended)
+            await endings.record(connection, boot, ended)
             await self._blame(connection, ended)
             if not begun:
                 return set()
@@ -331,7 +242,10 @@ class Deliveries:
             return result.rowcount
 
     async def expire(self, now: datetime, max_age: timedelta) -> int:
-        """Gives up what is still waiting so long after its issue began to be sent; returns how many."""
+        """Gives up what is still waiting so long after its issue began to be sent; returns how many.
+
+        What was claimed while its issue was cancelled, and has been given back, ends here too.
+        """
         old = sa.select(issues.c.id).where(self._being_sent, issues.c.sending_at <= micros(now - max_age))
         async with self._database.write() as connection:
             result = await connection.execute(
@@ -339,32 +253,43 @@ class Deliveries:
                 .where(deliveries.c.state.in_(DUE), deliveries.c.issue_id.in_(old))
                 .values(state=DeliveryState.EXPIRED, reason="max_age", ended_at=micros(now))
             )
+            cancelled = sa.select(issues.c.id).where(issues.c.state == IssueState.CANCELLED)
+            await connection.execute(
+                sa.update(deliveries)
+                .where(deliveries.c.state.in_(DUE), deliveries.c.issue_id.in_(cancelled))
+                .values(state=DeliveryState.CANCELLED, reason="given_back", ended_at=micros(now))
+            )
+            await connection.execute(sa.delete(lanes).where(lanes.c.name != ALL, lanes.c.tail_at < micros(now - _LANE)))
             return result.rowcount
 
     async def finish(self, now: datetime, *, resend_all_kinds: bool) -> tuple[int, ...]:
-        """Ends issues of which nothing is open any more; returns their numbers."""
+        """Ends issues of which nothing is open any more; returns their numbers.
 
-        def holds(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-            return sa.exists().where(deliveries.c.issue_id == issues.c.id, *conditions)
-
+        One whose rows are not as many as were planned does not end: it is paused, and says so.
+        """
         uncertain = deliveries.c.state == DeliveryState.UNCERTAIN
-        to_resend = holds(uncertain, deliveries.c.resends == 0)
-        waiting = to_resend if resend_all_kinds else sa.and_(_PLAIN_MESSAGE, to_resend)
+        to_resend = _holds(uncertain, deliveries.c.resends == 0)
+        waiting = to_resend if resend_all_kinds else sa.and_(PLAIN_MESSAGE, to_resend)
+        settled = sa.and_(
+            issues.c.state == IssueState.SENDING, sa.not_(_holds(deliveries.c.state.in_(OPEN))), sa.not_(waiting)
+        )
         async with self._database.write() as connection:
             done = await connection.scalars(
                 sa.update(issues)
-                .where(
-                    issues.c.state == IssueState.SENDING, sa.not_(holds(deliveries.c.state.in_(OPEN))), sa.not_(waiting)
-                )
+                .where(settled, _balanced())
                 .values(
                     state=sa.case(
-                        (holds(uncertain), IssueState.DONE_WITH_UNCERTAIN.value), else_=IssueState.DONE.value
+                        (_holds(uncertain), IssueState.DONE_WITH_UNCERTAIN.value), else_=IssueState.DONE.value
                     ),
                     finished_at=micros(now),
                 )
                 .returning(issues.c.id)
             )
-            return tuple(sorted(done))
+            numbers = tuple(sorted(done))
+            await connection.execute(
+                sa.update(issues).where(settled).values(state=IssueState.PAUSED, stop_reason=_UNBALANCED)
+            )
+        return numbers
 
     async def next_wake(self, *, resend_after: timedelta, resend_all_kinds: bool) -> datetime | None:
         """Returns when the next delivery is due, None when none is; may be past."""
@@ -382,10 +307,35 @@ class Deliveries:
         resent = first(deliveries.c.ended_at, *doubtful)
         async with self._database.read() as connection:
             due = [await connection.scalar(first(deliveries.c.next_at, deliveries.c.state == s)) for s in DUE]
-            uncertain = await connection.scalar(resent if resend_all_kinds else resent.where(_PLAIN_MESSAGE))
+            uncertain = await connection.scalar(resent if resend_all_kinds else resent.where(PLAIN_MESSAGE))
         if uncertain is not None:
             due.append(uncertain + resend_after // timedelta(microseconds=1))
         return min((moment(at) for at in due if at is not None), default=None)
+
+    async def next_due(self, issue: int | None) -> datetime | None:
+        """Returns when the next delivery is due that nobody has tried yet, of an issue being sent or of any.
+
+        What is stale is not due: it must be decided anew first.
+        """
+        query = (
+            sa.select(sa.func.min(deliveries.c.next_at))
+            .join(issues, issues.c.id == deliveries.c.issue_id)
+            .join(variants, variants.c.id == deliveries.c.variant_id)
+            .where(self._being_sent, deliveries.c.state == DeliveryState.PENDING, sa.not_(variants.c.stale))
+        )
+        if issue is not None:
+            query = query.where(deliveries.c.issue_id == issue)
+        async with self._database.read() as connection:
+            return maybe_moment(await connection.scalar(query))
+
+    async def standing(self, issue: int) -> str | None:
+        """Returns why an issue is paused or held; None: it is not."""
+        query = sa.select(issues.c.state, issues.c.stop_reason, issues.c.hold_reasons).where(issues.c.id == issue)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None or row.state not in (IssueState.PAUSED, IssueState.HELD):
+            return None
+        return row.stop_reason or "; ".join(_REASONS.decode(row.hold_reasons)) or str(row.state)
 
     # Reading ---------------------------------------------------------------------------------------------------------
 
@@ -442,7 +392,10 @@ class Deliveries:
 
     def _sending(self, *, all_kinds: bool) -> sa.Select[tuple[int]]:
         query = sa.select(issues.c.id).where(self._being_sent)
-        return query if all_kinds else query.where(_PLAIN_MESSAGE)
+        return query if all_kinds else query.where(PLAIN_MESSAGE)
+
+    def _present(self, now: datetime) -> sa.ColumnElement[int]:
+        return self._database.present(sa.literal(micros(now), sa.BigInteger))
 
     async def _begin(
         self, connection: AsyncConnection, boot: Boot, now: datetime, numbers: list[int], margin: timedelta
@@ -450,64 +403,94 @@ class Deliveries:
         values = {
             "b_ids": numbers,
             "b_boot": boot.id,
-            "b_until": micros(now + margin),
+            "b_margin": margin // _MICROSECOND,
             "b_now": micros(now),
-            "b_sandbox": self._sandbox,
         }
-        return set(await connection.scalars(_BEGUN, values))
+        return set(await connection.scalars(self._begun, values))
 
-    async def _candidates(
-        self, connection: AsyncConnection, now: datetime, limit: int, issue: int | None, *, alone: bool
-    ) -> list[sa.Row[Any]]:
-        """Service mail first, then what is told of stories, then by issue: always from the index, however many wait."""
-        due = _ROW.where(deliveries.c.next_at <= micros(now), sa.not_(unfit(now)))
-        sending = self._sending(all_kinds=True)
-        if issue is not None:
-            due = due.where(deliveries.c.issue_id == issue)
-        rows: list[sa.Row[Any]] = []
-        for kinds in (_PLAIN_MESSAGE, _ABOUT_A_STORY, sa.not_(sa.or_(_PLAIN_MESSAGE, _ABOUT_A_STORY))):
-            if len(rows) < limit:
-                query = due.where(deliveries.c.issue_id.in_(sending.where(kinds)), sa.not_(_SUSPECT))
-                rows += await self._locked(connection, query.limit(limit - len(rows)))
-        if not rows and alone:
-            rows = await self._locked(connection, due.where(deliveries.c.issue_id.in_(sending), _SUSPECT).limit(1))
-        return rows
-
-    async def _locked(self, connection: AsyncConnection, query: sa.Select[Any]) -> list[sa.Row[Any]]:
-        if not self._database.embedded:
-            query = query.with_for_update(of=deliveries, skip_locked=True)
-        return list(await connection.execute(query))
-
-    async def _suppressed(self, connection: AsyncConnection, rows: Iterable[sa.Row[Any]]) -> dict[int, str]:
-        by_hash: dict[str, list[int]] = {}
-        for row in rows:
-            by_hash.setdefault(self._address_hash(row.address_key), []).append(row.id)
-        found = await connection.execute(
-            sa.select(suppressions.c.address_hash, suppressions.c.reason).where(
-                suppressions.c.address_hash.in_(list(by_hash)), _STANDS
+    async def _take(
+        self, connection: AsyncConnection, boot: Boot, now: datetime, rows: Sequence[sa.Row[Any]], lease: timedelta
+    ) -> None:
+        """Makes rows ours that nobody else can have meanwhile: they are locked by this transaction."""
+        if not rows:
+            return
+        await connection.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id.in_([row.id for row in rows]), deliveries.c.state.in_(DUE))
+            .values(
+                state=DeliveryState.CLAIMED,
+                attempts=deliveries.c.attempts + 1,
+                boot_id=boot.id,
+                lease_until=self._present(now) + lease // _MICROSECOND,
             )
         )
-        return {number: reason for digest, reason in found for number in by_hash[digest]}
+        fresh = {row.issue_id for row in rows if row.sending_at is None}
+        if fresh:
+            await connection.execute(
+                sa.update(issues)
+                .where(issues.c.id.in_(fresh), issues.c.sending_at.is_(None))
+                .values(sending_at=micros(now))
+            )
 
-    def _claimed(self, row: sa.Row[Any], now: datetime) -> Claimed:
-        return Claimed(
-            number=row.id,
-            issue=row.issue_id,
-            kind=IssueKind(row.kind),
-            newsletter=row.newsletter,
-            edition=row.edition,
-            event=row.event,
-            variant=row.variant_id,
-            subscriber=row.subscriber_id,
-            address=row.address,
-            address_hash=self._address_hash(row.address_key),
-            name=row.name,
-            token_generation=row.token_generation,
-            attempts=row.attempts + 1,
-            refusals=row.refusals,
-            resends=row.resends,
-            sending_at=maybe_moment(row.sending_at) or now,
+    # Rates -----------------------------------------------------------------------------------------------------------
+
+    async def _throttle(self, connection: AsyncConnection, now: datetime, rates: Rates) -> Throttle:
+        """Returns the throttle as of now; lanes are in the time of the database, for the clocks of machines differ."""
+        if not (rates.rate or rates.per_domain):
+            return Throttle({}, rates, now)
+        present = moment(await connection.scalar(sa.select(self._present(now))) or 0)
+        lane = await claims.read_lanes(self._database, connection, [ALL], present) if rates.rate else {}
+        return Throttle(lane, rates, present)
+
+    async def _places(
+        self, connection: AsyncConnection, throttle: Throttle, rows: Sequence[sa.Row[Any]], now: datetime
+    ) -> dict[int, Place]:
+        """Gives rows their places, and puts those off whose domain has had enough; empty where nothing is limited."""
+        if not rows or not throttle.limits:
+            return {}
+        if throttle.limits_domains:
+            domains = sorted({claims.domain_of(row) for row in rows})
+            throttle.lanes |= await claims.read_lanes(self._database, connection, domains, throttle.now)
+        behind = now - throttle.now
+        places = {row.id: throttle.place(claims.domain_of(row)).moved(behind) for row in rows}
+        await claims.put_off(connection, {number: place for number, place in places.items() if not place.granted})
+        await claims.write_lanes(connection, throttle)
+        return places
+
+
+def _begun(database: Database, sandbox: bool) -> sa.Executable:
+    """Marks claimed rows in flight that may go; made once: it runs for every message."""
+    lasting = database.present(sa.bindparam("b_now")) + sa.bindparam("b_margin", type_=sa.BigInteger)
+    return (
+        sa.update(deliveries)
+        .where(
+            deliveries.c.id.in_(sa.bindparam("b_ids", expanding=True)),
+            deliveries.c.state == DeliveryState.CLAIMED,
+            deliveries.c.boot_id == sa.bindparam("b_boot"),
+            deliveries.c.lease_until >= lasting,
+            sa.exists().where(
+                issues.c.id == deliveries.c.issue_id,
+                variants.c.id == deliveries.c.variant_id,
+                issues.c.state == IssueState.SENDING,
+                issues.c.sandbox.is_(sandbox),
+                sa.not_(variants.c.stale),
+                wanted(),
+            ),
         )
+        .values(state=DeliveryState.IN_FLIGHT, in_flight_at=sa.bindparam("b_now", type_=sa.BigInteger))
+        .returning(deliveries.c.id)
+    )
+
+
+def _holds(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    return sa.exists().where(deliveries.c.issue_id == issues.c.id, *conditions)
+
+
+def _balanced() -> sa.ColumnElement[bool]:
+    """Whether an issue has the rows it was planned with; compacted ones have fewer, and are counted no more."""
+    rows = sa.select(sa.func.count()).where(deliveries.c.issue_id == issues.c.id).correlate(issues).scalar_subquery()
+    compacted = sa.exists().where(variants.c.issue_id == issues.c.id, variant_readers.c.variant_id == variants.c.id)
+    return sa.or_(rows == issues.c.expected, compacted)
 
 
 async def _cancel(connection: AsyncConnection, numbers: Sequence[int], now: datetime) -> None:
@@ -523,78 +506,6 @@ async def _cancel(connection: AsyncConnection, numbers: Sequence[int], now: date
         .where(slots.c.id.in_(planned), slots.c.state == SlotState.GRANTED)
         .values(state=SlotState.ISSUED)
     )
-
-
-async def _take_back(connection: AsyncConnection, gone: sa.ColumnElement[bool], now: datetime) -> int:
-    """Claimed by the dead: the server cannot have it, so it is pending again, or poison after several times."""
-    claimed = sa.update(deliveries).where(deliveries.c.state == DeliveryState.CLAIMED, gone)
-    poison = sa.and_(deliveries.c.attempts >= FRUITLESS_CLAIMS, deliveries.c.reply_phase.is_(None))
-    free = {"boot_id": None, "lease_until": None}
-    given_up = await connection.execute(
-        claimed.where(poison).values(state=DeliveryState.EXPIRED, reason="poison", ended_at=micros(now), **free)
-    )
-    again = await connection.execute(claimed.values(state=DeliveryState.PENDING, next_at=micros(now), **free))
-    return given_up.rowcount + again.rowcount
-
-
-async def _doubt(connection: AsyncConnection, gone: sa.ColumnElement[bool], now: datetime) -> int:
-    """In flight with the dead: nobody can know (RFC 1047)."""
-    result = await connection.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.state == DeliveryState.IN_FLIGHT, gone)
-        .values(
-            state=DeliveryState.UNCERTAIN,
-            reason="stopped",
-            ended_at=micros(now),
-            reply_phase=Phase.BODY,
-            reply_code=None,
-            reply_text="the process ended before the relay's answer was recorded",
-            boot_id=None,
-            lease_until=None,
-        )
-    )
-    return result.rowcount
-
-
-async def _suppress(connection: AsyncConnection, reasons: dict[int, str], now: datetime) -> None:
-    if not reasons:
-        return
-    await connection.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.id == sa.bindparam("b_id"), deliveries.c.state.in_(DUE))
-        .values(state=DeliveryState.SUPPRESSED, reason=sa.bindparam("b_reason"), ended_at=micros(now)),
-        [{"b_id": number, "b_reason": reason} for number, reason in reasons.items()],
-    )
-
-
-async def _record(connection: AsyncConnection, boot: Boot, ended: Sequence[Ended]) -> None:
-    given_back = [_left(boot, end) for end in ended if end.ending is None]
-    answered = [_left(boot, end) | _answer(end, end.ending) for end in ended if end.ending is not None]
-    for statement, rows in ((_LEFT, given_back), (_ANSWERED, answered)):
-        if rows:
-            await connection.execute(statement, rows)
-
-
-def _left(boot: Boot, end: Ended) -> dict[str, object]:
-    return {
-        "b_id": end.number,
-        "b_boot": boot.id,
-        "b_was": end.was.value,
-        "b_state": end.outcome.state.value,
-        "b_uncounted": 0 if end.outcome.counts else 1,
-        "b_next_at": micros(end.next_at),
-    }
-
-
-def _answer(end: Ended, ending: Ending) -> dict[str, object]:
-    return {
-        "b_refused": 1 if end.outcome.refused else 0,
-        "b_ended_at": None if end.outcome.state in OPEN else micros(end.at),
-        "b_phase": ending.phase.value,
-        "b_code": ending.code,
-        "b_text": ending.text,
-        "b_reason": end.outcome.reason,
-    }
 
 
 def _counts(by_state: dict[DeliveryState, int]) -> IssueCounts:

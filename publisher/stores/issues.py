@@ -39,6 +39,7 @@ from publisher.stores.schema import (
     cohorts,
     deliveries,
     issues,
+    relays,
     send_requests,
     slots,
     subscribers,
@@ -403,11 +404,27 @@ class Issues:
             hold_reasons=msgspec.json.encode([reason]).decode(),
         )
 
-    async def release(self, issue: int) -> bool:
-        """Lets a held or paused issue go."""
-        return await self._move(
-            issue, (IssueState.HELD, IssueState.PAUSED), IssueState.SENDING, hold_reasons="[]", stop_reason=None
-        )
+    async def release(self, issue: int, now: datetime) -> bool:
+        """Lets a held or paused issue go: its alarms count anew, and a relay that is left alone is tried at once."""
+        stopped = (IssueState.HELD.value, IssueState.PAUSED.value)
+        async with self._database.write() as connection:
+            done = await connection.execute(
+                issues.update()
+                .where(issues.c.id == issue, issues.c.state.in_(stopped))
+                .values(state=IssueState.SENDING.value, hold_reasons="[]", stop_reason=None, released_at=micros(now))
+            )
+            if done.rowcount != 1:
+                return False
+            refused = deliveries.c.state == DeliveryState.DEFERRED.value
+            await connection.execute(
+                deliveries.update()
+                .where(deliveries.c.issue_id == issue, refused, deliveries.c.reason == "refused")
+                .values(reason=None)
+            )
+            await connection.execute(
+                relays.update().where(relays.c.open_until > micros(now)).values(open_until=micros(now))
+            )
+        return True
 
     async def cancel(self, issue: int, now: datetime) -> bool:
         """Ends an issue: whoever has not got it will not; mail that is on its way is not called back."""
@@ -450,7 +467,8 @@ class Issues:
             )
             if moved.rowcount:
                 again = {"state": IssueState.SENDING.value, "finished_at": None, "sending_at": None}
-                await connection.execute(issues.update().where(issues.c.id == issue).values(again))
+                once_more = issues.update().where(issues.c.id == issue, issues.c.state.in_(finished))
+                await connection.execute(once_more.values(**again, released_at=micros(now)))
         return moved.rowcount
 
     async def _move(self, issue: int, before: Iterable[IssueState], after: IssueState, **values: object) -> bool:

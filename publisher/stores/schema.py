@@ -263,7 +263,8 @@ issues = sa.Table(
     sa.Column("expected", sa.Integer, nullable=False, default=0),
     sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
     sa.Column("hold_reasons", sa.Text, nullable=False, default="[]"),
-    sa.Column("stop_reason", sa.Text),
+    sa.Column("stop_reason", sa.Text),  # `code: sentence`
+    sa.Column("released_at", Moment),  # when it was last let go by hand: alarms count from here
     sa.Column("bounce_standing", sa.Text),  # too many hard bounces: quarantined, approved, dismissed
     sa.UniqueConstraint("newsletter", "edition"),
     sa.UniqueConstraint("slot_id"),
@@ -362,6 +363,26 @@ report_tallies = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),  # a kind of event, or: nothing, unproven, unreadable
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("last_at", Moment, nullable=False),
+)
+
+# Relays that are left alone, over all processes; one that is well has no row.
+relays = sa.Table(
+    "relays",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),  # host:port
+    sa.Column("open_until", Moment, nullable=False),
+    sa.Column("trips", sa.Integer, nullable=False),  # in a row
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("probe_until", Moment, nullable=False, default=0),  # somebody is trying whether it is back
+)
+
+# The next place of each limited rate (mail.throttle), shared by all processes: of all mail (""), and of each domain.
+lanes = sa.Table(
+    "lanes",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("free_at", Moment, nullable=False),
+    sa.Column("tail_at", Moment, nullable=False),
 )
 
 # `publisher send` beside a running service: the wish, and the issue that came of it (decisions 16).

@@ -326,7 +326,10 @@ def test_a_real_issue_waits_while_the_sandbox_is_on(publication: Publication) ->
     code, told = publication.json("send", "daily")
     assert (code, told["issue"], told["accepted"]) == (0, 2, 2)
     waiting = publication.json("issues", "show", "1")[1]
-    assert (waiting["state"], waiting["deferred"]) == ("sending", 2)
+    assert (waiting["state"], waiting["deferred"]) == ("paused", 2)
     assert waiting["stopped"] == "planned for real people: it waits until the sandbox is off"
     configure(publication, "sandbox = true", "sandbox = false")
-    assert publication.json("issues", "show", "1")[1]["stopped"] == ""
+    assert publication.json("issues", "show", "1")[1]["stopped"].startswith("relay: 3 failures in a row (connect")
+    told = publication.json("status")[1]
+    assert [stop["code"] for stop in told["stopped"]] == ["relay"]
+    assert "stopped    relay: 3 failures in a row" in publication("status")[1]

@@ -24,6 +24,7 @@ from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
+from publisher.stores.stops import Stops
 from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 
@@ -108,6 +109,8 @@ def delivering(database: Database, port: int, connections: int, resend_after: fl
         clock=Clock(),
         boot=Boot(id=uuid.uuid4().hex, folder="/publication", host="here", pid=os.getpid(), started_at=Clock().now()),
         policy=Policy(connections=connections, resend_after=timedelta(seconds=resend_after)),
+        stops=Stops(database, sandbox=False),
+        relay="relay:25",
     )
 
 

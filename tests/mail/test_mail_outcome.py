@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 
 from publisher.mail.outcome import judge
-from publisher.mail.retry import ATTEMPTS, delay, relay_pause
-from publisher.mail.throttle import Throttle
+from publisher.mail.retry import ATTEMPTS
 from publisher.model.delivery import SETUP, Ending, Fault, Outcome, Phase
 from publisher.model.issue import DeliveryState
 
@@ -138,38 +137,3 @@ def test_every_ending_has_an_outcome_and_only_the_dot_accepts_or_doubts() -> Non
                 assert state is not ACCEPTED or (phase is Phase.BODY and fault is None and code in range(200, 300))
                 assert state is not UNCERTAIN or phase is Phase.BODY
                 assert state is not REJECTED or phase is Phase.RCPT
-
-
-def test_the_retry_table() -> None:
-    minutes = [delay(attempt).total_seconds() / 60 for attempt in range(1, 10)]
-    assert minutes == [5, 15, 30, 60, 120, 240, 480, 480, 480]
-    assert delay(2, timedelta(seconds=1)) == timedelta(seconds=3)
-
-
-def test_a_silent_relay_is_left_alone_ever_longer() -> None:
-    assert [relay_pause(n).total_seconds() for n in (1, 2, 3, 7, 99)] == [5, 10, 20, 300, 300]
-
-
-def test_no_minute_holds_more_than_the_rate() -> None:
-    throttle = Throttle(rate=30, per_domain=0)
-    now, times = 100.0, []
-    for _ in range(200):
-        now += throttle.reserve(now)
-        times.append(now)
-    assert all(later - earlier >= 60 - 1e-6 for earlier, later in zip(times, times[30:], strict=False))
-    assert times[-1] - times[0] == pytest.approx(199 * 2)
-
-
-def test_a_domain_has_its_own_pace_and_blocks_no_other() -> None:
-    throttle = Throttle(rate=0, per_domain=20)
-    assert throttle.admit("a.example", 0.0) == 0.0
-    assert throttle.admit("a.example", 1.0) == pytest.approx(2.0)
-    assert throttle.admit("a.example", 1.0) == pytest.approx(5.0)  # behind the one put off before
-    assert throttle.admit("b.example", 1.0) == 0.0
-    assert throttle.admit("a.example", 3.0) == 0.0
-
-
-def test_no_limit_is_no_wait() -> None:
-    throttle = Throttle(rate=0, per_domain=0)
-    assert throttle.reserve(5.0) == 0.0
-    assert throttle.admit("a.example", 5.0) == 0.0

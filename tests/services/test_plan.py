@@ -276,7 +276,7 @@ async def test_sandbox_mail_is_no_coverage_once_the_sandbox_is_off(sqlite_databa
     (issue,) = await w.planning.due(at("2026-10-20 05:00"))
     assert issue.state is IssueState.HELD
     assert [reason.split(":")[0] for reason in issue.hold_reasons] == ["first-issue"]
-    assert await w.issues.release(issue.number)
+    assert await w.issues.release(issue.number, at("2026-10-20 05:00"))
     await w.deliver()
     await w.story("T", at("2026-10-20 06:00"))
     (second,) = await w.due(at("2026-10-21 05:00"))

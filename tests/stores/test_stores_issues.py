@@ -333,8 +333,8 @@ async def test_holding_releasing_cancelling(database: Database) -> None:
     held = await store.issue(number)
     assert held is not None
     assert (held.state, held.hold_reasons) == (IssueState.HELD, ("operator: not yet",))
-    assert await store.release(number)
-    assert not await store.release(number)
+    assert await store.release(number, NOW)
+    assert not await store.release(number, NOW)
     assert await store.cancel(number, NOW)
     assert not await store.cancel(number, NOW)
     assert await store.counts(number) == IssueCounts(planned=3, deferred=1, rejected=2)

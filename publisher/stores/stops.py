@@ -1,0 +1,129 @@
+"""What stands still and why: relays that are left alone, issues that are paused. One conditional UPDATE each."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from publisher.model.delivery import RelayRecord, Tally
+from publisher.model.issue import DeliveryState, IssueKind, IssueState
+from publisher.stores.database import Database, micros, moment
+from publisher.stores.schema import deliveries, delivery_events, issues, relays
+
+_RELAY = "relay: "
+_COMPLAINT = "complaint"
+_BOUNCED = ("hard", "bounce", "hard_bounce")
+_TURNED_DOWN = ("refused", "content")
+_DEAD = "address"
+
+
+class Stops:
+    """Stops and lets go; never touches a delivery."""
+
+    def __init__(self, database: Database, *, sandbox: bool) -> None:
+        """`sandbox`: whether mail goes to the sandbox's inbox at present; issues of the other mode are left alone."""
+        self._database = database
+        self._ours = issues.c.sandbox.is_(sandbox)
+        self._being_sent = sa.and_(issues.c.state == IssueState.SENDING, self._ours)
+
+    # Relays ----------------------------------------------------------------------------------------------------------
+
+    async def relay(self, name: str) -> RelayRecord | None:
+        """Returns what is known of a relay that is left alone; None: it is well, as far as anybody knows."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(sa.select(relays).where(relays.c.name == name))).first()
+        if row is None:
+            return None
+        return RelayRecord(
+            open_until=moment(row.open_until),
+            trips=row.trips,
+            reason=row.reason,
+            probe_until=moment(row.probe_until) if row.probe_until else None,
+        )
+
+    async def trip(self, name: str, record: RelayRecord) -> None:
+        """Leaves a relay alone; of two processes that say so the later time wins."""
+        values = {
+            "name": name,
+            "open_until": micros(record.open_until),
+            "trips": record.trips,
+            "reason": record.reason,
+            "probe_until": 0,
+        }
+        statement = self._database.insert(relays).values(values)
+        async with self._database.write() as connection:
+            await connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["name"],
+                    set_={name: statement.excluded[name] for name in values if name != "name"},
+                    where=relays.c.open_until < statement.excluded.open_until,
+                )
+            )
+
+    async def probe(self, name: str, now: datetime, until: datetime) -> bool:
+        """Takes the right to try a relay, alone to `until`; False: its time is not over, or somebody else tries."""
+        async with self._database.write() as connection:
+            taken = await connection.execute(
+                sa.update(relays)
+                .where(relays.c.name == name, relays.c.open_until <= micros(now), relays.c.probe_until <= micros(now))
+                .values(probe_until=micros(until))
+            )
+            return taken.rowcount == 1
+
+    async def mend(self, name: str) -> None:
+        """Forgets that a relay was left alone: it is back."""
+        async with self._database.write() as connection:
+            await connection.execute(sa.delete(relays).where(relays.c.name == name))
+
+    # Issues ----------------------------------------------------------------------------------------------------------
+
+    async def pause_all(self, reason: str) -> tuple[int, ...]:
+        """Pauses what is being sent but for service mail because of the relay; returns the issues' numbers."""
+        return await self._move(
+            sa.and_(self._being_sent, issues.c.kind != IssueKind.MESSAGE), IssueState.PAUSED, _RELAY + reason
+        )
+
+    async def resume_all(self) -> tuple[int, ...]:
+        """Lets go on what was paused because of the relay, and only that; returns the issues' numbers."""
+        paused = sa.and_(issues.c.state == IssueState.PAUSED, self._ours, issues.c.stop_reason.startswith(_RELAY))
+        return await self._move(paused, IssueState.SENDING, None)
+
+    async def pause(self, issue: int, reason: str) -> bool:
+        """Pauses one issue that is being sent, until it is released."""
+        moved = await self._move(sa.and_(self._being_sent, issues.c.id == issue), IssueState.PAUSED, reason)
+        return bool(moved)
+
+    async def being_sent(self) -> tuple[int, ...]:
+        """Returns the issues of newsletters that are being sent."""
+        query = sa.select(issues.c.id).where(self._being_sent, issues.c.kind != IssueKind.MESSAGE)
+        async with self._database.read() as connection:
+            return tuple(await connection.scalars(query.order_by(issues.c.id)))
+
+    async def tally(self, issue: int) -> Tally:
+        """Returns what came back for an issue since it was last let go by hand."""
+        since = sa.select(sa.func.coalesce(issues.c.released_at, 0)).where(issues.c.id == issue).scalar_subquery()
+        state, reason = deliveries.c.state, deliveries.c.reason
+        lately = sa.or_(deliveries.c.ended_at.is_(None), deliveries.c.ended_at >= since)
+        answered = (DeliveryState.ACCEPTED, DeliveryState.REJECTED, DeliveryState.DEFERRED)
+        rows = sa.select(
+            sa.func.count(),
+            sa.func.count().filter(state == DeliveryState.ACCEPTED),
+            sa.func.count().filter(reason.in_(_TURNED_DOWN)),
+            sa.func.count().filter(state == DeliveryState.REJECTED, reason == _DEAD),
+        ).where(deliveries.c.issue_id == issue, state.in_(answered), lately)
+        events = (
+            sa.select(
+                sa.func.count(sa.distinct(deliveries.c.id)).filter(delivery_events.c.kind == _COMPLAINT),
+                sa.func.count(sa.distinct(deliveries.c.id)).filter(delivery_events.c.kind.in_(_BOUNCED)),
+            )
+            .join(deliveries, deliveries.c.id == delivery_events.c.delivery_id)
+            .where(deliveries.c.issue_id == issue, delivery_events.c.at >= since)
+        )
+        async with self._database.read() as connection:
+            tried, accepted, refused, dead = (await connection.execute(rows)).one()
+            complaints, bounced = (await connection.execute(events)).one()
+        return Tally(tried=tried, accepted=accepted, refused=refused, dead=dead + bounced, complaints=complaints)
+
+    async def _move(self, which: sa.ColumnElement[bool], state: IssueState, reason: str | None) -> tuple[int, ...]:
+        statement = sa.update(issues).where(which).values(state=state, stop_reason=reason).returning(issues.c.id)
+        async with self._database.write() as connection:
+            return tuple(sorted(await connection.scalars(statement)))
