@@ -29,6 +29,7 @@ ROWS = {
     "config": 3,
     "clock": 3,
     "owner": 3,
+    "disk": 3,
     "logs": 3,
     "app": 4,
     "web": 5,

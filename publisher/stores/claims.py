@@ -17,6 +17,7 @@ from publisher.stores.schema import deliveries, issues, lanes, subscribers, subs
 FRUITLESS_CLAIMS = 3
 """Claims without any outcome after which a delivery is taken to be what kills the process."""
 DUE = (DeliveryState.PENDING, DeliveryState.DEFERRED)
+_STILL_DUE = sa.or_(*(deliveries.c.state == state for state in DUE))  # an IN cannot be executed with many rows
 PLAIN_MESSAGE = issues.c.kind == IssueKind.MESSAGE
 STANDS = suppressions.c.reason != SuppressionReason.ERASED
 """Somebody who was erased has a row again only because they signed up anew: their word wins over the old one."""
@@ -144,7 +145,7 @@ async def suppress(connection: AsyncConnection, reasons: dict[int, str], now: da
         return
     await connection.execute(
         sa.update(deliveries)
-        .where(deliveries.c.id == sa.bindparam("b_id"), deliveries.c.state.in_(DUE))
+        .where(deliveries.c.id == sa.bindparam("b_id"), _STILL_DUE)
         .values(state=DeliveryState.SUPPRESSED, reason=sa.bindparam("b_reason"), ended_at=micros(now)),
         [{"b_id": number, "b_reason": reason} for number, reason in reasons.items()],
     )
@@ -156,7 +157,7 @@ async def put_off(connection: AsyncConnection, places: dict[int, Place]) -> None
         return
     await connection.execute(
         sa.update(deliveries)
-        .where(deliveries.c.id == sa.bindparam("b_id"), deliveries.c.state.in_(DUE))
+        .where(deliveries.c.id == sa.bindparam("b_id"), _STILL_DUE)
         .values(next_at=sa.bindparam("b_next_at")),
         [{"b_id": number, "b_next_at": micros(place.at)} for number, place in places.items()],
     )

@@ -19,7 +19,7 @@ from publisher.model.delivery import Boot, Policy
 from publisher.model.issue import IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
 from publisher.model.text import Localized
-from publisher.ports import Guard
+from publisher.ports import Guard, Reserve
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.stores.database import Database, micros
@@ -49,7 +49,14 @@ class Desk:
     """A delivery service with its clock, store and relay."""
 
     def __init__(
-        self, database: Database, relay: ScriptedRelay, policy: Policy, *, sandbox: bool, guards: Sequence[Guard] = ()
+        self,
+        database: Database,
+        relay: ScriptedRelay,
+        policy: Policy,
+        *,
+        sandbox: bool,
+        guards: Sequence[Guard] = (),
+        reserve: Reserve | None = None,
     ) -> None:
         daily = Newsletter(id="daily", title=Localized.of("Daily digest"), sender="Daily <daily@example.org>")
         site = Site(title="Example", url="https://news.example.org")
@@ -73,6 +80,7 @@ class Desk:
             stops=Stops(database, sandbox=sandbox),
             relay="relay:25",
             guards=guards,
+            reserve=reserve,
         )
 
     @asynccontextmanager
@@ -95,10 +103,14 @@ async def desk(
     *,
     sandbox: bool = False,
     guards: Sequence[Guard] = (),
+    reserve: Reserve | None = None,
 ) -> AsyncIterator[tuple[Desk, ScriptedRelay]]:
     """Gives a service and its relay."""
     async with ScriptedRelay(script or {}).running() as relay:
-        yield Desk(database, relay, policy or Policy(connections=2), sandbox=sandbox, guards=guards), relay
+        yield (
+            Desk(database, relay, policy or Policy(connections=2), sandbox=sandbox, guards=guards, reserve=reserve),
+            relay,
+        )
 
 
 async def until(condition: Callable[[], object], seconds: float = 8.0) -> None:
