@@ -121,6 +121,9 @@ class Marks:
                 self._reserve.relieve()
             _log.error("marks.unwritten", error=str(error), beginnings=len(begun), ends=len(ended))
             return False
+        except Exception:  # whatever it is: the writer must not die, what it has to write is all that is known
+            _log.exception("marks.unwritten", beginnings=len(begun), ends=len(ended))
+            return False
         finally:
             for row, answer in begun:
                 if not answer.done():
