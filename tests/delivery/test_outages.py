@@ -93,9 +93,10 @@ class Scarce:
     """A disk whose room is the database's own limit of pages, with a reserve of a few of them."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._pages: int | None = None
         self.full = False
         self.relieved = 0
+        sa.event.listen(database._writers.sync_engine, "begin", self._limited)
 
     def stop(self) -> Stop | None:
         """Returns why nothing new may begin."""
@@ -110,17 +111,14 @@ class Scarce:
         self.limit(200)
 
     def limit(self, pages: int) -> None:
-        """Lets the database grow by so many pages and no more, at its next transaction."""
+        """Lets the database grow by so many pages and no more, from its next transaction on."""
+        self._pages = pages
 
-        def limited(connection: Any) -> None:
-            nonlocal waiting
-            if waiting:
-                waiting = False
-                count = connection.exec_driver_sql("PRAGMA page_count").scalar()
-                connection.exec_driver_sql(f"PRAGMA max_page_count = {count + pages}")
-
-        waiting, engine = True, self._database._writers.sync_engine
-        sa.event.listen(engine, "begin", limited)
+    def _limited(self, connection: Any) -> None:
+        if self._pages is not None:
+            count = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {count + self._pages}")
+            self._pages = None
 
 
 async def test_on_a_full_disk_nothing_begins_and_what_was_answered_is_still_recorded(
