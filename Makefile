@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check endure prove-wire bench lock wheel clean
+.PHONY: help run test check prove endure prove-wire bench lock wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ run: $(READY) ## Set up, then run the publication in this folder with its built-
 test: $(READY) ## Set up, then run all tests (lint and types included)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+prove: $(READY) ## Kill the delivery everywhere, with 10,000 recipients, in every combination (hours)
+	@PROVE=1 $(BIN)/python -m pytest tests/delivery/test_kill.py -n 2 -o faulthandler_timeout=0
 
 check: $(READY) ## Lint (ruff) and types (mypy strict)
 	@$(BIN)/ruff check .

@@ -22,15 +22,16 @@ from zoneinfo import ZoneInfo
 from publisher import config, starter
 from publisher.clock import SystemClock
 from publisher.content import Rules, parse
+from publisher.disk import Disk
 from publisher.editorial.access import settled
 from publisher.engines.local import LocalEngine
 from publisher.errors import ConfigError, StoreError
 from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
-from publisher.model.delivery import Boot, Policy, Window
+from publisher.model.delivery import Boot, Policy, Stop, Window
 from publisher.output import Output
-from publisher.owner import key_id, secret_key
+from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
 from publisher.services.announce import Announcing
@@ -114,12 +115,26 @@ class App:
     """When the publication began."""
 
 
+class _Copy:
+    """What keeps a copy of a publication from mailing its readers a second time."""
+
+    def stop(self) -> Stop:
+        """Returns the stop."""
+        return Stop(
+            code="copy",
+            reason="this is a copy of a publication, or a restored one: it mails nobody until you have said "
+            "publisher migrate --confirm-copy and started it again",
+        )
+
+
 @asynccontextmanager
-async def open_app(folder: Path, clock: Clock | None = None, *, accept_key: bool = False) -> AsyncIterator[App]:
+async def open_app(
+    folder: Path, clock: Clock | None = None, *, accept_key: bool = False, confirm_copy: bool = False
+) -> AsyncIterator[App]:
     """Opens the publication in `folder`, its database up to date, and closes it at the end.
 
     Raises ConfigError for a folder that is none, or whose config cannot be used. `accept_key`: go on with a
-    secret that is not the one the database was used with.
+    secret that is not the one the database was used with. `confirm_copy`: from now on this copy is the publication.
     """
     clock = clock or SystemClock()
     settings = config.load(folder)
@@ -127,13 +142,21 @@ async def open_app(folder: Path, clock: Clock | None = None, *, accept_key: bool
     database = Database.open(settings.database.url, folder)
     try:
         await upgrade(database)
-        yield await _compose(folder, state, settings, clock, database, accept_key=accept_key)
+        copied = await _is_copy(Facts(database), home(state, database.path), confirm=confirm_copy)
+        yield await _compose(folder, state, settings, clock, database, accept_key=accept_key, copied=copied)
     finally:
         await database.close()
 
 
 async def _compose(
-    folder: Path, state: Path, settings: Settings, clock: Clock, database: Database, *, accept_key: bool
+    folder: Path,
+    state: Path,
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    *,
+    accept_key: bool,
+    copied: bool,
 ) -> App:
     catalogue = settings.catalogue()
     site = catalogue.site
@@ -173,7 +196,7 @@ async def _compose(
     inbox = Inbox(state / "inbox")
     return_path = ReturnPath(settings.smtp.return_path, tokens)
     letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder), return_path)
-    engine = LocalEngine()
+    engine, disk = LocalEngine(), Disk(state)
     drafting = Drafting(catalogue=catalogue, articles=articles, issues=issues, renderer=templates)
     planning = Planning(
         catalogue=catalogue,
@@ -182,6 +205,7 @@ async def _compose(
         articles=articles,
         drafting=drafting,
         sandbox=settings.smtp.sandbox,
+        restored=copied,
     )
     announcing = Announcing(
         catalogue=catalogue,
@@ -264,6 +288,8 @@ async def _compose(
             policy=_policy(settings.delivery, site.timezone),
             stops=Stops(database, sandbox=settings.smtp.sandbox),
             relay="sandbox" if settings.smtp.sandbox else f"{settings.smtp.host}:{settings.smtp.port}",
+            guards=[disk, *([_Copy()] if copied and not settings.smtp.sandbox else [])],
+            reserve=disk,
         ),
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
@@ -279,6 +305,16 @@ def state_folder(folder: Path) -> Path:
     except OSError as error:
         raise ConfigError([f"{state}: cannot be used as the folder of the state: {error.strerror}"]) from error
     return state
+
+
+async def _is_copy(facts: Facts, here: str, *, confirm: bool) -> bool:
+    """Returns whether the state was brought here from somewhere else, and nobody has said that this is right."""
+    known = (await facts.settle("homes", here)).split()
+    if here in known:
+        return False
+    if confirm:
+        await facts.put("homes", " ".join([*known, here]))
+    return not confirm
 
 
 async def _secret(facts: Facts, state: Path, *, accept: bool) -> bytes:

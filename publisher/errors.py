@@ -55,6 +55,10 @@ class UnreachableError(PublisherError):
     """A service that is needed (database, mail relay) does not answer."""
 
 
+class DiskFullError(UnreachableError):
+    """There is no room left to write what must be written."""
+
+
 class StoreError(PublisherError):
     """The store refused what was asked of it."""
 

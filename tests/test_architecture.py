@@ -30,6 +30,7 @@ ROWS = {
     "clock": 3,
     "owner": 3,
     "signing": 3,
+    "disk": 3,
     "logs": 3,
     "app": 4,
     "web": 5,

@@ -25,15 +25,15 @@ class Context:
     json: bool = False
     verbose: bool = False
 
-    def run(self, work: "Callable[[App], Awaitable[T]]", *, accept_key: bool = False) -> T:
-        """Opens the publication, awaits `work` with it, and closes it again; `accept_key` as `open_app` has it."""
+    def run(self, work: "Callable[[App], Awaitable[T]]", *, accept_key: bool = False, confirm_copy: bool = False) -> T:
+        """Opens the publication, awaits `work` with it, and closes it again; the options are those of `open_app`."""
         from publisher.app import open_app
         from publisher.logs import configure
 
         configure(logging.DEBUG if self.verbose else logging.WARNING)
 
         async def opened() -> T:
-            async with open_app(self.folder, accept_key=accept_key) as app:
+            async with open_app(self.folder, accept_key=accept_key, confirm_copy=confirm_copy) as app:
                 return await work(app)
 
         return asyncio.run(opened())

@@ -30,8 +30,15 @@ def run_command(ctx: Context) -> None:
         async with open_app(ctx.folder) as app:
             service = Service(app)
             loop = asyncio.get_running_loop()
+
+            def told(number: int) -> None:
+                """Ends cleanly; whoever says it again is not kept waiting (what is open is found in doubt then)."""
+                service.stop()
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
+
             for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, service.stop)
+                loop.add_signal_handler(number, told, number)
             await service.run(lambda address: ready(app, address))
 
     state = ctx.state()

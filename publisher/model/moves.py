@@ -40,6 +40,7 @@ DELIVERY_MOVES: tuple[Move[DeliveryState], ...] = (
     Move(_D.IN_FLIGHT, _D.REJECTED, "its content refused for the third time"),
     Move(_D.IN_FLIGHT, _D.EXPIRED, "put off for the last time"),
     Move(_D.IN_FLIGHT, _D.UNCERTAIN, "no answer to the dot, or its boot is gone"),
+    Move(_D.IN_FLIGHT, _D.PENDING, "its mark was not known to be durable: no body went"),
     Move(_D.UNCERTAIN, _D.PENDING, "sent again, once (on_uncertain, or issues retry)"),
     Move(_D.REJECTED, _D.PENDING, "issues retry"),
     Move(_D.EXPIRED, _D.PENDING, "issues retry"),

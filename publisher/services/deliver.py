@@ -15,7 +15,7 @@ from datetime import datetime
 
 import structlog
 
-from publisher.errors import PublisherError
+from publisher.errors import PublisherError, UnreachableError
 from publisher.mail.message import Prepared
 from publisher.mail.outcome import judge
 from publisher.mail.retry import delay
@@ -23,7 +23,7 @@ from publisher.mail.trial import require_sound_mail
 from publisher.model.delivery import Boot, Claimed, Drained, Ended, Ending, Outcome, Phase, Policy, Stop
 from publisher.model.issue import DeliveryState, IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
-from publisher.ports import Clock, DeliveryStore, Engine, Guard, StopStore, Transport
+from publisher.ports import Clock, DeliveryStore, Engine, Guard, Reserve, StopStore, Transport
 from publisher.services.gate import Gate
 from publisher.services.letters import Letters
 from publisher.services.marks import Marks
@@ -60,7 +60,19 @@ class Delivering:
         clock: Clock,
         boot: Boot,
         policy: Policy,
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+        stops: StopStore,
+        relay: str,
+        guards: Sequence[Guard] = (),
+        reserve: Reserve | None = None,
+        revise: Callable[[datetime], Awaitable[object]] | None = None,
+    ) -> None:
+        """`relay` names the server that `transport` hands mail to; `guards` may stop everything.
+
+        `reserve`: room for the ends of what is under way when the disk is full. `revise` makes waiting mail right
+        again that is in doubt, and is handed out only then.
+        """
+        self._reserve = reserve
+        self._revise = revise
         self._deliveries = deliveries
         self._transport = transport
         self._letters = letters
@@ -73,7 +85,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delivers until `stop` is set; then begins nothing new, lets transactions end, gives claims back."""
-        async with self._shift(None) as shift:
+        async with self._shift(None, stop) as shift:
             ringer = asyncio.create_task(_ring_when(stop, self._engine))
             try:
                 while not stop.is_set():
@@ -136,13 +148,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
         return found
 
     @asynccontextmanager
-    async def _shift(self, issue: int | None) -> AsyncIterator["_Shift"]:
+    async def _shift(self, issue: int | None, stop: asyncio.Event | None = None) -> AsyncIterator["_Shift"]:
+        """Gives the connections at work; `stop`: who runs until then waits for a store that does not answer."""
         require_sound_mail()
-        await self._deliveries.enlist(self._boot)
         shift = _Shift(self, issue)
         try:
-            await shift.housekeep()
-            await shift.leave_sandbox()
+            while not await self._settled_in(shift, patient=stop is not None and not stop.is_set()):
+                await self._engine.wait(_POLL_SECONDS)
             shift.start()
             yield shift
         finally:
@@ -150,6 +162,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
             await self._transport.close()
             with contextlib.suppress(PublisherError):
                 await self._deliveries.dismiss(self._boot, self._clock.now())
+
+    async def _settled_in(self, shift: "_Shift", *, patient: bool) -> bool:
+        try:
+            await self._deliveries.enlist(self._boot)
+            await shift.housekeep()
+            await shift.leave_sandbox()
+        except UnreachableError as error:
+            if not patient:
+                raise
+            _log.error("deliver.store", error=str(error))
+            return False
+        return True
 
 
 class _Shift:
@@ -164,11 +188,13 @@ class _Shift:
         self._gate = delivering._gate
         self._issue = issue
         self._now = delivering._clock.now
-        self._marks = Marks(self._deliveries, self._boot, self._now, self._policy.lease * _LEASE_MARGIN)
+        margin = self._policy.lease * _LEASE_MARGIN
+        self._marks = Marks(self._deliveries, self._boot, self._now, margin, delivering._reserve)
         self._ready: asyncio.Queue[Claimed] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self._busy = 0
+        self._held: set[int] = set()
         self._isolated = False
         self._touched = True
         self._alarming = True
@@ -200,6 +226,7 @@ class _Shift:
         await asyncio.gather(*self._workers, return_exceptions=True)
         await self._marks.close()
         with contextlib.suppress(PublisherError):
+            await self._gate.settle()
             await self._finish()
 
     async def tick(self) -> None:
@@ -225,8 +252,11 @@ class _Shift:
         """Takes back what dead workers held, gives up what is too old."""
         self._kept_house = time.monotonic()
         self._alarming = True
+        if self._delivering._reserve is not None:
+            self._delivering._reserve.stock()
         grace = self._policy.lease * _LEASE_GRACE
         recovered = await self._deliveries.recover(self._boot, self._now(), owner=True, grace=grace)
+        recovered += await self._deliveries.disown(self._boot, self._held | self._marks.unwritten, self._now())
         expired = await self._deliveries.expire(self._now(), self._policy.max_age)
         if recovered or expired:
             _log.warning("deliver.housekeeping", recovered=recovered, expired=expired)
@@ -263,6 +293,7 @@ class _Shift:
         )
         self._isolated = alone and len(rows) == 1
         for row in rows:
+            self._held.add(row.number)
             self._ready.put_nowait(row)
         if not rows and self.idle:
             await self._marks.settle()
@@ -308,6 +339,7 @@ class _Shift:
                 _log.exception("deliver.unexpected", delivery=row.number)
                 self._ended(row, DeliveryState.CLAIMED, Ending(phase=Phase.PREPARE, text=repr(error)[:200]))
             finally:
+                self._held.discard(row.number)
                 self._busy -= 1
                 if self.idle:
                     self._engine.ring()
@@ -398,6 +430,7 @@ class _Shift:
         numbers = []
         while not self._ready.empty():
             numbers.append(self._ready.get_nowait().number)
+        self._held.difference_update(numbers)
         await self._deliveries.release(self._boot, numbers, self._now())
 
     async def _resend(self) -> None:

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from publisher.errors import PublisherError
+from publisher.errors import DiskFullError, PublisherError
 from publisher.model.delivery import Boot, Claimed, Ended
-from publisher.ports import DeliveryStore
+from publisher.ports import DeliveryStore, Reserve
 
 _AGAIN_SECONDS = 0.5
 _log = structlog.get_logger(__name__)
@@ -23,14 +23,23 @@ _log = structlog.get_logger(__name__)
 class Marks:
     """Writes beginnings and ends of transactions, many in one commit."""
 
-    def __init__(self, deliveries: DeliveryStore, boot: Boot, now: Callable[[], datetime], margin: timedelta) -> None:
-        """`margin` is how much of a lease must be left when a body begins."""
+    def __init__(
+        self,
+        deliveries: DeliveryStore,
+        boot: Boot,
+        now: Callable[[], datetime],
+        margin: timedelta,
+        reserve: Reserve | None = None,
+    ) -> None:
+        """`margin` is how much of a lease must be left when a body begins; `reserve` is for ends on a full disk."""
+        self._reserve = reserve
         self._deliveries = deliveries
         self._boot = boot
         self._now = now
         self._margin = margin
         self._begun: list[tuple[Claimed, asyncio.Future[bool]]] = []
         self._ended: list[Ended] = []
+        self._writing: list[Ended] = []
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
@@ -57,6 +66,11 @@ class Marks:
         """Writes what waits."""
         if self._ended:
             self._stir()
+
+    @property
+    def unwritten(self) -> set[int]:
+        """Returns the deliveries whose ends wait to be written."""
+        return {end.number for end in (*self._ended, *self._writing)}
 
     @property
     def settled(self) -> bool:
@@ -90,9 +104,11 @@ class Marks:
             while self._begun or self._ended:
                 begun, self._begun = self._begun, []
                 ended, self._ended = self._ended, []
+                self._writing = ended
                 if not await self._committed(begun, ended):
-                    self._ended = ended + self._ended
+                    self._ended, self._writing = ended + self._ended, []
                     await asyncio.sleep(_AGAIN_SECONDS)
+            self._writing = []
             self._settled.set()
 
     async def _committed(self, begun: list[tuple[Claimed, asyncio.Future[bool]]], ended: list[Ended]) -> bool:
@@ -101,7 +117,12 @@ class Marks:
             rows = [row for row, _ in begun]
             granted = await self._deliveries.mark(self._boot, self._now(), rows, ended, margin=self._margin)
         except PublisherError as error:
+            if isinstance(error, DiskFullError) and self._reserve is not None:
+                self._reserve.relieve()
             _log.error("marks.unwritten", error=str(error), beginnings=len(begun), ends=len(ended))
+            return False
+        except Exception:  # whatever it is: the writer must not die, what it has to write is all that is known
+            _log.exception("marks.unwritten", beginnings=len(begun), ends=len(ended))
             return False
         finally:
             for row, answer in begun:

@@ -17,6 +17,7 @@ from publisher.stores.schema import deliveries, issues, lanes, subscribers, subs
 
 FRUITLESS_CLAIMS = 3
 """Claims without any outcome after which a delivery is taken to be what kills the process."""
+_STILL_DUE = sa.or_(*(deliveries.c.state == state for state in sorted(DUE)))  # an IN cannot be executed with many rows
 PLAIN_MESSAGE = issues.c.kind == IssueKind.MESSAGE
 _ABOUT_A_STORY = issues.c.kind.in_((IssueKind.NOTICE, IssueKind.EMBARGO))
 STANDS = suppressions.c.reason != SuppressionReason.ERASED
@@ -84,7 +85,8 @@ async def candidates(
 ) -> list[sa.Row[Any]]:
     """Returns what is due of the issues `sending`: service mail first, then what is told of stories, then by issue.
 
-    It is always read from the index, however much waits; what must be decided anew is left out. What was claimed repeatedly without any outcome comes by itself, and only to those who have nothing else in hand.
+    It is read from the index, however much waits, without what must be decided anew. What was claimed repeatedly
+    without any outcome comes by itself, and only to those who have nothing else in hand.
     """
     due = _ROW.where(deliveries.c.next_at <= micros(now), sa.not_(unfit(now)))
     if issue is not None:
@@ -149,7 +151,7 @@ async def suppress(connection: AsyncConnection, reasons: dict[int, str], now: da
         return
     await connection.execute(
         sa.update(deliveries)
-        .where(deliveries.c.id == sa.bindparam("b_id"), deliveries.c.state.in_(DUE))
+        .where(deliveries.c.id == sa.bindparam("b_id"), _STILL_DUE)
         .values(state=DeliveryState.SUPPRESSED, reason=sa.bindparam("b_reason"), ended_at=micros(now)),
         [{"b_id": number, "b_reason": reason} for number, reason in reasons.items()],
     )
@@ -161,7 +163,7 @@ async def put_off(connection: AsyncConnection, places: dict[int, Place]) -> None
         return
     await connection.execute(
         sa.update(deliveries)
-        .where(deliveries.c.id == sa.bindparam("b_id"), deliveries.c.state.in_(DUE))
+        .where(deliveries.c.id == sa.bindparam("b_id"), _STILL_DUE)
         .values(next_at=sa.bindparam("b_next_at")),
         [{"b_id": number, "b_next_at": micros(place.at)} for number, place in places.items()],
     )

@@ -8,6 +8,7 @@ no process ever has to wait in vain for SQLite's own lock (decisions 16).
 
 import asyncio
 import fcntl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,11 +22,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from publisher.errors import StoreError, UnreachableError
+from publisher.errors import DiskFullError, StoreError, UnreachableError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CHECKPOINT_PAGES = 1000
+_LOCK_SECONDS = 60.0
+_PG_DISK_FULL = "53100"
+_PG_LIMITS = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 30_000,
+    "options": "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s",
+}
+"""Nothing waits for ever: a lost server is an error, and errors are tried again."""
 _SERVER_CLOCK = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, sa.BigInteger)
 
 
@@ -52,11 +61,13 @@ def maybe_moment(value: int | None) -> datetime | None:
 class Database:
     """One open database: `read()` and `write()` give connections, `write()` commits at its end or not at all."""
 
-    def __init__(self, readers: AsyncEngine, writers: AsyncEngine, lock_path: Path | None) -> None:
+    def __init__(self, readers: AsyncEngine, writers: AsyncEngine, path: Path | None) -> None:
+        """`path`: the file of a SQLite database."""
         self._readers = readers
         self._writers = writers
+        self._path = path
         self._turn = asyncio.Lock()
-        self._lock_path = lock_path
+        self._lock_path = path.parent / "db.lock" if path is not None else None
         self._lock_file: TextIO | None = None
 
     @classmethod
@@ -65,9 +76,13 @@ class Database:
         if url.startswith("sqlite:"):
             path = folder / url.removeprefix("sqlite:///")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return cls(_sqlite_engine(path, writing=False), _sqlite_engine(path, writing=True), path.parent / "db.lock")
+            return cls(_sqlite_engine(path, writing=False), _sqlite_engine(path, writing=True), path)
         engine = create_async_engine(
-            url.replace("postgresql:", "postgresql+psycopg:", 1), pool_size=8, max_overflow=8, pool_pre_ping=True
+            url.replace("postgresql:", "postgresql+psycopg:", 1),
+            pool_size=8,
+            max_overflow=8,
+            pool_pre_ping=True,
+            connect_args=_PG_LIMITS,
         )
         return cls(engine, engine, None)
 
@@ -79,6 +94,11 @@ class Database:
     def insert(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """Returns an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
         return sqlite.insert(table) if self.embedded else postgresql.insert(table)
+
+    @property
+    def path(self) -> Path | None:
+        """Returns the file of the data, None when a server keeps them."""
+        return self._path
 
     def present(self, given: "sa.ColumnElement[int]") -> "sa.ColumnElement[int]":
         """Returns the moment that leases are compared with, in microseconds.
@@ -108,6 +128,7 @@ class Database:
         """Gives a connection like `write()` for changing tables: remaking one does not cascade to other rows."""
         if self._lock_path is None:
             async with self.write() as connection:
+                await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
                 yield connection
             return
         async with self._turn, self._across_processes(), _reachable(), self._writers.connect() as connection:
@@ -138,14 +159,26 @@ class Database:
         if self._lock_file is None:
             assert self._lock_path is not None
             self._lock_file = self._lock_path.open("w")
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            await asyncio.to_thread(fcntl.flock, self._lock_file, fcntl.LOCK_EX)
+        await _locked(self._lock_file)
         try:
             yield
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+
+async def _locked(file: TextIO) -> None:
+    """Waits for the lock by asking again: a thread that waits could not be called off, and would keep the lock."""
+    deadline, pause = time.monotonic() + _LOCK_SECONDS, 0.001
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise UnreachableError("the database is being written by another process that does not end") from None
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.02)
+        else:
+            return
 
 
 @asynccontextmanager
@@ -153,6 +186,8 @@ async def _reachable() -> AsyncIterator[None]:
     try:
         yield
     except OperationalError as error:
+        if _is_full(error.orig):
+            raise DiskFullError("there is no room left where the database is") from error
         raise UnreachableError(f"the database does not answer: {error.orig}") from error
     except PoolTimeoutError as error:
         raise UnreachableError("the database is too busy: no connection became free") from error
@@ -160,6 +195,10 @@ async def _reachable() -> AsyncIterator[None]:
         if type(error) is not DatabaseError:
             raise
         raise StoreError(f"the database is damaged ({error.orig}); restore a backup") from error
+
+
+def _is_full(error: object) -> bool:
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error, "sqlstate", "") == _PG_DISK_FULL
 
 
 async def _foreign_keys(connection: AsyncConnection, switch: str) -> None:

@@ -1,20 +1,21 @@
 """Deliveries and their states (docs/ledger.md): every change is an UPDATE that names the state and owner it expects."""
 
-import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.mail.throttle import ALL, Place, Throttle
 from publisher.model.delivery import Boot, Claimed, Ended, Rates
-from publisher.model.issue import OPEN, DeliveryState, IssueCounts, IssueKind, IssueState, MailText, SlotState
+from publisher.model.issue import DUE, OPEN, UNFINISHED, DeliveryState, IssueKind, IssueState, SlotState
+from publisher.model.report import Event, Meaning
 from publisher.stores import claims, endings
+from publisher.stores.bounces import record
 from publisher.stores.claims import PLAIN_MESSAGE, STANDS, wanted
-from publisher.stores.database import Database, maybe_moment, micros, moment
+from publisher.stores.database import Database, micros, moment
+from publisher.stores.outlook import Outlook
 from publisher.stores.readers import lock_planning
 from publisher.stores.schema import (
     boots,
@@ -27,12 +28,10 @@ from publisher.stores.schema import (
     variants,
 )
 
-_UNFINISHED = (IssueState.PLANNING, IssueState.HELD, IssueState.SENDING, IssueState.PAUSED)
 _SANDBOXED = "sandbox"
 _UNBALANCED = "balance: there are not as many deliveries as were planned"
 _UNLIMITED = Rates()
 _MICROSECOND = timedelta(microseconds=1)
-_REASONS = msgspec.json.Decoder(tuple[str, ...])
 _LANE = timedelta(hours=1)
 """A domain's lane is forgotten when nothing was put off for so long."""
 
@@ -41,7 +40,7 @@ _NEVER_MAILED = sa.select(suppressions.c.address_hash).where(
 )
 
 
-class Deliveries:
+class Deliveries(Outlook):
     """The rows of every issue: claimed, marked, recorded, recovered.
 
     Issues planned in the sandbox go to its inbox only, the others to real people only: what is of the other mode
@@ -53,28 +52,11 @@ class Deliveries:
 
         `sandbox`: whether mail goes to the sandbox's inbox at present.
         """
-        self._database = database
+        super().__init__(database, sandbox=sandbox)
         self._address_hash = address_hash
-        self._sandbox = sandbox
-        self._being_sent = sa.and_(issues.c.state == IssueState.SENDING, issues.c.sandbox.is_(sandbox))
         self._begun = _begun(database, sandbox)
 
     # The sandbox -----------------------------------------------------------------------------------------------------
-
-    def bar(self, *, sandbox: bool) -> str | None:
-        """Returns why an issue planned with the sandbox on or off cannot be delivered at present; None: it can."""
-        if sandbox is self._sandbox:
-            return None
-        if sandbox:
-            return "planned in the sandbox: real people do not get it"
-        return "planned for real people: it waits until the sandbox is off"
-
-    async def barred(self, issue: int) -> str | None:
-        """Returns why an unfinished issue cannot be delivered at present; None: it can, or has come to its end."""
-        query = sa.select(issues.c.sandbox).where(issues.c.id == issue, issues.c.state.in_(_UNFINISHED))
-        async with self._database.read() as connection:
-            sandbox = await connection.scalar(query)
-        return None if sandbox is None else self.bar(sandbox=sandbox)
 
     async def leave_sandbox(self, now: datetime) -> tuple[int, ...]:
         """Cancels what the sandbox left unfinished, once mail goes to real people; returns the issues' numbers."""
@@ -84,7 +66,7 @@ class Deliveries:
             await lock_planning(self._database, connection)
             left = await connection.scalars(
                 sa.update(issues)
-                .where(issues.c.sandbox.is_(True), issues.c.state.in_(_UNFINISHED))
+                .where(issues.c.sandbox.is_(True), issues.c.state.in_(UNFINISHED))
                 .values(state=IssueState.CANCELLED, finished_at=micros(now), stop_reason=_SANDBOXED)
                 .returning(issues.c.id)
             )
@@ -201,6 +183,26 @@ class Deliveries:
                 )
             )
 
+    async def disown(self, boot: Boot, held: Collection[int], now: datetime) -> int:
+        """Gives back what is claimed in this process's name without its knowing: the claim's commit got lost."""
+        async with self._database.write() as connection:
+            result = await connection.execute(
+                sa.update(deliveries)
+                .where(
+                    deliveries.c.boot_id == boot.id,
+                    deliveries.c.state == DeliveryState.CLAIMED,
+                    deliveries.c.id.not_in(held),
+                )
+                .values(
+                    state=DeliveryState.PENDING,
+                    attempts=deliveries.c.attempts - 1,
+                    next_at=micros(now),
+                    boot_id=None,
+                    lease_until=None,
+                )
+            )
+            return result.rowcount
+
     # Marks -----------------------------------------------------------------------------------------------------------
 
     async def mark(
@@ -290,92 +292,6 @@ class Deliveries:
                 sa.update(issues).where(settled).values(state=IssueState.PAUSED, stop_reason=_UNBALANCED)
             )
         return numbers
-
-    async def next_wake(self, *, resend_after: timedelta, resend_all_kinds: bool) -> datetime | None:
-        """Returns when the next delivery is due, None when none is; may be past."""
-
-        def first(column: sa.ColumnElement[int], *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-            first_of_issue = (
-                sa.select(sa.func.min(column))
-                .where(deliveries.c.issue_id == issues.c.id, *conditions)
-                .correlate(issues)
-                .scalar_subquery()
-            )
-            return sa.select(sa.func.min(first_of_issue)).where(self._being_sent)
-
-        doubtful = (deliveries.c.state == DeliveryState.UNCERTAIN, deliveries.c.resends == 0)
-        resent = first(deliveries.c.ended_at, *doubtful)
-        async with self._database.read() as connection:
-            due = [await connection.scalar(first(deliveries.c.next_at, deliveries.c.state == s)) for s in DUE]
-            uncertain = await connection.scalar(resent if resend_all_kinds else resent.where(PLAIN_MESSAGE))
-        if uncertain is not None:
-            due.append(uncertain + resend_after // timedelta(microseconds=1))
-        return min((moment(at) for at in due if at is not None), default=None)
-
-    async def next_due(self, issue: int | None) -> datetime | None:
-        """Returns when the next delivery is due that nobody has tried yet, of an issue being sent or of any.
-
-        What is stale is not due: it must be decided anew first.
-        """
-        query = (
-            sa.select(sa.func.min(deliveries.c.next_at))
-            .join(issues, issues.c.id == deliveries.c.issue_id)
-            .join(variants, variants.c.id == deliveries.c.variant_id)
-            .where(self._being_sent, deliveries.c.state == DeliveryState.PENDING, sa.not_(variants.c.stale))
-        )
-        if issue is not None:
-            query = query.where(deliveries.c.issue_id == issue)
-        async with self._database.read() as connection:
-            return maybe_moment(await connection.scalar(query))
-
-    async def standing(self, issue: int) -> str | None:
-        """Returns why an issue is paused or held; None: it is not."""
-        query = sa.select(issues.c.state, issues.c.stop_reason, issues.c.hold_reasons).where(issues.c.id == issue)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
-        if row is None or row.state not in (IssueState.PAUSED, IssueState.HELD):
-            return None
-        return row.stop_reason or "; ".join(_REASONS.decode(row.hold_reasons)) or str(row.state)
-
-    # Reading ---------------------------------------------------------------------------------------------------------
-
-    async def mail(self, variant: int) -> MailText:
-        """Returns a variant's words."""
-        query = sa.select(variants.c.subject, variants.c.preheader, variants.c.html, variants.c.text)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query.where(variants.c.id == variant))).one()
-        return MailText(
-            subject=row.subject,
-            preheader=row.preheader,
-            html=zlib.decompress(row.html).decode(),
-            text=zlib.decompress(row.text).decode(),
-        )
-
-    async def counts(self, issue: int) -> IssueCounts:
-        """Returns an issue's deliveries by outcome."""
-        query = (
-            sa.select(deliveries.c.state, sa.func.count())
-            .where(deliveries.c.issue_id == issue)
-            .group_by(deliveries.c.state)
-        )
-        async with self._database.read() as connection:
-            by_state = {DeliveryState(state): number for state, number in await connection.execute(query)}
-        return _counts(by_state)
-
-    async def unsettled(self, issue: int | None) -> dict[DeliveryState, int]:
-        """Returns how many deliveries of the issues being sent, or of one of them, are in each state but accepted."""
-        query = (
-            sa.select(deliveries.c.state, sa.func.count())
-            .join(issues, issues.c.id == deliveries.c.issue_id)
-            .where(
-                self._being_sent,
-                deliveries.c.state.in_([*OPEN, DeliveryState.UNCERTAIN]),
-                *([] if issue is None else [issues.c.id == issue]),
-            )
-            .group_by(deliveries.c.state)
-        )
-        async with self._database.read() as connection:
-            return {DeliveryState(state): number for state, number in await connection.execute(query)}
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
@@ -505,18 +421,4 @@ async def _cancel(connection: AsyncConnection, numbers: Sequence[int], now: date
         sa.update(slots)
         .where(slots.c.id.in_(planned), slots.c.state == SlotState.GRANTED)
         .values(state=SlotState.ISSUED)
-    )
-
-
-def _counts(by_state: dict[DeliveryState, int]) -> IssueCounts:
-    def total(states: Iterable[DeliveryState]) -> int:
-        return sum(by_state.get(state, 0) for state in states)
-
-    return IssueCounts(
-        planned=sum(by_state.values()),
-        accepted=total([DeliveryState.ACCEPTED]),
-        deferred=total(OPEN),
-        rejected=total([DeliveryState.REJECTED, DeliveryState.EXPIRED, DeliveryState.CANCELLED]),
-        suppressed=total([DeliveryState.SUPPRESSED]),
-        uncertain=total([DeliveryState.UNCERTAIN]),
     )

@@ -15,7 +15,8 @@ from publisher.stores.schema import deliveries
 _OWNED = sa.update(deliveries).where(
     deliveries.c.id == sa.bindparam("b_id"),
     deliveries.c.boot_id == sa.bindparam("b_boot"),
-    deliveries.c.state == sa.bindparam("b_was"),
+    # A beginning whose commit got lost may be durable all the same: no body went, so this end is of both states.
+    sa.or_(deliveries.c.state == sa.bindparam("b_was"), deliveries.c.state == sa.bindparam("b_perhaps")),
 )
 _LEFT = _OWNED.values(
     state=sa.bindparam("b_state"),
@@ -48,6 +49,7 @@ def _left(boot: Boot, end: Ended) -> dict[str, object]:
         "b_id": end.number,
         "b_boot": boot.id,
         "b_was": end.was.value,
+        "b_perhaps": DeliveryState.IN_FLIGHT.value,
         "b_state": end.outcome.state.value,
         "b_uncounted": 0 if end.outcome.counts else 1,
         "b_next_at": micros(end.next_at),

@@ -404,6 +404,18 @@ class Issues:
             hold_reasons=msgspec.json.encode([reason]).decode(),
         )
 
+    async def hold_all(self, reason: str) -> tuple[int, ...]:
+        """Stops every issue of a newsletter that is being sent to real people; returns their numbers."""
+        being_sent = issues.c.state.in_((IssueState.SENDING.value, IssueState.PAUSED.value))
+        statement = (
+            issues.update()
+            .where(being_sent, issues.c.kind != IssueKind.MESSAGE.value, issues.c.sandbox.is_(False))
+            .values(state=IssueState.HELD.value, hold_reasons=msgspec.json.encode([reason]).decode())
+            .returning(issues.c.id)
+        )
+        async with self._database.write() as connection:
+            return tuple(sorted(await connection.scalars(statement)))
+
     async def release(self, issue: int, now: datetime) -> bool:
         """Lets a held or paused issue go: its alarms count anew, and a relay that is left alone is tried at once."""
         stopped = (IssueState.HELD.value, IssueState.PAUSED.value)

@@ -11,7 +11,7 @@ from publisher.stores.schema import deliveries, delivery_events, issues, relays
 
 _RELAY = "relay: "
 _COMPLAINT = "complaint"
-_BOUNCED = ("hard", "bounce", "hard_bounce")
+_BOUNCED = ("hard",)
 _TURNED_DOWN = ("refused", "content")
 _DEAD = "address"
 
@@ -113,7 +113,9 @@ class Stops:
         events = (
             sa.select(
                 sa.func.count(sa.distinct(deliveries.c.id)).filter(delivery_events.c.kind == _COMPLAINT),
-                sa.func.count(sa.distinct(deliveries.c.id)).filter(delivery_events.c.kind.in_(_BOUNCED)),
+                sa.func.count(sa.distinct(deliveries.c.id)).filter(
+                    delivery_events.c.kind.in_(_BOUNCED), deliveries.c.state != DeliveryState.REJECTED
+                ),
             )
             .join(deliveries, deliveries.c.id == delivery_events.c.delivery_id)
             .where(deliveries.c.issue_id == issue, delivery_events.c.at >= since)

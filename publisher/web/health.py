@@ -1,5 +1,6 @@
 """`/healthz`: alive. `/readyz`: able to work. Neither fails because a relay is down."""
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from publisher.app import App
+from publisher.disk import Disk
 from publisher.errors import PublisherError
 
+_DATABASE_SECONDS = 3.0
 _FIELDS = {"cache-control": "no-store"}
 
 
@@ -31,9 +34,14 @@ def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
     async def ready(_request: Request) -> JSONResponse:
         faults = dict(vitals.faults)
         try:
-            await app.facts.put("ready_at", app.clock.now().isoformat())
+            async with asyncio.timeout(_DATABASE_SECONDS):
+                await app.facts.put("ready_at", app.clock.now().isoformat())
         except PublisherError as error:
             faults["database"] = str(error)
+        except TimeoutError:
+            faults["database"] = f"the database does not answer within {_DATABASE_SECONDS:g} seconds"
+        if stop := Disk(app.state).stop():
+            faults["disk"] = stop.reason
         if _identity(app.state) != begun_with:
             faults["state"] = "var/ is no longer the folder that this process began with; restart it"
         return JSONResponse({"ready": not faults, "faults": faults}, 503 if faults else 200, headers=_FIELDS)

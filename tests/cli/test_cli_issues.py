@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -333,3 +334,28 @@ def test_a_real_issue_waits_while_the_sandbox_is_on(publication: Publication) ->
     told = publication.json("status")[1]
     assert [stop["code"] for stop in told["stopped"]] == ["relay"]
     assert "stopped    relay: 3 failures in a row" in publication("status")[1]
+
+
+def test_a_copy_mails_nobody_until_it_is_confirmed(
+    publication: Publication, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the original has under way is held in the copy: somebody decides whether it had gone out already."""
+    publication.story("Harbour")
+    configure(publication, "sandbox = true", "sandbox = false\nport = 1")
+    assert publication.json("send", "daily", "--yes")[1]["deferred"] == 2
+    shutil.copytree(publication.folder, tmp_path / "copy")
+    copy = Publication(tmp_path / "copy", capfd)
+    told = copy.json("status")[1]
+    assert [stop["code"] for stop in told["stopped"]] == ["copy", "relay"]
+    assert "publisher migrate --confirm-copy" in copy("status")[1]
+    assert copy.json("send", "daily")[1]["accepted"] == 0
+    assert copy("issues", "cancel", "1")[0] == 0
+    copy.story("Quay")
+    held = copy.json("send", "daily")[1]["held"]
+    assert "restored: this is a restored copy; it mails nobody until told" in held
+    assert copy.json("send", "daily", "--yes")[1]["deferred"] == 2
+    confirmed = copy.json("migrate", "--confirm-copy")[1]
+    assert confirmed["held"] == [2]
+    assert copy.json("issues", "show", "2")[1]["held"] == ["restored: it may have gone out from where this was copied"]
+    assert "copy" not in [stop["code"] for stop in copy.json("status")[1]["stopped"]]
+    assert "copy" not in [stop["code"] for stop in publication.json("status")[1]["stopped"]]

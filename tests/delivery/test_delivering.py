@@ -20,8 +20,8 @@ from publisher.model.delivery import Boot, Policy
 from publisher.model.issue import IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
 from publisher.model.text import Localized
+from publisher.ports import Guard, Reserve
 from publisher.services import deliver
-from publisher.ports import Guard
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.stores.database import Database, micros
@@ -52,7 +52,14 @@ class Desk:
     """A delivery service with its clock, store and relay."""
 
     def __init__(
-        self, database: Database, relay: ScriptedRelay, policy: Policy, *, sandbox: bool, guards: Sequence[Guard] = ()
+        self,
+        database: Database,
+        relay: ScriptedRelay,
+        policy: Policy,
+        *,
+        sandbox: bool,
+        guards: Sequence[Guard] = (),
+        reserve: Reserve | None = None,
     ) -> None:
         daily = Newsletter(id="daily", title=Localized.of("Daily digest"), sender="Daily <daily@example.org>")
         site = Site(title="Example", url="https://news.example.org")
@@ -76,6 +83,7 @@ class Desk:
             stops=Stops(database, sandbox=sandbox),
             relay="relay:25",
             guards=guards,
+            reserve=reserve,
         )
 
     @asynccontextmanager
@@ -98,10 +106,14 @@ async def desk(
     *,
     sandbox: bool = False,
     guards: Sequence[Guard] = (),
+    reserve: Reserve | None = None,
 ) -> AsyncIterator[tuple[Desk, ScriptedRelay]]:
     """Gives a service and its relay."""
     async with ScriptedRelay(script or {}, extensions=("PIPELINING",)).running() as relay:
-        yield Desk(database, relay, policy or Policy(connections=2), sandbox=sandbox, guards=guards), relay
+        yield (
+            Desk(database, relay, policy or Policy(connections=2), sandbox=sandbox, guards=guards, reserve=reserve),
+            relay,
+        )
 
 
 async def until(condition: Callable[[], object], seconds: float = 8.0) -> None:

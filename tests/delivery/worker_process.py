@@ -1,20 +1,26 @@
 """The real delivery in a process of its own that may be killed, from outside or by itself at an exact point.
 
-Arguments: DATABASE-FOLDER PORT CONNECTIONS RESEND-AFTER [POINT NUMBER]. Runs until SIGTERM.
-POINT is where it kills itself, when it comes there for the NUMBERth time:
-claimed, before_mark, marked, sent, recorded.
+What is watched is wrapped here: the store, the transport and the socket that the process is given. The sender
+itself is the one that production runs, and knows nothing of it.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import uuid
+from asyncio import selector_events
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
 
 from publisher.engines.local import LocalEngine
+from publisher.errors import UnreachableError
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Catalogue, Newsletter, Site
@@ -24,11 +30,169 @@ from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
+from publisher.stores.issues import Issues
+from publisher.stores.schema import deliveries, issues
 from publisher.stores.stops import Stops
 from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 
 KEY = b"k" * 32
+_EVERY_SECONDS = 0.05
+_ALL = 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What a worker is to do, and where it is to die."""
+
+    folder: str
+    url: str = "sqlite:///publisher.db"
+    port: int = 0
+    connections: int = 4
+    resend: bool = True
+    resend_after: float = 0.2
+    lease: float = 1200.0
+    rate: int = 0
+    home: str = "/publication"
+    """The folder whose lock this worker would hold."""
+    point: str = ""
+    """Where it kills itself; empty: nowhere."""
+    number: int = 1
+    """At which message, or which time."""
+    until_done: bool = False
+    """Ends by itself once no issue is being sent."""
+    plan: str = ""
+    """The moment to plan for first; empty: nothing is planned."""
+    log: str = ""
+    poison: int = 0
+    """The subscriber whose mail kills the process that makes it."""
+
+
+class Killer:
+    """Kills this process at one point."""
+
+    def __init__(self, point: str, number: int) -> None:
+        self._point = point
+        self._left = number
+        self.goal = number
+        self.armed = ""
+        """The point that the next commit is, if any."""
+
+    def at(self, point: str, messages: int = 1) -> None:
+        """Says where we are, and for how many messages."""
+        if point == self._point and messages:
+            self._left -= messages
+            if self._left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def watches(self, point: str) -> bool:
+        """Returns whether this is the point."""
+        return point == self._point
+
+
+class KilledDeliveries(Deliveries):
+    """The store, watched."""
+
+    killer: Killer
+    recorded = 0
+
+    async def claim(self, *arguments: Any, **options: Any) -> list[Claimed]:
+        rows = await super().claim(*arguments, **options)
+        self.killer.at("claimed", len(rows))
+        return rows
+
+    async def mark(
+        self, boot: Boot, now: datetime, begun: Sequence[Claimed], ended: Sequence[Ended], *, margin: timedelta
+    ) -> set[int]:
+        self.killer.at("before_mark", len(begun))
+        granted = await super().mark(boot, now, begun, ended, margin=margin)
+        self.killer.at("marked", len(granted))
+        recorded = sum(end.outcome.state == "accepted" for end in ended)
+        self.recorded += recorded
+        self.killer.at("recorded", recorded)
+        return granted
+
+    async def recover(self, *arguments: Any, **options: Any) -> int:
+        self.killer.armed = "recovering"
+        recovered = await super().recover(*arguments, **options)
+        self.killer.armed = ""
+        self.killer.at("recovered", _ALL)
+        return recovered
+
+    async def finish(self, *arguments: Any, **options: Any) -> tuple[int, ...]:
+        self.killer.armed = "finishing" if self.recorded >= self.killer.goal else ""
+        done = await super().finish(*arguments, **options)
+        self.killer.armed = ""
+        self.killer.at("finished", _ALL * len(done))
+        return done
+
+
+class KilledIssues(Issues):
+    """The ledger of planning, watched."""
+
+    killer: Killer
+
+    async def begin(self, *arguments: Any, **options: Any) -> Any:
+        self.killer.armed = "issue_uncommitted"
+        begun = await super().begin(*arguments, **options)
+        self.killer.armed = ""
+        self.killer.at("issue_committed")
+        return begun
+
+    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], *more: Any) -> bool:
+        added = await super().add_deliveries(issue, rows, *more)
+        self.killer.at("rows", len(rows))
+        return added
+
+    async def finish_planning(self, *arguments: Any, **options: Any) -> Any:
+        self.killer.at("planned")
+        return await super().finish_planning(*arguments, **options)
+
+
+class KilledTransport(SmtpTransport):
+    """The connections, watched."""
+
+    killer: Killer
+
+    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
+        ending = await super().send(letter, in_flight)
+        self.killer.at("sent", int(ending.accepted))
+        return ending
+
+
+def watch_socket(killer: Killer) -> None:
+    """Lets the process die with half a body written, or with all of it and no answer read."""
+    write = selector_events._SelectorSocketTransport.write  # type: ignore[attr-defined]
+
+    def written(self: Any, data: bytes) -> None:
+        body = b"\r\n.\r\n" in bytes(data)
+        if body and killer.watches("mid_body") and killer._left == 1:
+            write(self, bytes(data)[: len(data) // 2])
+        elif body:
+            write(self, data)
+        else:
+            write(self, data)
+            return
+        killer.at("mid_body")
+        killer.at("dot")
+
+    selector_events._SelectorSocketTransport.write = written  # type: ignore[attr-defined]
+
+
+def watch_commits(database: Database, killer: Killer) -> None:
+    """Lets the process die with a transaction done and not yet committed."""
+    sa.event.listen(database._writers.sync_engine, "commit", lambda _: killer.at(killer.armed or "-", _ALL))
+
+
+class PoisonedLetters(Letters):
+    """Makes mails, but for one that kills whoever makes it."""
+
+    poison = 0
+
+    def letter(self, prepared: Any, row: Claimed, now: datetime) -> Letter:
+        if row.subscriber == self.poison:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().letter(prepared, row, now)
 
 
 class Clock:
@@ -39,92 +203,96 @@ class Clock:
         return datetime.now(UTC)
 
 
-class Killer:
-    """Kills this process at one point."""
-
-    def __init__(self, point: str, number: int) -> None:
-        self._point = point
-        self._left = number
-
-    def at(self, point: str) -> None:
-        """Says where we are."""
-        if point == self._point:
-            self._left -= 1
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-
-class KilledDeliveries(Deliveries):
-    """The store, watched."""
-
-    killer: Killer
-
-    async def claim(self, *arguments: object, **options: object) -> list[Claimed]:
-        rows = await super().claim(*arguments, **options)  # type: ignore[arg-type]
-        if rows:
-            self.killer.at("claimed")
-        return rows
-
-    async def mark(
-        self, boot: Boot, now: datetime, begun: Sequence[Claimed], ended: Sequence[Ended], *, margin: timedelta
-    ) -> set[int]:
-        if begun:
-            self.killer.at("before_mark")
-        granted = await super().mark(boot, now, begun, ended, margin=margin)
-        if granted:
-            self.killer.at("marked")
-        if ended:
-            self.killer.at("recorded")
-        return granted
-
-
-class KilledTransport(SmtpTransport):
-    """The connections, watched."""
-
-    killer: Killer
-
-    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
-        ending = await super().send(letter, in_flight)
-        self.killer.at("sent")
-        return ending
-
-
-def delivering(database: Database, port: int, connections: int, resend_after: float, killer: Killer) -> Delivering:
-    """Returns the service as `app` would make it."""
-    tokens = Tokens(KEY)
+def catalogue() -> Catalogue:
+    """Returns a publication with one newsletter."""
     site = Site(title="Example", url="https://news.example.org")
     daily = Newsletter(id="daily", title=Localized.of("Daily digest"))
-    catalogue = Catalogue(
-        site=site, sections={}, products={}, newsletters={"daily": daily}, default_access=Access.PUBLIC
-    )
-    deliveries = KilledDeliveries(database, tokens.address_hash, sandbox=False)
-    relay = Relay(host="127.0.0.1", port=port, security="none", hostname="localhost")
-    transport = KilledTransport(relay, connections, Patience.scaled(5))
-    deliveries.killer = transport.killer = killer
+    return Catalogue(site=site, sections={}, products={}, newsletters={"daily": daily}, default_access=Access.PUBLIC)
+
+
+def delivering(orders: Orders, database: Database, killer: Killer) -> Delivering:
+    """Returns the service as `app` would make it."""
+    tokens = Tokens(KEY)
+    sandbox = bool(orders.plan)
+    store = KilledDeliveries(database, tokens.address_hash, sandbox=sandbox)
+    relay = Relay(host="127.0.0.1", port=orders.port, security="none", hostname="localhost")
+    transport = KilledTransport(relay, orders.connections, Patience.scaled(5))
+    store.killer = transport.killer = killer
+    letters = PoisonedLetters(catalogue(), "Example <news@example.org>", Links("https://news.example.org", tokens), KEY)
+    letters.poison = orders.poison
     return Delivering(
-        deliveries=deliveries,
+        deliveries=store,
         transport=transport,
-        letters=Letters(catalogue, "Example <news@example.org>", Links(site.url, tokens), KEY),
+        letters=letters,
         engine=LocalEngine(),
         clock=Clock(),
-        boot=Boot(id=uuid.uuid4().hex, folder="/publication", host="here", pid=os.getpid(), started_at=Clock().now()),
-        policy=Policy(connections=connections, resend_after=timedelta(seconds=resend_after)),
-        stops=Stops(database, sandbox=False),
+        boot=Boot(id=uuid.uuid4().hex, folder=orders.home, host="here", pid=os.getpid(), started_at=Clock().now()),
+        policy=Policy(
+            connections=orders.connections,
+            resend_uncertain=orders.resend,
+            resend_after=timedelta(seconds=orders.resend_after),
+            lease=timedelta(seconds=orders.lease),
+            rate=orders.rate,
+        ),
+        stops=Stops(database, sandbox=sandbox),
         relay="relay:25",
     )
 
 
-async def main(folder: str, port: int, connections: int, resend_after: float, killer: Killer) -> None:
-    """Delivers until SIGTERM."""
+async def plan(orders: Orders, database: Database, killer: Killer) -> None:
+    """Plans what is due, in pages of twenty readers."""
+    sys.path.append(str(Path(__file__).parents[1] / "services"))
+    from planning_world import World, newsletter, publication
+
+    class KilledWorld(World):
+        @property
+        def issues(self) -> Issues:
+            watched = KilledIssues(self.database, sandbox=self.sandbox)
+            watched.killer = killer
+            return watched
+
+    world = KilledWorld(database, publication(newsletter("daily", "daily 07:00")), page=20)
+    await world.planning.due(datetime.fromisoformat(orders.plan))
+
+
+async def main(orders: Orders) -> None:
+    """Delivers until SIGTERM, or until there is nothing left to do."""
+    killer = Killer(orders.point, orders.number)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    database = Database.open("sqlite:///publisher.db", Path(folder))
+    database = Database.open(orders.url, Path(orders.folder))
+    watch_commits(database, killer)
+    if orders.point in ("mid_body", "dot"):
+        watch_socket(killer)
     try:
-        await delivering(database, port, connections, resend_after, killer).run(stop)
+        if orders.plan:
+            await plan(orders, database, killer)
+        watching = asyncio.create_task(_stop_when_done(database, stop)) if orders.until_done else None
+        await delivering(orders, database, killer).run(stop)
+        if watching is not None:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
     finally:
         await database.close()
 
 
-if __name__ == "__main__":
-    where, number = (sys.argv[5], int(sys.argv[6])) if len(sys.argv) > 6 else ("", 0)
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), Killer(where, number)))
+async def _stop_when_done(database: Database, stop: asyncio.Event) -> None:
+    being_sent = sa.select(sa.func.count()).select_from(issues).where(issues.c.state.in_(("planning", "sending")))
+    owned = deliveries.c.state.in_(("claimed", "in_flight"))
+    open_rows = sa.select(sa.func.count()).select_from(deliveries).where(owned)
+    while True:
+        await asyncio.sleep(_EVERY_SECONDS)
+        with contextlib.suppress(UnreachableError):
+            async with database.read() as connection:
+                if not await connection.scalar(being_sent) and not await connection.scalar(open_rows):
+                    stop.set()
+                    return
+
+
+def work(orders: Orders) -> None:
+    """The process: its own end is its answer."""
+    quiet = os.open(orders.log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    asyncio.run(main(orders))

@@ -24,11 +24,13 @@ BODY_ENDS = (DeliveryState.ACCEPTED, DeliveryState.DEFERRED, DeliveryState.REJEC
 EARLY_ENDS = (DeliveryState.DEFERRED, DeliveryState.REJECTED, DeliveryState.PENDING)
 ELSEWHERE = {"suppressed", "cancelled", "expired"}
 """What the search knows nothing of: opt-outs, cancelled issues, age; nor does anybody say `issues retry` in it."""
+LOST = ("in_flight", "pending")
+"""What becomes of a mark whose commit got lost: here every commit is known."""
 REACHED = {
     (str(move.before), str(move.after))
     for move in DELIVERY_MOVES
     if move.before is not None and not {move.before, move.after} & ELSEWHERE and move.when != "issues retry"
-}
+} - {LOST}
 
 
 @dataclass(frozen=True, order=True)
@@ -97,7 +99,10 @@ class Explorer:
                 ends += [(DeliveryState.CLAIMED, end) for end in EARLY_ENDS]
                 for was, end in ends:
                     found.append(
-                        (f"{name} ends {number}", lambda b=boot, n=number, w=was, e=end: self.mark(b, end=(n, w, e)))
+                        (
+                            f"{name} ends {number} {was}",
+                            lambda b=boot, n=number, w=was, e=end: self.mark(b, end=(n, w, e)),
+                        )
                     )
         found.append(("resend", lambda: self.store.resend(NOW + LEASE, LEASE, all_kinds=True)))
         return found
@@ -161,7 +166,10 @@ def _relevant(name: str, world: World) -> bool:
     """Whether a step can do anything: a worker begins and ends its own rows only, in a state that has an end."""
     worker = name.split()[0]
     number = next((int(word) for word in name.split() if word.isdigit()), 0)
-    return not number or world.rows[number - 1].owner == worker
+    if not number:
+        return True
+    row = world.rows[number - 1]
+    return row.owner == worker and (" ends " not in name or name.endswith(f" {row.state}"))
 
 
 def _key(world: World) -> tuple[tuple[Row, ...], bool]:

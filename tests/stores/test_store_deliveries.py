@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from ledger_rows import NOW, add_issue, issue_state, row, states
-from publisher.model.delivery import Boot, Claimed, Ended, Ending, Outcome, Phase
+from publisher.model.delivery import Boot, Claimed, Ended, Ending, Outcome, Phase, Rates
 from publisher.model.issue import TERMINAL, DeliveryState, IssueCounts, IssueKind, IssueState
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
@@ -149,6 +149,28 @@ async def test_who_is_suppressed_gets_nothing_and_the_row_says_why(
     assert [each.subscriber for each in await claimed(store)] == [2]
     gone = await row(database, 1)
     assert (gone.state, gone.reason, gone.ended_at) == ("suppressed", "complaint", micros(NOW))
+
+
+async def test_several_who_have_left_are_recorded_in_one_go(database: Database, store: Deliveries) -> None:
+    issue = await add_issue(database, range(1, 5), status="unsubscribed")
+    await suppress(database, 1)
+    assert await claimed(store) == []
+    assert await states(database, issue) == {"suppressed": 4}
+
+
+async def test_a_busy_domain_is_put_off_in_one_go(database: Database, store: Deliveries) -> None:
+    """One has a place now, the others become due one after the other; a second process sees the same lanes."""
+    await add_issue(database, range(1, 6))
+    rates = Rates(per_domain=6)
+    rows = await store.claim(boot(), NOW, limit=9, lease=LEASE, rates=rates)
+    assert len(rows) == 1
+    assert rows[0].not_before is not None
+    assert abs(rows[0].not_before - NOW) < timedelta(seconds=1)
+    assert await store.claim(boot("two"), NOW, limit=9, lease=LEASE, rates=rates) == []
+    async with database.read() as connection:
+        due = list(await connection.scalars(sa.select(deliveries.c.next_at).order_by(deliveries.c.next_at)))
+    waits = [(at - micros(NOW)) / 1_000_000 for at in due]
+    assert waits == pytest.approx([0, 10.5, 21, 31.5, 42], abs=0.5)
 
 
 async def test_who_was_erased_and_came_back_is_mailed(database: Database, store: Deliveries) -> None:

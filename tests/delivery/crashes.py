@@ -1,0 +1,233 @@
+"""Workers and sinks in processes that can be killed, and the judge who reads what the sink has written."""
+
+import asyncio
+import multiprocessing
+import os
+import shutil
+import sqlite3
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sink_process
+import worker_process
+from psycopg.conninfo import conninfo_to_dict
+from worker_process import Orders
+
+from ledger_rows import add_issue
+from publisher.stores.database import Database
+
+PATIENCE = 60.0
+_PROCESSES = multiprocessing.get_context("forkserver")
+
+
+@cache
+def _start_nursery() -> None:
+    """Starts the process that workers are forked from, everything loaded; before 3.13 it does not know our path."""
+    _PROCESSES.set_forkserver_preload(["worker_process", "sink_process"])
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+class Sink:
+    """The relay's process and its log."""
+
+    def __init__(self, log: Path, delay: float = 0.0) -> None:
+        _start_nursery()
+        self._log = log
+        self.process = _PROCESSES.Process(target=sink_process.serve, args=(str(log), delay), daemon=True)
+        self.process.start()
+        told = Path(f"{log}.port")
+        deadline = time.monotonic() + PATIENCE
+        while not told.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        self.port = int(told.read_text())
+
+    def arrivals(self) -> list[tuple[float, str, str]]:
+        """Returns moment, recipient and Message-ID of every message that arrived."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        return [(float(at), recipient, identity) for recipient, identity, _, at in (line.split(" ") for line in lines)]
+
+    def copies(self) -> list[tuple[str, str]]:
+        """Returns recipient and Message-ID of every message that arrived."""
+        return [(recipient, identity) for _, recipient, identity in self.arrivals()]
+
+
+@dataclass
+class Place:
+    """Where one crash happens: a database, a sink, and the workers that come and go."""
+
+    orders: Orders
+    sink: Sink
+    workers: list[Any] = field(default_factory=list)
+
+    def start(self, **changes: Any) -> Any:
+        """Starts a worker."""
+        process = _PROCESSES.Process(
+            target=worker_process.work, args=(replace(self.orders, port=self.sink.port, **changes),), daemon=True
+        )
+        process.start()
+        self.workers.append(process)
+        return process
+
+    async def run(self, **changes: Any) -> int:
+        """Runs a worker to its end; returns its exit code, that of a killed one is negative."""
+        return await ended(self.start(**changes))
+
+    async def killed(self, point: str, number: int = 1, **changes: Any) -> None:
+        """Runs a worker that dies at a point."""
+        code = await self.run(point=point, number=number, until_done=True, **changes)
+        assert code == -9, f"{point} {number}: ended with {code}"
+
+    async def finish(self, **changes: Any) -> None:
+        """Runs a worker that nobody kills until the issue is done."""
+        assert await self.run(until_done=True, **changes) == 0
+
+    def rows(self) -> dict[str, str]:
+        """Returns the state of each recipient's delivery, by address; and that the database is whole."""
+        query = "SELECT s.address, d.state FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id"
+        return dict(self._ask(query))
+
+    def issue(self) -> tuple[str, int]:
+        """Returns state of the issue and how many deliveries were planned."""
+        ((state, expected),) = self._ask("SELECT state, expected FROM issues")
+        return str(state), int(expected)
+
+    def close(self) -> None:
+        """Ends every process that is still there."""
+        for process in [*self.workers, self.sink.process]:
+            process.kill()
+            process.join()
+
+    def _ask(self, query: str) -> list[Any]:
+        if not self.orders.url.startswith("sqlite"):
+            with psycopg.connect(self.orders.url) as connection:
+                return connection.execute(query).fetchall()
+        connection = sqlite3.connect(Path(self.orders.folder) / "publisher.db")
+        try:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+
+async def ended(process: Any) -> int:
+    """Returns the exit code once the process is gone; asked from one thread only, for it can be read just once."""
+    async with asyncio.timeout(PATIENCE):
+        while process.exitcode is None:
+            await asyncio.sleep(0.005)
+    return int(process.exitcode)
+
+
+def judge(place: Place, people: int, *, crashes: int, resend: bool = True, at_most: int | None = None) -> int:
+    """Holds the sink's log and the ledger against the promise; returns how many second copies there were."""
+    copies, rows = place.sink.copies(), place.rows()
+    bound = place.orders.connections * crashes if at_most is None else at_most
+    per_person = Counter(recipient for recipient, _ in copies)
+    state, expected = place.issue()
+    uncertain = [address for address, row in rows.items() if row == "uncertain"]
+    assert len(rows) == expected == people
+    assert set(rows.values()) <= {"accepted", "uncertain"}, Counter(rows.values())
+    assert state == ("done_with_uncertain" if uncertain else "done")
+    assert all(per_person[address] for address, row in rows.items() if row == "accepted")  # none falsely accepted
+    assert len(set(copies)) == len(per_person)  # one Message-ID each
+    assert max(per_person.values()) <= 2
+    extra = len(copies) - len(per_person)
+    if resend:
+        assert len(per_person) == people  # lost: none
+        assert uncertain == []
+        assert extra <= bound
+    else:
+        assert extra == 0
+        assert len(uncertain) <= place.orders.connections * crashes
+    return extra
+
+
+class Yard:
+    """Makes places: each its own database, copied from one that was made once."""
+
+    def __init__(self, folder: Path, people: int, postgresql: str | None, migrated: Path | str) -> None:
+        """`postgresql`: the server's URL; None: SQLite. `migrated`: an empty database of the kind, to be copied."""
+        self._migrated = migrated
+        self._folder = folder
+        self._people = people
+        self._server = postgresql
+        self._count = 0
+
+    async def prepare(self) -> None:
+        """Makes the database that every place copies: an issue to so many people, due now."""
+        if self._server is None:
+            shutil.copy(self._migrated, self._folder / "publisher.db")
+            await _planned("sqlite:///publisher.db", self._folder, self._people)
+            return
+        self._make("seed", str(conninfo_to_dict(str(self._migrated))["dbname"]))
+        await _planned(self._url("seed"), self._folder, self._people)
+
+    @asynccontextmanager
+    async def place(self, delay: float = 0.0, **orders: Any) -> AsyncIterator[Place]:
+        """Gives a place of its own."""
+        self._count += 1
+        name = f"crash{os.getpid()}_{self._count}"
+        folder = self._folder / name
+        folder.mkdir()
+        if self._server is None:
+            shutil.copy(self._folder / "publisher.db", folder / "publisher.db")
+            url = "sqlite:///publisher.db"
+        else:
+            await asyncio.to_thread(self._make, name, "seed")
+            url = self._url(name)
+        place = Place(Orders(folder=str(folder), url=url, **orders), Sink(folder / "sink.log", delay))
+        try:
+            yield place
+        finally:
+            place.close()
+            if self._server is not None:
+                await asyncio.to_thread(self._drop, name)
+
+    def _url(self, name: str) -> str:
+        assert self._server is not None
+        return self._server.replace("/postgres?", f"/{name}?")
+
+    def _make(self, name: str, template: str) -> None:
+        with self._admin() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+    def _drop(self, name: str) -> None:
+        with self._admin() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _admin(self) -> "psycopg.Connection[Any]":
+        assert self._server is not None
+        return psycopg.connect(self._server, autocommit=True)
+
+
+async def _planned(url: str, folder: Path, people: int) -> None:
+    database = Database.open(url, folder)
+    try:
+        if people:
+            await add_issue(database, range(1, people + 1), now=datetime.now(UTC) - timedelta(minutes=1))
+    finally:
+        await database.close()
+
+
+def positions(people: int) -> Iterator[int]:
+    """Returns the first message, one in the middle and the last."""
+    yield from (1, people // 2, people)
