@@ -215,6 +215,7 @@ async def _compose(
         versions=stored,
         renderer=templates,
         sandbox=settings.smtp.sandbox,
+        restored=copied,
     )
     publishing = Publishing(
         intake=Intake(source, stored, read, house),

@@ -166,7 +166,7 @@ async def test_complaints_stop_the_issue_and_a_word_lets_it_go_on(sqlite_databas
     stops = Stops(sqlite_database, sandbox=False)
     async with sqlite_database.write() as connection:
         await connection.execute(
-            sa.insert(delivery_events), [{"delivery_id": n, "kind": "complaint", "at": micros(NOW)} for n in (1, 1, 2)]
+            sa.insert(delivery_events), [{"delivery_id": n, "kind": "complaint", "at": micros(NOW)} for n in (1, 2)]
         )
     assert (await stops.tally(issue)).complaints == 2
     async with desk(sqlite_database, policy=ONE) as (service, relay):

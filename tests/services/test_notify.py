@@ -317,7 +317,7 @@ async def test_a_sudden_mass_of_corrections_is_held(sqlite_database: Database) -
     for i in range(11):
         await w.story(f"S{i}", MONDAY + timedelta(minutes=2 * i))
     await w.planning.due(SLOT)
-    await w.issues.release(1)
+    await w.issues.release(1, MONDAY)
     await w.deliver()
     for i in range(11):
         await w.revise(f"S{i}", "corrected", SAID + timedelta(seconds=i), corrections=(note(),))

@@ -344,7 +344,7 @@ async def test_a_checkout_holds_every_alert_it_makes(sqlite_database: Database) 
     await w.planning.due(MONDAY)
     await w.story("First", MONDAY + timedelta(minutes=1), urgency=1)
     (first,) = await w.planning.due(MONDAY + timedelta(minutes=2))
-    assert await w.issues.release(first.number)
+    assert await w.issues.release(first.number, MONDAY)
     await w.deliver()
     for number in range(11):
         await w.story(f"S{number}", MONDAY + timedelta(hours=1), urgency=1)
@@ -366,7 +366,7 @@ async def test_many_updates_at_once_are_held(sqlite_database: Database) -> None:
     for number in range(11):
         await w.story(f"S{number}", MONDAY + timedelta(minutes=number))
     (first,) = await w.planning.due(at("2026-10-19 05:00"))
-    assert await w.issues.release(first.number)
+    assert await w.issues.release(first.number, MONDAY)
     await w.deliver()
     for number in range(11):
         await w.revise(f"S{number}", "updated", at("2026-10-19 12:00"))
