@@ -178,6 +178,8 @@ class StaleRow:
     form: str
     stale: bool
     """All three of the variant."""
+    perhaps_there: bool
+    """Whether a first try may have arrived, and this is the second."""
     licences: tuple[Licence, ...]
     stories: tuple[StoryRef, ...]
 

@@ -26,7 +26,7 @@ from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.edition import groups
 from publisher.newsletters.schedule import Schedule, looks_back_to, parse, previous_slot, slots
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
-from publisher.ports import Articles, IssueStore, Renderer
+from publisher.ports import Articles, IssueStore, Renderer, Versions
 from publisher.services.offers import Offering, Pool
 
 _RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
@@ -110,10 +110,18 @@ _LAPSED = "the licence has ended"
 class Drafting:
     """Makes drafts; reads stories, writes nothing."""
 
-    def __init__(self, *, catalogue: Catalogue, articles: Articles, issues: IssueStore, renderer: Renderer) -> None:
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        articles: Articles,
+        versions: Versions,
+        issues: IssueStore,
+        renderer: Renderer,
+    ) -> None:
         self._catalogue = catalogue
         self._articles = articles
-        self._offering = Offering(catalogue, articles, issues)
+        self._offering = Offering(catalogue, articles, versions, issues)
         self._renderer = renderer
 
     async def pool(self, occasion: Occasion, now: datetime) -> Pool:

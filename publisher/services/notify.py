@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from publisher.editorial.access import decide, settled
-from publisher.editorial.advisories import advisories
 from publisher.editorial.notices import notes_since, standing
 from publisher.editorial.rendition import embargo_text, known_zone, needs_body, stamp_text, view
 from publisher.errors import PublisherError, UnreachableError
@@ -22,7 +21,7 @@ from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Article, Body, Correction, Status
 from publisher.model.catalogue import Catalogue
 from publisher.model.issue import IssueKind, IssueState, Mention, StoryRef, Variant
-from publisher.model.notice import Addressee, Holder, Holders, NoticeText, Opened
+from publisher.model.notice import Addressee, Holder, Holders, NoticeText, Opened, story_of
 from publisher.model.people import viewer_of
 from publisher.model.reader import Sent
 from publisher.model.view import FULL, Channel, Depth, View
@@ -112,7 +111,8 @@ class Notifying:
         `impatient`: a story need not have stood still.
         """
         grown = []
-        stories = await self._recent(now)
+        stories, waiting = await self._recent(now)
+        await self._notices.supersede(waiting - {advisory.event for _, advisory in stories}, now)
         moments = [advisory.at for _, advisory in stories if advisory.kind in _SUDDEN]
         for versions, advisory in stories:
             if advisory.at + SETTLE > now and not impatient:
@@ -139,7 +139,8 @@ class Notifying:
     async def untold(self, now: datetime) -> dict[int, list[Sent]]:
         """Returns, by subscriber, what notices will bring before any newsletter goes out: for looking ahead only."""
         found: dict[int, list[Sent]] = {}
-        for versions, advisory in await self._recent(now):
+        stories, _ = await self._recent(now)
+        for versions, advisory in stories:
             told, number = _Told(advisory, versions, ()), advisory.article.number
             # What they have of it stays as deep as it was; only the version is newer.
             ref = StoryRef(article=number, version=told.article.version, depth=Depth.HIDE, mention=Mention.CORRECTED)
@@ -153,17 +154,21 @@ class Notifying:
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when a story that just changed will have stood still; None: none is waiting."""
-        ahead = (advisory.at + SETTLE for _, advisory in await self._recent(now))
+        stories, _ = await self._recent(now)
+        ahead = (advisory.at + SETTLE for _, advisory in stories)
         return min((at for at in ahead if at > now), default=None)
 
-    async def _recent(self, now: datetime) -> list[tuple[list[Article], Advisory]]:
-        numbers = await self._notices.changed(_CHANGES, now - _WINDOW, now)
+    async def _recent(self, now: datetime) -> tuple[list[tuple[list[Article], Advisory]], set[str]]:
+        """Returns the advisories that stand and are recent or still being told, and all events still being told."""
+        waiting = set(await self._notices.unfinished(IssueKind.NOTICE))
+        numbers = {*await self._notices.changed(_CHANGES, now - _WINDOW, now), *map(story_of, waiting)}
         found = []
         for number, versions in (await self._versions.versions(numbers)).items():
             advisory = standing(versions)
-            if advisory is not None and advisory.at > now - _WINDOW:
+            if advisory is not None and (advisory.at > now - _WINDOW or advisory.event in waiting):
                 found.append((number, versions, advisory))
-        return [(versions, advisory) for _, versions, advisory in sorted(found, key=lambda one: (one[2].at, one[0]))]
+        ordered = sorted(found, key=lambda one: (one[2].at, one[0]))
+        return [(versions, advisory) for _, versions, advisory in ordered], waiting
 
     def _held(self, moments: Sequence[datetime], advisory: Advisory) -> tuple[str, ...]:
         if self._sandbox:
@@ -175,8 +180,6 @@ class Notifying:
     async def _tell(self, told: _Told, now: datetime) -> int | None:
         """Brings one advisory's issue up to date; returns it when somebody was added."""
         advisory, article = told.advisory, told.article
-        others = {one.event for one in advisories(told.versions)} - {advisory.event}
-        await self._notices.supersede(others, now)
         subject = label(f"advisory_{advisory.kind.value}", self._site_language, title=article.title, ref=article.number)
         issue = await self._notices.begin(advisory.event, IssueKind.NOTICE, subject, now)
         if issue.sandbox is not self._sandbox or issue.state is IssueState.CANCELLED:

@@ -102,6 +102,9 @@ class Revising:
             return await self._revisions.give_up(alike.numbers, alike.variant, now)
         if selection.refs == stories and not alike.rows[0].stale:
             return await self._revisions.confirm(alike.numbers, alike.variant, now)
+        if alike.rows[0].perhaps_there:
+            # Replaced, nobody would know any more what they may have, and must be told of. The rest is pending again.
+            return await self._revisions.give_up(alike.numbers, alike.variant, now)
         outcome = Outcome(language=alike.rows[0].language, form=alike.rows[0].form, selection=selection)
         return await self._replace(issue, occasion, outcome, alike, now)
 
@@ -114,10 +117,10 @@ class Revising:
 
 
 def _alike(rows: Sequence[StaleRow]) -> Iterator[_Alike]:
-    def same(row: StaleRow) -> tuple[int, int, str]:
-        return row.issue, row.variant, repr([_terms(licence) for licence in row.licences])
+    def same(row: StaleRow) -> tuple[int, int, bool, str]:
+        return row.issue, row.variant, row.perhaps_there, repr([_terms(licence) for licence in row.licences])
 
-    for (issue, variant, _), some in groupby(sorted(rows, key=same), key=same):
+    for (issue, variant, *_), some in groupby(sorted(rows, key=same), key=same):
         yield _Alike(issue, variant, tuple(some))
 
 

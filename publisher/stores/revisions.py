@@ -17,6 +17,7 @@ from publisher.stores.readers import lock_planning
 from publisher.stores.schema import deliveries, issues, licences, variant_readers, variant_stories, variants
 
 NOTHING_LEFT = "nothing left"
+PERHAPS_THERE = "may have arrived"
 
 
 def unfit(now: datetime) -> sa.ColumnElement[bool]:
@@ -53,6 +54,7 @@ class Revisions:
                 deliveries.c.issue_id,
                 deliveries.c.variant_id,
                 deliveries.c.subscriber_id,
+                deliveries.c.resends,
                 variants.c.language,
                 variants.c.form,
                 variants.c.stale,
@@ -100,8 +102,9 @@ class Revisions:
             return (await connection.execute(_waiting(rows, variant).values(decided_at=micros(now)))).rowcount
 
     async def give_up(self, rows: Collection[int], variant: int, now: datetime) -> int:
-        """Ends waiting deliveries that have nothing left to bring; returns how many they were."""
-        values = {"state": DeliveryState.CANCELLED, "reason": NOTHING_LEFT, "ended_at": micros(now)}
+        """Ends waiting deliveries that are not to go any more; returns how many they were."""
+        reason = sa.case((deliveries.c.resends > 0, PERHAPS_THERE), else_=NOTHING_LEFT)
+        values = {"state": DeliveryState.CANCELLED, "reason": reason, "ended_at": micros(now)}
         async with self._database.write() as connection:
             return (await connection.execute(_waiting(rows, variant).values(**values))).rowcount
 
@@ -146,6 +149,7 @@ def _stale(row: Any, held: Sequence[Licence], stories: tuple[StoryRef, ...]) -> 
         language=row.language,
         form=row.form,
         stale=row.stale,
+        perhaps_there=row.resends > 0,
         licences=tuple(held),
         stories=stories,
     )

@@ -147,7 +147,13 @@ class World:
 
     @property
     def drafting(self) -> Drafting:
-        return Drafting(catalogue=self.catalogue, articles=self.articles, issues=self.issues, renderer=self.renderer)
+        return Drafting(
+            catalogue=self.catalogue,
+            articles=self.articles,
+            versions=self.articles,
+            issues=self.issues,
+            renderer=self.renderer,
+        )
 
     @property
     def planning(self) -> Planning:
