@@ -268,20 +268,21 @@ class Issues:
             return {number: (version, moment(at)) for number, version, at in await connection.execute(query)}
 
     async def real_recipients(self, cohort: int | None = None) -> int | None:
-        """Returns how many real people got the last issue (of a cohort, or of any); None when there was none."""
+        """Returns how many real people got the last issue (of a cohort, or of any); None when there was none.
+
+        A story that went out ahead of its hour counts as one; what is told of stories does not, nor does service mail.
+        """
+        kinds = [IssueKind.DIGEST.value, IssueKind.EMBARGO.value]
         query = (
             sa.select(issues.c.expected)
-            .join(slots, slots.c.id == issues.c.slot_id)
-            .where(
-                issues.c.kind == IssueKind.DIGEST.value,
-                issues.c.sandbox.is_(False),
-                issues.c.state.in_(_LET_GO),
-            )
+            .where(issues.c.kind.in_(kinds), issues.c.sandbox.is_(False), issues.c.state.in_(_LET_GO))
             .order_by(issues.c.id.desc())
             .limit(1)
         )
-        if cohort is not None:
-            query = query.where(slots.c.cohort_id == cohort)
+        if cohort is None:
+            query = query.where(issues.c.expected > 0)
+        else:
+            query = query.join(slots, slots.c.id == issues.c.slot_id).where(slots.c.cohort_id == cohort)
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar()
 
