@@ -164,9 +164,7 @@ async def _compose(
     inbox = Inbox(state / "inbox")
     letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder))
     engine = LocalEngine()
-    drafting = Drafting(
-        catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=templates
-    )
+    drafting = Drafting(catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=templates)
     planning = Planning(
         catalogue=catalogue,
         issues=issues,

@@ -58,6 +58,7 @@ class Service:
         """Runs until `stop`; `ready` is told the address once everything stands."""
         listener = listen(self._app.settings.http.host, self._app.settings.http.port)
         try:
+            await self._app.planning.begin(self._app.clock.now())
             await self._app.publishing.open()
             await self._refresh()
             self._scheduler.start()

@@ -14,6 +14,8 @@ from publisher.ports import Articles, IssueStore, Versions
 
 SETTLE = timedelta(seconds=2)
 """How long a story's text must stand still before it is mailed (decisions 5)."""
+FLASH = 1
+"""Urgency up to which an update goes out at once too (editorial §2)."""
 _CORRECTING = ("corrected", "released")
 """Changes that may say what was wrong."""
 _Changes = Mapping[int, tuple[int, datetime]]
@@ -50,8 +52,10 @@ class Offering:
 
     async def story(self, number: int, after: datetime, now: datetime) -> Pool:
         """Returns the one story that an instant newsletter is about, once it stands still."""
-        history = _History(updated=await self._issues.changes("updated", after, now), corrected={}, withdrawn={})
-        return self._pool((await self._articles.by_numbers([number])).values(), history, now)
+        stories = (await self._articles.by_numbers([number])).values()
+        flash = any(story.urgency <= FLASH for story in stories)
+        updated = await self._issues.changes("updated", after, now) if flash else {}
+        return self._pool(stories, _History(updated=updated, corrected={}, withdrawn={}), now)
 
     async def between(
         self, after: datetime, until: datetime, now: datetime, *, early: datetime | None, impatient: bool

@@ -374,9 +374,7 @@ async def _there(connection: AsyncConnection, issue: int, first: int, last: int)
     return set((await connection.execute(query)).scalars())
 
 
-async def _move(
-    connection: AsyncConnection, issue: int, rows: Sequence[tuple[int, int, bool]], now: datetime
-) -> int:
+async def _move(connection: AsyncConnection, issue: int, rows: Sequence[tuple[int, int, bool]], now: datetime) -> int:
     """Points rows that wait with a stale variant to a new one: the same mail to the same person, said anew.
 
     Those that gave way to news wait again; returns how many they are.
