@@ -217,7 +217,7 @@ class Notices:
             await connection.execute(issues.update().where(issues.c.id == issue).values(window_until=micros(now)))
 
     async def unfinished(self, kind: IssueKind) -> list[str]:
-        """Returns the events of issues of a kind, in the present mode, that have not come to their end, oldest first."""
+        """Returns the events of a kind's issues of the present mode that have not come to their end, oldest first."""
         query = sa.select(issues.c.event).where(
             issues.c.state.in_([state.value for state in UNFINISHED]),
             issues.c.kind == kind.value,

@@ -7,9 +7,7 @@ from planning_world import World, at, newsletter, publication
 
 from publisher.model.article import Correction, Status
 from publisher.model.issue import DeliveryState
-from publisher.services.revise import Revising
 from publisher.stores.database import Database
-from publisher.stores.facts import Facts
 from publisher.stores.revisions import Revisions
 from publisher.stores.schema import deliveries, variants
 
@@ -31,19 +29,6 @@ async def sent(database: Database, *, sandbox: bool = True) -> World:
     await w.issues.release(1)
     await w.deliver()
     return w
-
-
-def revising(w: World) -> Revising:
-    """Returns what makes waiting mail right again."""
-    return Revising(
-        planning=w.planning,
-        drafting=w.drafting,
-        issues=w.issues,
-        articles=w.articles,
-        revisions=Revisions(w.database, sandbox=w.sandbox),
-        facts=Facts(w.database),
-        setting="as it was",
-    )
 
 
 async def told(w: World) -> list[tuple[str, ...]]:
@@ -165,7 +150,7 @@ async def test_a_digest_tried_again_brings_no_killed_story(sqlite_database: Data
     await w.revise("T", "killed", now, recalls=True, status=Status.KILLED, kill_reason="wrong")
     assert await w.issues.retry(2, now + HOUR) == 1
     assert len(await Revisions(w.database, sandbox=True).doubtful(now + HOUR, 10)) == 1
-    await revising(w).run(now + HOUR)
+    await w.revising().run(now + HOUR)
     assert (await w.got())["ada"][-1] == "daily daily:2026-10-20: U"
 
 
@@ -194,7 +179,7 @@ async def test_a_mail_that_may_have_arrived_is_not_forgotten(sqlite_database: Da
         mine = deliveries.c.issue_id == 2
         await connection.execute(deliveries.update().where(mine).values(state="deferred", resends=1))
     await w.revise("T", "killed", slot + HOUR, recalls=True, status=Status.KILLED, kill_reason="wrong")
-    await revising(w).run(slot + HOUR)
+    await w.revising().run(slot + HOUR)
     await w.announcing.due(slot + HOUR + SOON)
     assert [row[0] for row in await told(w)] == ["kill:2"]
     await w.planning.due(slot + timedelta(days=1))
@@ -243,6 +228,6 @@ async def test_a_mail_in_doubt_that_is_tried_again_by_hand_stays_in_doubt(sqlite
     await w.deliver(DeliveryState.UNCERTAIN)
     assert await w.issues.retry(2, slot + HOUR) == 1
     await w.revise("T", "killed", slot + HOUR, recalls=True, status=Status.KILLED, kill_reason="wrong")
-    await revising(w).run(slot + HOUR)
+    await w.revising().run(slot + HOUR)
     await w.announcing.due(slot + HOUR + SOON)
     assert [row[0] for row in await told(w)] == ["kill:2"]

@@ -6,10 +6,7 @@ from planning_world import World, at, newsletter, publication
 
 from publisher.model.article import Status
 from publisher.model.catalogue import Filter
-from publisher.services.revise import Revising
 from publisher.stores.database import Database
-from publisher.stores.facts import Facts
-from publisher.stores.revisions import Revisions
 
 MONDAY = at("2026-10-19 04:00")
 OUT = at("2026-10-19 06:00")
@@ -32,16 +29,7 @@ async def test_a_story_that_was_held_on_its_way_goes_out_when_it_is_released(sql
     await w.due(OUT + SOON)
     await w.defer("bora")
     await w.revise("S", "held", OUT + MINUTE, recalls=True, status=Status.HELD)
-    revising = Revising(
-        planning=w.planning,
-        drafting=w.drafting,
-        issues=w.issues,
-        articles=w.articles,
-        revisions=Revisions(w.database, sandbox=True),
-        facts=Facts(w.database),
-        setting="as it was",
-    )
-    assert await revising.run(OUT + MINUTE) == 1
+    assert await w.revising().run(OUT + MINUTE) == 1
     await w.due(OUT + MINUTE + SOON)
     await w.revise("S", "released", OUT + 2 * MINUTE, recalls=True, status=Status.PUBLISHED)
     for second in (2, 3):
