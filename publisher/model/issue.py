@@ -61,6 +61,8 @@ TERMINAL = frozenset(
 DUE = frozenset({DeliveryState.PENDING, DeliveryState.DEFERRED})
 """States in which a delivery waits for its turn."""
 OPEN = frozenset({DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.IN_FLIGHT, DeliveryState.DEFERRED})
+MAY_GO = OPEN | {DeliveryState.UNCERTAIN}
+"""States from which a delivery may be sent, again or for the first time."""
 COVERS = OPEN | {DeliveryState.UNCERTAIN, DeliveryState.ACCEPTED}
 """States in which a delivery reserves, or has brought, its stories to the reader (decisions 2)."""
 

@@ -159,9 +159,9 @@ class Embargoes:
 
         `under` are the versions that name this one.
         """
-        there = await self._notices.told(issue.number, some.first, some.last)
+        there = await self._notices.told(issue.number, some.first, some.last, now)
         have = {h.number for h in some.holders if h.newest in under}
-        anew = {number for number, stale in there.items() if stale}
+        anew = {number for number, unfit in there.items() if unfit}
         waiting = [n for n in within if n in anew or (n not in there and n not in have)]
         people = await self._notices.addressees(waiting, paused=False) if waiting else {}
         found = {}

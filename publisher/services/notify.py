@@ -146,7 +146,7 @@ class Notifying:
             ref = StoryRef(article=number, version=told.article.version, depth=Depth.HIDE, mention=Mention.CORRECTED)
             issue = await self._notices.opened(advisory.event)
             async for some in self._notices.holders(number):
-                there = await self._notices.told(issue.number, some.first, some.last) if issue else {}
+                there = await self._notices.told(issue.number, some.first, some.last, now) if issue else {}
                 for holder in some.holders:
                     if holder.number not in there and told.concerns(holder):
                         found.setdefault(holder.number, []).append(Sent(newsletter=None, stories=(ref,)))
@@ -203,8 +203,8 @@ class Notifying:
 
     async def _add(self, told: _Told, issue: Opened, some: Holders, now: datetime) -> int:
         """Gives those of one range who must know their rows; returns how many are new."""
-        there = await self._notices.told(issue.number, some.first, some.last)
-        anew = {number for number, stale in there.items() if stale}
+        there = await self._notices.told(issue.number, some.first, some.last, now)
+        anew = {number for number, unfit in there.items() if unfit}
         due = [h for h in some.holders if h.number in anew or (h.number not in there and told.concerns(h))]
         if not due:
             return 0

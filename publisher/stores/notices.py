@@ -20,6 +20,7 @@ from publisher.stores.database import Database, micros
 from publisher.stores.issues import delivery_row, overtaken
 from publisher.stores.people_rows import licences_of
 from publisher.stores.readers import Readers, lock_planning, unpacked
+from publisher.stores.revisions import unfit
 from publisher.stores.schema import (
     article_versions,
     deliveries,
@@ -128,14 +129,15 @@ class Notices:
             query = sa.select(deliveries.c.id).where(deliveries.c.variant_id.in_(ours), moving).limit(1)
             return (await connection.execute(query)).first() is None
 
-    async def told(self, issue: int, first: int, last: int) -> dict[int, bool]:
+    async def told(self, issue: int, first: int, last: int, now: datetime) -> dict[int, bool]:
         """Returns who from `first` to `last` has a row in an issue, and whether it must be decided anew.
 
         A row that gave way to news is none: whoever it was for may have to be told after all.
         """
-        anew = sa.and_(variants.c.stale, deliveries.c.state.in_(_DUE))
+        anew = sa.and_(unfit(now), deliveries.c.state.in_(_DUE))
         query = (
             sa.select(deliveries.c.subscriber_id, sa.case((anew, 1), else_=0))
+            .join(issues, issues.c.id == deliveries.c.issue_id)
             .join(variants, variants.c.id == deliveries.c.variant_id)
             .where(
                 deliveries.c.issue_id == issue,
@@ -144,16 +146,16 @@ class Notices:
             )
         )
         async with self._database.read() as connection:
-            return {reader: bool(stale) for reader, stale in await connection.execute(query)}
+            return {reader: bool(anew) for reader, anew in await connection.execute(query)}
 
     async def add(
         self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, held: Sequence[str], now: datetime
     ) -> bool:
         """Gives people (subscriber, variant, suppressed) their rows, also in an issue that is done already.
 
-        Returns False, and does nothing, when others planned mail to some of them since `mark`. A row whose variant
-        is stale and that still waits is moved to the new one, and one that gave way to news waits again. `held` is
-        why the issue waits if these are the first.
+        Returns False, and does nothing, when others planned mail to some of them since `mark`. A row that is there
+        and still waits brings what was decided now, and one that gave way to news waits again. `held` is why the
+        issue waits if these are the first.
         """
         if not rows:
             return True
@@ -375,11 +377,10 @@ async def _there(connection: AsyncConnection, issue: int, first: int, last: int)
 
 
 async def _move(connection: AsyncConnection, issue: int, rows: Sequence[tuple[int, int, bool]], now: datetime) -> int:
-    """Points rows that wait with a stale variant to a new one: the same mail to the same person, said anew.
+    """Points rows that wait to what was decided now: the same mail to the same person, said anew.
 
     Those that gave way to news wait again; returns how many they are.
     """
-    stale = sa.select(variants.c.id).where(variants.c.issue_id == issue, variants.c.stale)
     again = {
         "state": DeliveryState.PENDING.value,
         "next_at": micros(now),
@@ -391,9 +392,9 @@ async def _move(connection: AsyncConnection, issue: int, rows: Sequence[tuple[in
     revived = 0
     for reader, variant, _ in rows:
         mine = sa.and_(deliveries.c.issue_id == issue, deliveries.c.subscriber_id == reader)
-        waiting = sa.and_(deliveries.c.state.in_(_DUE), deliveries.c.variant_id.in_(stale))
-        await connection.execute(deliveries.update().where(mine, waiting).values(variant_id=variant))
-        ended = deliveries.update().where(mine, _GIVEN_WAY).values(variant_id=variant, **again)
+        decided = {"variant_id": variant, "decided_at": micros(now)}
+        await connection.execute(deliveries.update().where(mine, deliveries.c.state.in_(_DUE)).values(decided))
+        ended = deliveries.update().where(mine, _GIVEN_WAY).values({**decided, **again})
         revived += (await connection.execute(ended)).rowcount
     return revived
 

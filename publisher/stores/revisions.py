@@ -7,7 +7,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.issue import DUE, DeliveryState, IssueKind, IssueState, Mention, StaleRow, StoryRef, Variant
+from publisher.model.issue import (
+    DUE,
+    MAY_GO,
+    DeliveryState,
+    IssueKind,
+    IssueState,
+    Mention,
+    StaleRow,
+    StoryRef,
+    Variant,
+)
 from publisher.model.people import Licence
 from publisher.model.view import Depth
 from publisher.stores.database import Database, micros
@@ -23,10 +33,10 @@ PERHAPS_THERE = "may have arrived"
 def unfit(now: datetime) -> sa.ColumnElement[bool]:
     """Whether a waiting delivery must not go as it is.
 
-    That is so when a story in it was recalled; of a newsletter's edition also when a licence of its reader has ended
-    since, or somebody changed those licences. Whoever made the delivery decides anew what it brings.
+    That is so when a story in it was recalled, a licence of its reader has ended since, or somebody changed those
+    licences, or config. Whoever made the delivery decides anew what it brings. Service mail brings no story.
     """
-    return sa.or_(variants.c.stale, sa.and_(issues.c.kind == IssueKind.DIGEST, _doubted(now)))
+    return sa.or_(variants.c.stale, sa.and_(issues.c.kind != IssueKind.MESSAGE, _doubted(now)))
 
 
 def _doubted(now: datetime) -> sa.ColumnElement[bool]:
@@ -109,12 +119,12 @@ class Revisions:
             return (await connection.execute(_waiting(rows, variant).values(**values))).rowcount
 
     async def doubt_everything(self) -> int:
-        """Has everything that waits decided anew, for the rules by which it was decided are others now."""
-        digests = sa.select(issues.c.id).where(issues.c.kind == IssueKind.DIGEST)
+        """Has everything that may still be sent decided anew, for the rules by which it was decided are others now."""
+        stories = sa.select(issues.c.id).where(issues.c.kind != IssueKind.MESSAGE)
         async with self._database.write() as connection:
             doubted = await connection.execute(
                 sa.update(deliveries)
-                .where(deliveries.c.state.in_(DUE), deliveries.c.issue_id.in_(digests))
+                .where(deliveries.c.state.in_(MAY_GO), deliveries.c.issue_id.in_(stories))
                 .values(decided_at=IN_DOUBT)
             )
         return doubted.rowcount

@@ -8,7 +8,9 @@ from planning_world import World, at, newsletter, publication
 from publisher.model.article import Status
 from publisher.model.catalogue import Filter
 from publisher.model.issue import DeliveryState
+from publisher.model.people import Terms
 from publisher.stores.database import Database
+from publisher.stores.people import People
 
 MONDAY = at("2026-10-19 04:00")
 FILED = at("2026-10-19 06:00")
@@ -112,3 +114,12 @@ async def test_the_first_mail_is_held_once(sqlite_database: Database) -> None:
     await w.story("T", FILED + timedelta(hours=1), out=False, embargo=MOVED)
     await w.announcing.due(FILED + timedelta(hours=1) + SOON)
     assert (await w.issues.latest())[0].hold_reasons == ()
+
+
+async def test_who_is_cleared_no_more_gets_no_mail_that_waits(sqlite_database: Database) -> None:
+    """Clearance taken away while the relay puts the mail off: it does not go, and nothing else does."""
+    w = await filed(sqlite_database)
+    people = People(w.database)
+    await people.grant(w.people["cleo"], [Terms(product="*", embargo_cleared=False)], "test", FILED + SOON)
+    await w.announcing.due(FILED + timedelta(minutes=1))
+    assert [end for *_, end in await early(w)] == ["cancelled"]

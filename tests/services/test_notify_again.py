@@ -1,15 +1,16 @@
 """What was to be told, and was overtaken: it is told after all when it holds again, and never waits for nothing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from planning_world import World, at, newsletter, publication
 
-from publisher.model.article import Correction, Status
+from publisher.model.article import Access, Correction, Status
 from publisher.model.issue import DeliveryState
-from publisher.stores.database import Database
-from publisher.stores.revisions import Revisions
-from publisher.stores.schema import deliveries, variants
+from publisher.stores.database import Database, micros
+from publisher.stores.people import People
+from publisher.stores.revisions import Revisions, unfit
+from publisher.stores.schema import deliveries, issues, licences, variants
 
 MONDAY = at("2026-10-19 04:00")
 SLOT = at("2026-10-19 05:00")
@@ -231,3 +232,53 @@ async def test_a_mail_in_doubt_that_is_tried_again_by_hand_stays_in_doubt(sqlite
     await w.revising().run(slot + HOUR)
     await w.announcing.due(slot + HOUR + SOON)
     assert [row[0] for row in await told(w)] == ["kill:2"]
+
+
+async def test_a_notice_that_waits_holds_no_more_than_its_reader_may_have(sqlite_database: Database) -> None:
+    """A licence that is revoked, or ends, before the notice goes: the note is told, the text is not."""
+    w = await sent(sqlite_database)
+    await w.revise("S", "corrected", SAID, recalls=True, corrections=(NOTE,), access=Access.SUBSCRIBER)
+    await w.announcing.due(SAID + SOON)
+    assert await told(w) == [("correction:1:2", "S v2", "full", "pending")]
+    await People(w.database).revoke(w.people["ada"], ["*"], SAID + HOUR)
+    for _ in range(2):
+        await w.announcing.due(SAID + HOUR)
+    assert await told(w) == [("correction:1:2", "S v2", "hide", "pending")]
+    assert await stuck(w, SAID + HOUR) == 0
+
+
+async def test_a_licence_that_ends_while_a_notice_waits(sqlite_database: Database) -> None:
+    w = await sent(sqlite_database)
+    await w.revise("S", "corrected", SAID, recalls=True, corrections=(NOTE,), access=Access.SUBSCRIBER)
+    await w.announcing.due(SAID + SOON)
+    async with w.database.write() as connection:
+        await connection.execute(licences.update().values(valid_until=micros(SAID + HOUR)))
+    await w.announcing.due(SAID + HOUR - SOON)
+    assert [row[2] for row in await told(w)] == ["full"]
+    assert await stuck(w, SAID + HOUR) == 1
+    await w.announcing.due(SAID + HOUR)
+    assert [row[2] for row in await told(w)] == ["hide"]
+    assert await stuck(w, SAID + HOUR) == 0
+
+
+async def test_other_rules_hold_for_notices_too(sqlite_database: Database) -> None:
+    """What waits when config changes is decided by what it says now."""
+    w = await sent(sqlite_database)
+    await w.revise("S", "corrected", SAID, recalls=True, corrections=(NOTE,), section="economy")
+    await w.announcing.due(SAID + SOON)
+    await w.revising("as it was").run(SAID + SOON)
+    await w.revising("other").run(SAID + HOUR)
+    assert await stuck(w, SAID + HOUR) == 1
+    await w.announcing.due(SAID + HOUR)
+    assert await stuck(w, SAID + HOUR) == 0
+
+
+async def stuck(w: World, now: datetime) -> int:
+    """Returns how many waiting mails nobody would hand out."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(deliveries.join(issues).join(variants, variants.c.id == deliveries.c.variant_id))
+        .where(deliveries.c.state.in_(["pending", "deferred"]), unfit(now))
+    )
+    async with w.database.read() as connection:
+        return int((await connection.execute(query)).scalar_one())

@@ -301,7 +301,7 @@ async def test_a_stale_row_moves_to_its_new_variant(database: Database, notices:
         await connection.execute(variants.update().where(variants.c.id == old).values(stale=True))
         mine = sa.and_(deliveries.c.issue_id == issue, deliveries.c.subscriber_id == 2)
         await connection.execute(deliveries.update().where(mine).values(state="in_flight"))
-    assert await notices.told(issue, 1, 2) == {1: True, 2: False}
+    assert await notices.told(issue, 1, 2, NOW) == {1: True, 2: False}
     new = await store.add_variant(issue, "b", SAID)
     mark = await Readers(database).mark()
     assert await notices.add(issue, [(1, new, False), (2, new, False)], mark, (), LATER)
