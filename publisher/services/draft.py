@@ -175,7 +175,7 @@ class Drafting:
             depth = self.depth(occasion, settled(article, self._catalogue), entitlement)
             if ref.mention is Mention.ADVISORY and depth is Depth.TOMBSTONE:
                 withdrawn.append(Pick(article=article, depth=depth, mention=ref.mention))
-            elif ref.mention is Mention.ALREADY_SENT and depth in _RANK:
+            elif ref.mention is Mention.ALREADY_SENT and depth in _RANK and depth is not Depth.FULL_EMBARGOED:
                 named.append(Pick(article=article, depth=Depth.HEADLINE, mention=ref.mention))
             elif ref.mention in BRINGS and depth in _RANK:
                 brought.append(Pick(article=article, depth=depth, mention=ref.mention))
@@ -249,7 +249,10 @@ class Drafting:
             local_date=occasion.at.astimezone(ZoneInfo(occasion.zone)),
             groups=groups(stories, headings, label("updated", words), label("corrections", words)),
             already_sent=tuple(one for _, one in await self._views(outcome.selection.already_sent)),
-            withdrawn=tuple(one for _, one in await self._views(outcome.selection.withdrawn)),
+            withdrawn=tuple(
+                replace(one, title=label("withdrawn_title", words, title=pick.article.title))
+                for pick, one in await self._views(outcome.selection.withdrawn)
+            ),
             coming_up=tuple(_coming_up(story) for story in outcome.coming_up),
             web_url=web_url,
             test=test,
@@ -281,9 +284,11 @@ def _plain(pick: Pick, shown: View) -> View:
 
 
 def _in_zone(pick: Pick, shown: View, language: str, zone: str) -> View:
-    """Returns a View whose embargo, if it has one, ends at the readers' hour."""
+    """Returns a View whose embargo, if it has one, ends at the readers' hour; until then it is nowhere on the web."""
     until = pick.article.embargo
-    return replace(shown, embargo_text=embargo_text(until, language, zone)) if shown.embargo_text and until else shown
+    if not shown.embargo_text or until is None:
+        return shown
+    return replace(shown, url=None, embargo_text=embargo_text(until, language, zone))
 
 
 def _planned_for(story: Article) -> datetime | None:

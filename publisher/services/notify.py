@@ -303,7 +303,8 @@ class Notifying:
             return None
         # What was wrong stands above the story already.
         older = tuple(note for note in shown.corrections if note not in wording.notes)
-        return replace(shown, corrections=older, embargo_text=self._until(article, wording))
+        until = self._until(article, wording)
+        return replace(shown, corrections=older, embargo_text=until, url=None if until else shown.url)
 
     def _until(self, article: Article, wording: _Wording) -> str:
         return embargo_text(article.embargo, wording.language, wording.zone) if wording.zone and article.embargo else ""

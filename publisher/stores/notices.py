@@ -124,9 +124,12 @@ class Notices:
             if looked_at is None:
                 return False
             since = looked_at - _LATE // timedelta(microseconds=1)
-            ours = sa.select(variant_stories.c.variant_id).where(variant_stories.c.article_id == article)
-            moving = sa.or_(deliveries.c.state.in_(_OPEN), deliveries.c.ended_at >= since)
-            query = sa.select(deliveries.c.id).where(deliveries.c.variant_id.in_(ours), moving).limit(1)
+            query = (
+                sa.select(variants.c.id)
+                .select_from(variant_stories.join(variants).join(issues, issues.c.id == variants.c.issue_id))
+                .where(variant_stories.c.article_id == article, _moving(since))
+                .limit(1)
+            )
             return (await connection.execute(query)).first() is None
 
     async def told(self, issue: int, first: int, last: int, now: datetime) -> dict[int, bool]:
@@ -357,6 +360,22 @@ class Notices:
                 for row in people
             }
         return found
+
+
+def _moving(since: int) -> sa.ColumnElement[bool]:
+    """Whether a variant's mails may have ended since, as its issue tells: nobody counts the mails of those long done.
+
+    Of a cancelled issue what was on its way ends later than the issue, so there the mails are asked.
+    """
+    late = sa.exists().where(
+        deliveries.c.variant_id == variants.c.id,
+        sa.or_(deliveries.c.state.in_(_OPEN), deliveries.c.ended_at >= since),
+    )
+    return sa.or_(
+        issues.c.state.in_([state.value for state in UNFINISHED]),
+        sa.and_(issues.c.state == IssueState.CANCELLED.value, late),
+        issues.c.finished_at >= since,
+    )
 
 
 def _holder(number: int, brought: Mapping[int, tuple[int, str]], rows: Iterable[tuple[int, bool, bool]]) -> Holder:

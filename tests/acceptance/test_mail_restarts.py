@@ -54,7 +54,7 @@ def _told(stage: Stage, status: str) -> bool:
 
 
 def test_a_story_between_the_first_build_and_the_first_run_is_alerted(stage: Stage) -> None:
-    """`build`, a reader, a story, then `run` for the first time: the story goes out at once, what was there does not."""
+    """`build`, a reader, a story, then `run` for the first time: that story goes out, and no older one."""
     stage.write("old.md", long_story("Old", urgency="flash", date="2026-10-18T08:00:00+03:00"))
     stage.command("build")
     stage.reader(ADA, "*", "alerts")

@@ -322,8 +322,15 @@ class World:
             still = sa.exists().where(
                 deliveries.c.issue_id == issues.c.id, deliveries.c.state.in_([state.value for state in OPEN])
             )
+            last = (
+                sa.select(sa.func.max(deliveries.c.ended_at))
+                .where(deliveries.c.issue_id == issues.c.id)
+                .scalar_subquery()
+            )
             await connection.execute(
-                issues.update().where(issues.c.id.in_(sending), ~still).values(state=IssueState.DONE.value)
+                issues.update()
+                .where(issues.c.id.in_(sending), ~still)
+                .values(state=IssueState.DONE.value, finished_at=last)
             )
 
     async def defer(self, name: str) -> None:

@@ -123,3 +123,18 @@ async def test_who_is_cleared_no_more_gets_no_mail_that_waits(sqlite_database: D
     await people.grant(w.people["cleo"], [Terms(product="*", embargo_cleared=False)], "test", FILED + SOON)
     await w.announcing.due(FILED + timedelta(minutes=1))
     assert [end for *_, end in await early(w)] == ["cancelled"]
+
+
+async def test_until_its_hour_a_story_is_linked_nowhere_and_named_with_its_hour(sqlite_database: Database) -> None:
+    """A digest boxes it, or is silent about what was sent ahead; there is no page to link yet."""
+    w = await filed(sqlite_database)
+    await w.announcing.due(FILED + SOON)
+    await w.deliver()
+    await w.story("T", FILED + timedelta(minutes=1), urgency=4)
+    await w.story("U", FILED + timedelta(minutes=1), out=False, embargo=MOVED)
+    await w.announcing.due(FILED + timedelta(minutes=2))
+    await w.deliver(DeliveryState.REJECTED)
+    await w.due(at("2026-10-20 05:00"))
+    (edition,) = [one for one in w.renderer.editions if one.newsletter_id == "daily"]
+    assert {one.title: one.url is None for one in edition.views} == {"U": True, "T": False}
+    assert edition.already_sent == ()

@@ -10,7 +10,7 @@ from publisher.model.issue import DeliveryState
 from publisher.stores.database import Database, micros
 from publisher.stores.people import People
 from publisher.stores.revisions import Revisions, unfit
-from publisher.stores.schema import deliveries, issues, licences, variants
+from publisher.stores.schema import deliveries, issues, licences, subscribers, variants
 
 MONDAY = at("2026-10-19 04:00")
 SLOT = at("2026-10-19 05:00")
@@ -282,3 +282,13 @@ async def stuck(w: World, now: datetime) -> int:
     )
     async with w.database.read() as connection:
         return int((await connection.execute(query)).scalar_one())
+
+
+async def test_a_withdrawal_is_told_in_the_mails_language(sqlite_database: Database) -> None:
+    w = await sent(sqlite_database)
+    async with w.database.write() as connection:
+        await connection.execute(subscribers.update().values(language="tr"))
+    await w.revise("S", "withdrawn", SAID, recalls=True, status=Status.WITHDRAWN)
+    await w.story("T", SAID)
+    await w.due(at("2026-10-20 05:00"))
+    assert [one.title for one in w.renderer.editions[-1].withdrawn] == ["Geri çekildi: S"]

@@ -96,7 +96,9 @@ async def deliver(w: World, judge: Judge, now: datetime, ends: tuple[str, ...], 
                 judge.received.setdefault(row.subscriber_id, set()).add(row.version)
         still = sa.exists().where(deliveries.c.issue_id == issues.c.id, deliveries.c.state.in_(OPEN))
         await connection.execute(
-            issues.update().where(issues.c.state == "sending", ~still).values(state=IssueState.DONE)
+            issues.update()
+            .where(issues.c.state == "sending", ~still)
+            .values(state=IssueState.DONE, finished_at=micros(now))
         )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -164,12 +164,24 @@ async def test_nothing_is_looked_at_again_until_something_moves(database: Databa
     await notices.looked(issue, late)
     assert await notices.settled(issue, 1)
     second = await brought(database, [2], "in_flight")
+    for state, finished_at in ((IssueState.SENDING, None), (IssueState.CANCELLED, NOW), (IssueState.DONE, late)):
+        finished = {"state": state, "finished_at": finished_at and micros(finished_at)}
+        async with database.write() as connection:
+            await connection.execute(issues.update().where(issues.c.id == second).values(finished))
+        assert not await notices.settled(issue, 1), state
+    await _end(database, second, IssueState.CANCELLED, NOW, late)  # the relay's answer came after the operator's word
     assert not await notices.settled(issue, 1)
+    for state in (IssueState.CANCELLED, IssueState.DONE):
+        await _end(database, second, state, NOW, NOW)
+        assert await notices.settled(issue, 1)
+
+
+async def _end(database: Database, issue: int, state: IssueState, finished_at: datetime, ended_at: datetime) -> None:
     async with database.write() as connection:
-        await connection.execute(
-            deliveries.update().where(deliveries.c.issue_id == second).values(state="accepted", ended_at=micros(late))
-        )
-    assert not await notices.settled(issue, 1)
+        mine = deliveries.c.issue_id == issue
+        await connection.execute(deliveries.update().where(mine).values(state="accepted", ended_at=micros(ended_at)))
+        finished = {"state": state, "finished_at": micros(finished_at)}
+        await connection.execute(issues.update().where(issues.c.id == issue).values(finished))
 
 
 async def test_a_superseded_event_sends_nothing_more(database: Database, notices: Notices) -> None:
