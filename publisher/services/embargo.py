@@ -7,7 +7,8 @@ ran at that moment. Another hour is told anew; corrections are told as those of 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from itertools import takewhile
 
 import structlog
@@ -15,7 +16,6 @@ import structlog
 from publisher.editorial.access import decide, settled
 from publisher.editorial.rendition import embargo_text, known_zone, view
 from publisher.editorial.timing import embargoed
-from publisher.errors import PublisherError, UnreachableError
 from publisher.languages import label
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Audience, Catalogue
@@ -25,11 +25,9 @@ from publisher.model.people import viewer_of
 from publisher.model.view import Channel, Depth
 from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons
 from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
-from publisher.services.notify import OvertakenError
+from publisher.services.offers import SETTLE
+from publisher.services.overtaken import OvertakenError, planned
 
-SETTLE = timedelta(seconds=2)
-"""How long a story must stand still before it goes out (decisions 5)."""
-_TRIES = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -77,26 +75,9 @@ class Embargoes:
         cleared = await self._notices.cleared(now) if ready else []
         grown = []
         for story in ready if cleared or waiting else []:
-            issue = await self._send_or_report(story, cleared, ready, now)
+            issue = await planned(partial(self._send, story, cleared, ready, now), "embargo", f"story {story.number}")
             grown += [issue] if issue is not None else []
         return grown
-
-    async def _send_or_report(
-        self, story: Article, cleared: Sequence[int], together: Sequence[Article], now: datetime
-    ) -> int | None:
-        """Sends one story; what is wrong with it keeps no other back."""
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return await self._send(story, cleared, together, now)
-            except UnreachableError:
-                raise
-            except OvertakenError as error:
-                if attempt == _TRIES:
-                    _log.warning("embargo.overtaken", story=story.number, error=str(error))
-            except PublisherError as error:
-                _log.error("embargo.failed", story=story.number, error=str(error))
-                break
-        return None
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when a story that just changed will have stood still; None: none is waiting."""

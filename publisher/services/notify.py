@@ -9,13 +9,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from publisher.editorial.access import decide, settled
 from publisher.editorial.notices import notes_since, standing
 from publisher.editorial.rendition import embargo_text, known_zone, needs_body, stamp_text, view
-from publisher.errors import PublisherError, UnreachableError
 from publisher.languages import direction, label
 from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Article, Body, Correction, Status
@@ -27,21 +27,16 @@ from publisher.model.reader import Sent
 from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.caution import many_changed
 from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
+from publisher.services.offers import SETTLE
+from publisher.services.overtaken import OvertakenError, planned
 
-SETTLE = timedelta(seconds=2)
-"""How long a story must stand still before anybody is told (decisions 5)."""
 _WINDOW = timedelta(days=7)
 """How long people are still added: longer than any delivery is tried."""
 _CHANGES = ("corrected", "held", "released", "killed")
 _TEXTS = {AdvisoryKind.HOLD: "hold", AdvisoryKind.RELEASE: "release", AdvisoryKind.KILL: "kill"}
 _SUDDEN = frozenset({AdvisoryKind.CORRECTION, AdvisoryKind.CLARIFICATION, AdvisoryKind.HOLD, AdvisoryKind.KILL})
 _RESTORED = "restored: this is a restored copy; it mails nobody until told"
-_TRIES = 5
 _log = structlog.get_logger(__name__)
-
-
-class OvertakenError(PublisherError):
-    """Others planned mail to the same people meanwhile: who has what must be looked at anew."""
 
 
 @dataclass(slots=True)
@@ -117,24 +112,10 @@ class Notifying:
         for versions, advisory in stories:
             if advisory.at + SETTLE > now and not impatient:
                 continue
-            issue = await self._tell_or_report(_Told(advisory, versions, self._held(moments, advisory)), now)
+            told = _Told(advisory, versions, self._held(moments, advisory))
+            issue = await planned(partial(self._tell, told, now), "notice", advisory.event)
             grown += [issue] if issue is not None else []
         return grown
-
-    async def _tell_or_report(self, told: _Told, now: datetime) -> int | None:
-        """Tells of one story; what is wrong with its notice (the template, say) keeps no other back."""
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return await self._tell(told, now)
-            except UnreachableError:
-                raise
-            except OvertakenError as error:
-                if attempt == _TRIES:
-                    _log.warning("notice.overtaken", notice=told.advisory.event, error=str(error))
-            except PublisherError as error:
-                _log.error("notice.failed", notice=told.advisory.event, error=str(error))
-                break
-        return None
 
     async def untold(self, now: datetime) -> dict[int, list[Sent]]:
         """Returns, by subscriber, what notices will bring before any newsletter goes out: for looking ahead only."""
@@ -184,14 +165,14 @@ class Notifying:
         issue = await self._notices.begin(advisory.event, IssueKind.NOTICE, subject, now)
         if issue.sandbox is not self._sandbox or issue.state is IssueState.CANCELLED:
             return None
-        planned = issue.state is not IssueState.PLANNING
-        if planned and await self._notices.settled(issue.number, article.number):
+        begun = issue.state is not IssueState.PLANNING
+        if begun and await self._notices.settled(issue.number, article.number):
             return None
         told.variants = await self._issues.outcomes(issue.number)
         added = 0
         async for some in self._notices.holders(article.number):
             added += await self._add(told, issue, some, now)
-        if not planned:
+        if not begun:
             state = await self._notices.finish(issue.number, told.held, now)
             _log.info("notice.done", notice=advisory.event, issue=issue.number, planned=added, state=state)
         await self._notices.looked(issue.number, now)
