@@ -184,6 +184,8 @@ class StaleRow:
     """Whether a first try may have arrived, and this is the second."""
     licences: tuple[Licence, ...]
     stories: tuple[StoryRef, ...]
+    elsewhere: tuple[StoryRef, ...] = ()
+    """What other mails brought the reader of these stories, or are about to: it was tried again by hand, say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

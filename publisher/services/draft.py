@@ -161,8 +161,12 @@ class Drafting:
         stories: Sequence[StoryRef],
         latest: Mapping[int, Article],
         licences: Sequence[Licence],
+        elsewhere: Sequence[StoryRef],
     ) -> Selection:
-        """Returns what is left of `stories` for readers with these licences, in its latest version; it never grows."""
+        """Returns what is left of `stories` for readers with these licences, in its latest version; it never grows.
+
+        `elsewhere` is what other mails bring these readers: nobody gets a story twice.
+        """
         public = occasion.newsletter.audience is Audience.PUBLIC
         entitlement = frozenset() if public else in_force(licences, occasion.decided_at)
         if not public and licences and not entitlement:
@@ -177,7 +181,7 @@ class Drafting:
                 withdrawn.append(Pick(article=article, depth=depth, mention=ref.mention))
             elif ref.mention is Mention.ALREADY_SENT and depth in _RANK and depth is not Depth.FULL_EMBARGOED:
                 named.append(Pick(article=article, depth=Depth.HEADLINE, mention=ref.mention))
-            elif ref.mention in BRINGS and depth in _RANK:
+            elif ref.mention in BRINGS and depth in _RANK and not _is_among(elsewhere, ref, depth):
                 brought.append(Pick(article=article, depth=depth, mention=ref.mention))
         if not brought:
             return Selection()
@@ -276,6 +280,14 @@ class Drafting:
             for pick in picks
         ]
         return [(pick, _plain(pick, one)) for pick, one in shown if one is not None]
+
+
+def _is_among(refs: Iterable[StoryRef], wanted: StoryRef, depth: Depth) -> bool:
+    """Returns whether a story is there in this version or a later one, and as deep."""
+    return any(
+        ref.article == wanted.article and ref.version >= wanted.version and _RANK.get(ref.depth, 0) >= _RANK[depth]
+        for ref in refs
+    )
 
 
 def _plain(pick: Pick, shown: View) -> View:

@@ -97,7 +97,7 @@ class Revising:
             return await self._revisions.give_up(alike.numbers, alike.variant, now)
         stories = alike.rows[0].stories
         latest = await self._articles.by_numbers(ref.article for ref in stories)
-        selection = self._drafting.left_of(occasion, stories, latest, alike.licences)
+        selection = self._drafting.left_of(occasion, stories, latest, alike.licences, alike.rows[0].elsewhere)
         if not selection.stories:
             return await self._revisions.give_up(alike.numbers, alike.variant, now)
         if selection.refs == stories and not alike.rows[0].stale:
@@ -118,7 +118,8 @@ class Revising:
 
 def _alike(rows: Sequence[StaleRow]) -> Iterator[_Alike]:
     def same(row: StaleRow) -> tuple[int, int, bool, str]:
-        return row.issue, row.variant, row.perhaps_there, repr([_terms(licence) for licence in row.licences])
+        terms = [_terms(licence) for licence in row.licences]
+        return row.issue, row.variant, row.perhaps_there, repr((terms, row.elsewhere))
 
     for (issue, variant, *_), some in groupby(sorted(rows, key=same), key=same):
         yield _Alike(issue, variant, tuple(some))

@@ -1,6 +1,6 @@
 """Mail that waits and must not go as it is: which it is, and what takes its place (decisions 1)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import (
+    BRINGS,
+    COVERS,
     DUE,
     MAY_GO,
     DeliveryState,
@@ -28,6 +30,7 @@ from publisher.stores.schema import deliveries, issues, licences, variant_reader
 
 NOTHING_LEFT = "nothing left"
 PERHAPS_THERE = "may have arrived"
+_ROWS = 500
 
 
 def unfit(now: datetime) -> sa.ColumnElement[bool]:
@@ -88,7 +91,11 @@ class Revisions:
             rows = (await connection.execute(query)).all()
             held = await licences_of(connection, sorted({row.subscriber_id for row in rows}))
             stories = await self._stories(connection, {row.variant_id for row in rows})
-        return [_stale(row, held.get(row.subscriber_id, ()), stories.get(row.variant_id, ())) for row in rows]
+            elsewhere = await self._elsewhere(connection, rows, stories)
+        return [
+            _stale(row, held.get(row.subscriber_id, ()), stories.get(row.variant_id, ()), elsewhere.get(row.id, ()))
+            for row in rows
+        ]
 
     async def replace(
         self, rows: Collection[int], issue: int, before: int, outcome: str, variant: Variant, now: datetime
@@ -137,11 +144,40 @@ class Revisions:
         )
         found: dict[int, tuple[StoryRef, ...]] = {}
         for row in await connection.execute(query):
-            ref = StoryRef(
-                article=row.article_id, version=row.version, depth=Depth(row.depth), mention=Mention(row.mention)
-            )
-            found[row.variant_id] = (*found.get(row.variant_id, ()), ref)
+            found[row.variant_id] = (*found.get(row.variant_id, ()), _ref(row))
         return found
+
+    async def _elsewhere(
+        self, connection: AsyncConnection, rows: Sequence[Any], stories: Mapping[int, Sequence[StoryRef]]
+    ) -> dict[int, tuple[StoryRef, ...]]:
+        """Returns by delivery what mails of other issues bring its reader of the same stories."""
+        articles = {ref.article for refs in stories.values() for ref in refs}
+        readers = sorted({row.subscriber_id for row in rows})
+        brought: dict[int, list[tuple[int, StoryRef]]] = {}
+        for start in range(0, len(readers), _ROWS):
+            query = (
+                sa.select(deliveries.c.subscriber_id, deliveries.c.issue_id, variant_stories)
+                .join(variant_stories, variant_stories.c.variant_id == deliveries.c.variant_id)
+                .join(issues, issues.c.id == deliveries.c.issue_id)
+                .where(
+                    deliveries.c.subscriber_id.in_(readers[start : start + _ROWS]),
+                    deliveries.c.state.in_(COVERS),
+                    variant_stories.c.article_id.in_(articles),
+                    variant_stories.c.mention.in_(BRINGS),
+                    sa.true() if self._sandbox else issues.c.sandbox.is_(False),
+                )
+                .order_by(deliveries.c.id, variant_stories.c.position)
+            )
+            for row in await connection.execute(query):
+                brought.setdefault(row.subscriber_id, []).append((row.issue_id, _ref(row)))
+        return {
+            row.id: tuple(
+                ref
+                for issue, ref in brought.get(row.subscriber_id, ())
+                if issue != row.issue_id and ref.article in {own.article for own in stories.get(row.variant_id, ())}
+            )
+            for row in rows
+        }
 
 
 def _waiting(rows: Collection[int], variant: int) -> sa.Update:
@@ -150,7 +186,13 @@ def _waiting(rows: Collection[int], variant: int) -> sa.Update:
     )
 
 
-def _stale(row: Any, held: Sequence[Licence], stories: tuple[StoryRef, ...]) -> StaleRow:
+def _ref(row: Any) -> StoryRef:
+    return StoryRef(article=row.article_id, version=row.version, depth=Depth(row.depth), mention=Mention(row.mention))
+
+
+def _stale(
+    row: Any, held: Sequence[Licence], stories: tuple[StoryRef, ...], elsewhere: tuple[StoryRef, ...]
+) -> StaleRow:
     return StaleRow(
         number=row.id,
         issue=row.issue_id,
@@ -162,4 +204,5 @@ def _stale(row: Any, held: Sequence[Licence], stories: tuple[StoryRef, ...]) -> 
         perhaps_there=row.resends > 0,
         licences=tuple(held),
         stories=stories,
+        elsewhere=elsewhere,
     )

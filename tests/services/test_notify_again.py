@@ -292,3 +292,26 @@ async def test_a_withdrawal_is_told_in_the_mails_language(sqlite_database: Datab
     await w.story("T", SAID)
     await w.due(at("2026-10-20 05:00"))
     assert [one.title for one in w.renderer.editions[-1].withdrawn] == ["Geri çekildi: S"]
+
+
+async def test_what_came_meanwhile_is_not_sent_again_by_a_retry(sqlite_database: Database) -> None:
+    """A refused issue is tried again by hand after the next one brought its stories: what only it had goes."""
+    w = await sent(sqlite_database)
+    await w.story("T", SAID)
+    await w.story("U", SAID)
+    await w.planning.due(at("2026-10-20 05:00"))
+    await w.deliver(DeliveryState.REJECTED)
+    later = at("2026-10-20 08:00")
+    await w.revise("U", "held", later, recalls=True, status=Status.HELD)
+    await w.due(at("2026-10-21 05:00"))
+    await w.revise("U", "released", later + timedelta(days=1), recalls=True, status=Status.PUBLISHED)
+    now = at("2026-10-21 09:00")
+    assert await w.issues.retry(2, now) == 1
+    await w.revising().run(now)
+    assert (await w.got())["ada"] == [
+        "daily daily:2026-10-19: S",
+        "daily daily:2026-10-20: U v3",
+        "daily daily:2026-10-21: T",
+    ]
+    await w.deliver()
+    assert await w.issues.retry(2, now) == 0
