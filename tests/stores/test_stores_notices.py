@@ -323,3 +323,25 @@ async def test_a_stale_row_moves_to_its_new_variant(database: Database, notices:
         text = await connection.scalar(sa.select(variants.c.text).where(variants.c.id == new))
     assert found == [new, old]
     assert zlib.decompress(text or b"") == b"x"
+
+
+async def test_what_gave_way_to_news_goes_after_all(database: Database, notices: Notices) -> None:
+    """The same row waits again, with what is said now; what an operator ended stays ended."""
+    await brought(database, [1, 2], "accepted")
+    issue = (await notices.begin("correction:1:2", IssueKind.NOTICE, "Correction", NOW)).number
+    store = Issues(database, sandbox=False)
+    old = await store.add_variant(issue, "a", SAID)
+    mark = await Readers(database).mark()
+    assert await notices.add(issue, [(1, old, False), (2, old, False)], mark, (), NOW)
+    await notices.finish(issue, ("changed-stories: 11",), NOW)
+    assert await notices.supersede(["correction:1:2"], NOW) == 2
+    assert await notices.told(issue, 1, 2, NOW) == {}
+    assert (await notices.begin("correction:1:2", IssueKind.NOTICE, "Correction", NOW)).state is IssueState.PLANNING
+    new = await store.add_variant(issue, "b", SAID)
+    mark = await Readers(database).mark()
+    assert await notices.add(issue, [(1, new, False)], mark, (), NOW)
+    assert await notices.finish(issue, (), NOW) is IssueState.SENDING
+    assert await states(database, issue) == {"pending": 1, "cancelled": 1}
+    assert await notices.told(issue, 1, 2, NOW) == {1: False}
+    assert await store.cancel(issue, NOW)
+    assert (await notices.begin("correction:1:2", IssueKind.NOTICE, "Correction", NOW)).state is IssueState.CANCELLED
