@@ -197,7 +197,7 @@ async def _compose(
     return_path = ReturnPath(settings.smtp.return_path, tokens)
     letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder), return_path)
     engine, disk = LocalEngine(), Disk(state)
-    drafting = Drafting(catalogue=catalogue, articles=articles, issues=issues, renderer=templates)
+    drafting = Drafting(catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=templates)
     planning = Planning(
         catalogue=catalogue,
         issues=issues,

@@ -624,7 +624,7 @@ class NoticeStore(Protocol):
     async def settled(self, issue: int, article: int) -> bool:
         """Returns whether nothing that decides who is told has happened since the issue was last looked at."""
 
-    async def told(self, issue: int, first: int, last: int) -> dict[int, bool]:
+    async def told(self, issue: int, first: int, last: int, now: datetime) -> dict[int, bool]:
         """Returns who from `first` to `last` has a row in an issue, and whether it must be decided anew."""
 
     async def add(

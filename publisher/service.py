@@ -58,6 +58,7 @@ class Service:
         """Runs until `stop`; `ready` is told the address once everything stands."""
         listener = listen(self._app.settings.http.host, self._app.settings.http.port)
         try:
+            await self._app.planning.begin(self._app.clock.now())
             await self._app.publishing.open()
             await self._refresh()
             self._scheduler.start()
@@ -65,9 +66,11 @@ class Service:
             self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
             self._scheduler.every("requests", _REQUESTS_SECONDS, self._answer_requests)
             self._read_reports()
-            parts = [self._serve(listener), self._deliver(), *map(self._watch, self._watched())]
+            parts = [self._serve(listener), *map(self._watch, self._watched())]
             tasks = [asyncio.create_task(part) for part in parts]
             await self._plan()
+            # What waited while nothing ran may say what holds no more: planning ends that first.
+            tasks.append(asyncio.create_task(self._deliver()))
             host, port = listener.getsockname()[:2]
             ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
             await self._until_stopped(tasks)

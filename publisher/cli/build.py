@@ -18,6 +18,7 @@ def build_command(ctx: Context, accept_loss: bool) -> int:
     from publisher.services.publish import Report
 
     async def work(app: App) -> Report:
+        await app.planning.begin(app.clock.now())
         await app.publishing.open()
         return await app.publishing.refresh(app.clock.now(), accept_loss=accept_loss, at_once=True)
 

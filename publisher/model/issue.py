@@ -61,6 +61,8 @@ TERMINAL = frozenset(
 DUE = frozenset({DeliveryState.PENDING, DeliveryState.DEFERRED})
 """States in which a delivery waits for its turn."""
 OPEN = frozenset({DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.IN_FLIGHT, DeliveryState.DEFERRED})
+MAY_GO = OPEN | {DeliveryState.UNCERTAIN}
+"""States from which a delivery may be sent, again or for the first time."""
 COVERS = OPEN | {DeliveryState.UNCERTAIN, DeliveryState.ACCEPTED}
 """States in which a delivery reserves, or has brought, its stories to the reader (decisions 2)."""
 
@@ -178,8 +180,12 @@ class StaleRow:
     form: str
     stale: bool
     """All three of the variant."""
+    perhaps_there: bool
+    """Whether a first try may have arrived, and this is the second."""
     licences: tuple[Licence, ...]
     stories: tuple[StoryRef, ...]
+    elsewhere: tuple[StoryRef, ...] = ()
+    """What other mails brought the reader of these stories, or are about to: it was tried again by hand, say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

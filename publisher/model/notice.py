@@ -9,6 +9,11 @@ from publisher.model.people import Licence
 from publisher.model.view import View
 
 
+def story_of(event: str) -> int:
+    """Returns the number of the story that an event is about: 17 of `correction:17:2`."""
+    return int(event.split(":")[1])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """The issue that is made once for an event."""

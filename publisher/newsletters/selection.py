@@ -177,7 +177,8 @@ def _reminders(shown: Iterable[tuple[Offer, Depth]], wish: Wish) -> list[Pick]:
     brought = [
         Pick(article=offer.article, depth=Depth.HEADLINE, mention=Mention.ALREADY_SENT)
         for offer, depth in shown
-        if offer.published_at > wish.recent
+        if depth is not Depth.FULL_EMBARGOED  # its name goes nowhere without its hour
+        and offer.published_at > wish.recent
         and (covered := wish.covered.get(offer.article.number))
         and covered.elsewhere
         and _pick(offer, depth, wish) is None

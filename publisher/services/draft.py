@@ -26,7 +26,7 @@ from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.edition import groups
 from publisher.newsletters.schedule import Schedule, looks_back_to, parse, previous_slot, slots
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
-from publisher.ports import Articles, IssueStore, Renderer
+from publisher.ports import Articles, IssueStore, Renderer, Versions
 from publisher.services.offers import Offering, Pool
 
 _RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
@@ -110,10 +110,18 @@ _LAPSED = "the licence has ended"
 class Drafting:
     """Makes drafts; reads stories, writes nothing."""
 
-    def __init__(self, *, catalogue: Catalogue, articles: Articles, issues: IssueStore, renderer: Renderer) -> None:
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        articles: Articles,
+        versions: Versions,
+        issues: IssueStore,
+        renderer: Renderer,
+    ) -> None:
         self._catalogue = catalogue
         self._articles = articles
-        self._offering = Offering(catalogue, articles, issues)
+        self._offering = Offering(catalogue, articles, versions, issues)
         self._renderer = renderer
 
     async def pool(self, occasion: Occasion, now: datetime) -> Pool:
@@ -153,8 +161,12 @@ class Drafting:
         stories: Sequence[StoryRef],
         latest: Mapping[int, Article],
         licences: Sequence[Licence],
+        elsewhere: Sequence[StoryRef],
     ) -> Selection:
-        """Returns what is left of `stories` for readers with these licences, in its latest version; it never grows."""
+        """Returns what is left of `stories` for readers with these licences, in its latest version; it never grows.
+
+        `elsewhere` is what other mails bring these readers: nobody gets a story twice.
+        """
         public = occasion.newsletter.audience is Audience.PUBLIC
         entitlement = frozenset() if public else in_force(licences, occasion.decided_at)
         if not public and licences and not entitlement:
@@ -167,9 +179,9 @@ class Drafting:
             depth = self.depth(occasion, settled(article, self._catalogue), entitlement)
             if ref.mention is Mention.ADVISORY and depth is Depth.TOMBSTONE:
                 withdrawn.append(Pick(article=article, depth=depth, mention=ref.mention))
-            elif ref.mention is Mention.ALREADY_SENT and depth in _RANK:
+            elif ref.mention is Mention.ALREADY_SENT and depth in _RANK and depth is not Depth.FULL_EMBARGOED:
                 named.append(Pick(article=article, depth=Depth.HEADLINE, mention=ref.mention))
-            elif ref.mention in BRINGS and depth in _RANK:
+            elif ref.mention in BRINGS and depth in _RANK and not _is_among(elsewhere, ref, depth):
                 brought.append(Pick(article=article, depth=depth, mention=ref.mention))
         if not brought:
             return Selection()
@@ -241,7 +253,10 @@ class Drafting:
             local_date=occasion.at.astimezone(ZoneInfo(occasion.zone)),
             groups=groups(stories, headings, label("updated", words), label("corrections", words)),
             already_sent=tuple(one for _, one in await self._views(outcome.selection.already_sent)),
-            withdrawn=tuple(one for _, one in await self._views(outcome.selection.withdrawn)),
+            withdrawn=tuple(
+                replace(one, title=label("withdrawn_title", words, title=pick.article.title))
+                for pick, one in await self._views(outcome.selection.withdrawn)
+            ),
             coming_up=tuple(_coming_up(story) for story in outcome.coming_up),
             web_url=web_url,
             test=test,
@@ -267,15 +282,25 @@ class Drafting:
         return [(pick, _plain(pick, one)) for pick, one in shown if one is not None]
 
 
+def _is_among(refs: Iterable[StoryRef], wanted: StoryRef, depth: Depth) -> bool:
+    """Returns whether a story is there in this version or a later one, and as deep."""
+    return any(
+        ref.article == wanted.article and ref.version >= wanted.version and _RANK.get(ref.depth, 0) >= _RANK[depth]
+        for ref in refs
+    )
+
+
 def _plain(pick: Pick, shown: View) -> View:
     # A reminder of what somebody has in full speaks of no subscription.
     return replace(shown, notice=None) if pick.mention is Mention.ALREADY_SENT else shown
 
 
 def _in_zone(pick: Pick, shown: View, language: str, zone: str) -> View:
-    """Returns a View whose embargo, if it has one, ends at the readers' hour."""
+    """Returns a View whose embargo, if it has one, ends at the readers' hour; until then it is nowhere on the web."""
     until = pick.article.embargo
-    return replace(shown, embargo_text=embargo_text(until, language, zone)) if shown.embargo_text and until else shown
+    if not shown.embargo_text or until is None:
+        return shown
+    return replace(shown, url=None, embargo_text=embargo_text(until, language, zone))
 
 
 def _planned_for(story: Article) -> datetime | None:

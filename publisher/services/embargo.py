@@ -7,28 +7,27 @@ ran at that moment. Another hour is told anew; corrections are told as those of 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
+from itertools import takewhile
 
 import structlog
 
 from publisher.editorial.access import decide, settled
 from publisher.editorial.rendition import embargo_text, known_zone, view
 from publisher.editorial.timing import embargoed
-from publisher.errors import PublisherError, UnreachableError
 from publisher.languages import label
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Audience, Catalogue
 from publisher.model.issue import IssueKind, IssueState, Mention, StoryRef, Variant
-from publisher.model.notice import Addressee, Holders, Opened
+from publisher.model.notice import Addressee, Holders, Opened, story_of
 from publisher.model.people import viewer_of
 from publisher.model.view import Channel, Depth
-from publisher.newsletters.caution import Plan, hold_reasons
+from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons
 from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
-from publisher.services.notify import OvertakenError
+from publisher.services.offers import SETTLE
+from publisher.services.overtaken import OvertakenError, planned
 
-SETTLE = timedelta(seconds=2)
-"""How long a story must stand still before it goes out (decisions 5)."""
-_TRIES = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -76,26 +75,9 @@ class Embargoes:
         cleared = await self._notices.cleared(now) if ready else []
         grown = []
         for story in ready if cleared or waiting else []:
-            issue = await self._send_or_report(story, cleared, ready, now)
+            issue = await planned(partial(self._send, story, cleared, ready, now), "embargo", f"story {story.number}")
             grown += [issue] if issue is not None else []
         return grown
-
-    async def _send_or_report(
-        self, story: Article, cleared: Sequence[int], together: Sequence[Article], now: datetime
-    ) -> int | None:
-        """Sends one story; what is wrong with it keeps no other back."""
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return await self._send(story, cleared, together, now)
-            except UnreachableError:
-                raise
-            except OvertakenError as error:
-                if attempt == _TRIES:
-                    _log.warning("embargo.overtaken", story=story.number, error=str(error))
-            except PublisherError as error:
-                _log.error("embargo.failed", story=story.number, error=str(error))
-                break
-        return None
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when a story that just changed will have stood still; None: none is waiting."""
@@ -111,11 +93,10 @@ class Embargoes:
 
         Whom it has not reached gets the story like everybody else. Returns whether other mail is still open.
         """
-        events = {event: int(event.split(":")[1]) for event in await self._notices.unfinished(IssueKind.EMBARGO)}
-        stories = await self._articles.by_numbers(events.values()) if events else {}
-        holding = (s for s in stories.values() if s.status is Status.PUBLISHED and embargoed(s, now))
-        out = {_event(story) for story in holding}
-        await self._notices.supersede(events.keys() - out, now)
+        events = set(await self._notices.unfinished(IssueKind.EMBARGO))
+        stories = (await self._versions.versions(map(story_of, events))).values()
+        out = {_event(s) for s in stories if s[-1].status is Status.PUBLISHED and embargoed(s[-1], now)}
+        await self._notices.supersede(events - out, now)
         return not out.isdisjoint(events)
 
     # One story ------------------------------------------------------------------------------------------------------
@@ -124,16 +105,16 @@ class Embargoes:
         self, story: Article, cleared: Sequence[int], together: Sequence[Article], now: datetime
     ) -> int | None:
         """Brings one story's issue up to date; returns it when somebody was added."""
-        versions = (await self._versions.versions([story.number])).get(story.number, [])
+        versions = (await self._versions.versions([story.number])).get(story.number, [story])
         under = {version.version for version in versions if version.embargo == story.embargo}
         site = self._catalogue.site
         until = self._until(story, site.language, site.timezone)
         subject = label("embargo_subject", site.language, when=until, title=story.title)
-        issue = await self._notices.begin(_event(story), IssueKind.EMBARGO, subject, now)
+        issue = await self._notices.begin(_event(versions), IssueKind.EMBARGO, subject, now)
         if issue.sandbox is not self._sandbox or issue.state is IssueState.CANCELLED:
             return None
         variants = await self._issues.outcomes(issue.number)
-        held = await self._held(together)
+        held = await self._held([one for one in together if abs(one.first_seen_at - story.first_seen_at) <= AT_ONCE])
         added = 0
         async for some in self._notices.holders(story.number):
             within = [number for number in cleared if some.first <= number <= some.last]
@@ -155,10 +136,13 @@ class Embargoes:
     async def _due(
         self, story: Article, issue: Opened, some: Holders, within: Sequence[int], under: set[int], now: datetime
     ) -> dict[Addressee, str]:
-        """Returns who is to get the story and has not got it under this embargo, and with which newsletter."""
-        there = await self._notices.told(issue.number, some.first, some.last)
-        have = {h.number for h in some.holders if not under.isdisjoint((*h.received, *h.reserved))}
-        anew = {number for number, stale in there.items() if stale}
+        """Returns who is to get the story, and with which newsletter: what they have last, if any, names another hour.
+
+        `under` are the versions that name this one.
+        """
+        there = await self._notices.told(issue.number, some.first, some.last, now)
+        have = {h.number for h in some.holders if h.newest in under}
+        anew = {number for number, unfit in there.items() if unfit}
         waiting = [n for n in within if n in anew or (n not in there and n not in have)]
         people = await self._notices.addressees(waiting, paused=False) if waiting else {}
         found = {}
@@ -232,6 +216,8 @@ class Embargoes:
         return embargo_text(story.embargo, language, zone)
 
 
-def _event(story: Article) -> str:
-    """Returns what is unique: a story and its hour; another hour is news."""
-    return f"embargo:{story.number}:{int(story.embargo.timestamp()) if story.embargo else 0}"
+def _event(versions: Sequence[Article]) -> str:
+    """Returns what is unique: a story, and the version since which it has its hour; an hour that comes back is news."""
+    story = versions[-1]
+    since = takewhile(lambda version: version.embargo == story.embargo, reversed(versions))
+    return f"embargo:{story.number}:{min(version.version for version in since)}"

@@ -9,40 +9,34 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from publisher.editorial.access import decide, settled
-from publisher.editorial.advisories import advisories
 from publisher.editorial.notices import notes_since, standing
 from publisher.editorial.rendition import embargo_text, known_zone, needs_body, stamp_text, view
-from publisher.errors import PublisherError, UnreachableError
 from publisher.languages import direction, label
 from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Article, Body, Correction, Status
 from publisher.model.catalogue import Catalogue
 from publisher.model.issue import IssueKind, IssueState, Mention, StoryRef, Variant
-from publisher.model.notice import Addressee, Holder, Holders, NoticeText, Opened
+from publisher.model.notice import Addressee, Holder, Holders, NoticeText, Opened, story_of
 from publisher.model.people import viewer_of
 from publisher.model.reader import Sent
 from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.caution import many_changed
 from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
+from publisher.services.offers import SETTLE
+from publisher.services.overtaken import OvertakenError, planned
 
-SETTLE = timedelta(seconds=2)
-"""How long a story must stand still before anybody is told (decisions 5)."""
 _WINDOW = timedelta(days=7)
 """How long people are still added: longer than any delivery is tried."""
 _CHANGES = ("corrected", "held", "released", "killed")
 _TEXTS = {AdvisoryKind.HOLD: "hold", AdvisoryKind.RELEASE: "release", AdvisoryKind.KILL: "kill"}
 _SUDDEN = frozenset({AdvisoryKind.CORRECTION, AdvisoryKind.CLARIFICATION, AdvisoryKind.HOLD, AdvisoryKind.KILL})
 _RESTORED = "restored: this is a restored copy; it mails nobody until told"
-_TRIES = 5
 _log = structlog.get_logger(__name__)
-
-
-class OvertakenError(PublisherError):
-    """Others planned mail to the same people meanwhile: who has what must be looked at anew."""
 
 
 @dataclass(slots=True)
@@ -112,40 +106,28 @@ class Notifying:
         `impatient`: a story need not have stood still.
         """
         grown = []
-        stories = await self._recent(now)
+        stories, waiting = await self._recent(now)
+        await self._notices.supersede(waiting - {advisory.event for _, advisory in stories}, now)
         moments = [advisory.at for _, advisory in stories if advisory.kind in _SUDDEN]
         for versions, advisory in stories:
             if advisory.at + SETTLE > now and not impatient:
                 continue
-            issue = await self._tell_or_report(_Told(advisory, versions, self._held(moments, advisory)), now)
+            told = _Told(advisory, versions, self._held(moments, advisory))
+            issue = await planned(partial(self._tell, told, now), "notice", advisory.event)
             grown += [issue] if issue is not None else []
         return grown
-
-    async def _tell_or_report(self, told: _Told, now: datetime) -> int | None:
-        """Tells of one story; what is wrong with its notice (the template, say) keeps no other back."""
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return await self._tell(told, now)
-            except UnreachableError:
-                raise
-            except OvertakenError as error:
-                if attempt == _TRIES:
-                    _log.warning("notice.overtaken", notice=told.advisory.event, error=str(error))
-            except PublisherError as error:
-                _log.error("notice.failed", notice=told.advisory.event, error=str(error))
-                break
-        return None
 
     async def untold(self, now: datetime) -> dict[int, list[Sent]]:
         """Returns, by subscriber, what notices will bring before any newsletter goes out: for looking ahead only."""
         found: dict[int, list[Sent]] = {}
-        for versions, advisory in await self._recent(now):
+        stories, _ = await self._recent(now)
+        for versions, advisory in stories:
             told, number = _Told(advisory, versions, ()), advisory.article.number
             # What they have of it stays as deep as it was; only the version is newer.
             ref = StoryRef(article=number, version=told.article.version, depth=Depth.HIDE, mention=Mention.CORRECTED)
             issue = await self._notices.opened(advisory.event)
             async for some in self._notices.holders(number):
-                there = await self._notices.told(issue.number, some.first, some.last) if issue else {}
+                there = await self._notices.told(issue.number, some.first, some.last, now) if issue else {}
                 for holder in some.holders:
                     if holder.number not in there and told.concerns(holder):
                         found.setdefault(holder.number, []).append(Sent(newsletter=None, stories=(ref,)))
@@ -153,17 +135,21 @@ class Notifying:
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when a story that just changed will have stood still; None: none is waiting."""
-        ahead = (advisory.at + SETTLE for _, advisory in await self._recent(now))
+        stories, _ = await self._recent(now)
+        ahead = (advisory.at + SETTLE for _, advisory in stories)
         return min((at for at in ahead if at > now), default=None)
 
-    async def _recent(self, now: datetime) -> list[tuple[list[Article], Advisory]]:
-        numbers = await self._notices.changed(_CHANGES, now - _WINDOW, now)
+    async def _recent(self, now: datetime) -> tuple[list[tuple[list[Article], Advisory]], set[str]]:
+        """Returns the advisories that stand and are recent or still being told, and all events still being told."""
+        waiting = set(await self._notices.unfinished(IssueKind.NOTICE))
+        numbers = {*await self._notices.changed(_CHANGES, now - _WINDOW, now), *map(story_of, waiting)}
         found = []
         for number, versions in (await self._versions.versions(numbers)).items():
             advisory = standing(versions)
-            if advisory is not None and advisory.at > now - _WINDOW:
+            if advisory is not None and (advisory.at > now - _WINDOW or advisory.event in waiting):
                 found.append((number, versions, advisory))
-        return [(versions, advisory) for _, versions, advisory in sorted(found, key=lambda one: (one[2].at, one[0]))]
+        ordered = sorted(found, key=lambda one: (one[2].at, one[0]))
+        return [(versions, advisory) for _, versions, advisory in ordered], waiting
 
     def _held(self, moments: Sequence[datetime], advisory: Advisory) -> tuple[str, ...]:
         if self._sandbox:
@@ -175,20 +161,18 @@ class Notifying:
     async def _tell(self, told: _Told, now: datetime) -> int | None:
         """Brings one advisory's issue up to date; returns it when somebody was added."""
         advisory, article = told.advisory, told.article
-        others = {one.event for one in advisories(told.versions)} - {advisory.event}
-        await self._notices.supersede(others, now)
         subject = label(f"advisory_{advisory.kind.value}", self._site_language, title=article.title, ref=article.number)
         issue = await self._notices.begin(advisory.event, IssueKind.NOTICE, subject, now)
         if issue.sandbox is not self._sandbox or issue.state is IssueState.CANCELLED:
             return None
-        planned = issue.state is not IssueState.PLANNING
-        if planned and await self._notices.settled(issue.number, article.number):
+        begun = issue.state is not IssueState.PLANNING
+        if begun and await self._notices.settled(issue.number, article.number):
             return None
         told.variants = await self._issues.outcomes(issue.number)
         added = 0
         async for some in self._notices.holders(article.number):
             added += await self._add(told, issue, some, now)
-        if not planned:
+        if not begun:
             state = await self._notices.finish(issue.number, told.held, now)
             _log.info("notice.done", notice=advisory.event, issue=issue.number, planned=added, state=state)
         await self._notices.looked(issue.number, now)
@@ -200,8 +184,8 @@ class Notifying:
 
     async def _add(self, told: _Told, issue: Opened, some: Holders, now: datetime) -> int:
         """Gives those of one range who must know their rows; returns how many are new."""
-        there = await self._notices.told(issue.number, some.first, some.last)
-        anew = {number for number, stale in there.items() if stale}
+        there = await self._notices.told(issue.number, some.first, some.last, now)
+        anew = {number for number, unfit in there.items() if unfit}
         due = [h for h in some.holders if h.number in anew or (h.number not in there and told.concerns(h))]
         if not due:
             return 0
@@ -300,7 +284,8 @@ class Notifying:
             return None
         # What was wrong stands above the story already.
         older = tuple(note for note in shown.corrections if note not in wording.notes)
-        return replace(shown, corrections=older, embargo_text=self._until(article, wording))
+        until = self._until(article, wording)
+        return replace(shown, corrections=older, embargo_text=until, url=None if until else shown.url)
 
     def _until(self, article: Article, wording: _Wording) -> str:
         return embargo_text(article.embargo, wording.language, wording.zone) if wording.zone and article.embargo else ""

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from publisher.editorial.access import settled
+from publisher.editorial.notices import correcting
 from publisher.editorial.timing import embargoed
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Catalogue
 from publisher.newsletters.selection import Offer
-from publisher.ports import Articles, IssueStore
+from publisher.ports import Articles, IssueStore, Versions
 
 SETTLE = timedelta(seconds=2)
 """How long a story's text must stand still before it is mailed (decisions 5)."""
+FLASH = 1
+"""Urgency up to which an update goes out at once too (editorial §2)."""
+_CORRECTING = ("corrected", "released")
+"""Changes that may say what was wrong."""
 _Changes = Mapping[int, tuple[int, datetime]]
 
 
@@ -39,15 +44,18 @@ class _History:
 class Offering:
     """Finds stories; reads, writes nothing."""
 
-    def __init__(self, catalogue: Catalogue, articles: Articles, issues: IssueStore) -> None:
+    def __init__(self, catalogue: Catalogue, articles: Articles, versions: Versions, issues: IssueStore) -> None:
         self._catalogue = catalogue
         self._articles = articles
+        self._versions = versions
         self._issues = issues
 
     async def story(self, number: int, after: datetime, now: datetime) -> Pool:
         """Returns the one story that an instant newsletter is about, once it stands still."""
-        history = _History(updated=await self._issues.changes("updated", after, now), corrected={}, withdrawn={})
-        return self._pool((await self._articles.by_numbers([number])).values(), history, now)
+        stories = (await self._articles.by_numbers([number])).values()
+        flash = any(story.urgency <= FLASH for story in stories)
+        updated = await self._issues.changes("updated", after, now) if flash else {}
+        return self._pool(stories, _History(updated=updated, corrected={}, withdrawn={}), now)
 
     async def between(
         self, after: datetime, until: datetime, now: datetime, *, early: datetime | None, impatient: bool
@@ -58,7 +66,7 @@ class Offering:
         """
         history = _History(
             updated=await self._issues.changes("updated", after, until),
-            corrected=await self._issues.changes("corrected", after, until),
+            corrected=await self._corrected(after, until),
             withdrawn=await self._issues.changes("withdrawn", after, until),
         )
         articles = {story.number: story for story in await self._articles.first_published(after, until)}
@@ -71,6 +79,16 @@ class Offering:
         pool = self._pool(articles.values(), history, now, impatient=impatient, early=early)
         planned = tuple(story for story in ahead if story.status is Status.PLANNED)
         return Pool(pool.offers, pool.unsettled, planned)
+
+    async def _corrected(self, after: datetime, until: datetime) -> _Changes:
+        """Returns the versions that came in (after, until] and correct an earlier one, those that ended a hold too."""
+        numbers = {number for kind in _CORRECTING for number in await self._issues.changes(kind, after, until)}
+        found = {}
+        for number, versions in (await self._versions.versions(numbers)).items():
+            latest = correcting([version for version in versions if version.revised_at <= until])
+            if latest is not None and latest.revised_at > after:
+                found[number] = latest.version, latest.revised_at
+        return found
 
     def _pool(
         self,

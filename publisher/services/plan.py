@@ -22,7 +22,7 @@ from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons, missed
 from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.draft import Drafting, Occasion, Outcome
-from publisher.services.offers import SETTLE, Pool
+from publisher.services.offers import FLASH, SETTLE, Pool
 
 MANUAL = "manual"
 _PAGE = 20_000
@@ -32,10 +32,9 @@ _INSTANT_REACH = timedelta(days=7)
 """A story that could not go out at once, because nothing ran, still does within a week."""
 _UNSETTLED_WAIT = timedelta(minutes=1)
 """How long a slot waits for a story that is being written; then it goes without."""
-_FLASH = 1
-"""Urgency up to which an update goes out at once too (editorial §2)."""
 _TRIES = 5
-_CHANGED = frozenset({Mention.UPDATED, Mention.CORRECTED})
+CHANGED = frozenset({Mention.UPDATED, Mention.CORRECTED})
+"""Mentions of stories that the readers have in an earlier version."""
 _log = structlog.get_logger(__name__)
 
 
@@ -79,6 +78,15 @@ class Planning:
         self._page = page
 
     # What is due ----------------------------------------------------------------------------------------------------
+
+    async def begin(self, now: datetime) -> None:
+        """Notes since when instant newsletters are there: to be said before the folder is looked at.
+
+        What comes in from then on goes out with the first run, however much later that is.
+        """
+        for newsletter in self._catalogue.newsletters.values():
+            if newsletter.instant:
+                await self._issues.cohort(newsletter.id, INSTANT, newsletter.timezone, now)
 
     async def due(self, now: datetime) -> list[Issue]:
         """Plans every slot that is due, and those whose planning was cut short; returns what may go now, or is held."""
@@ -158,14 +166,22 @@ class Planning:
                     _log.warning("plan.skipped_late", newsletter=newsletter.id, slot=slot.period)
 
     async def _grant_stories(self, newsletter: Newsletter, now: datetime) -> None:
-        """Grants a slot to each story that came out, and to each update of a flash."""
+        """Grants a slot to each story that came out, to each update of a flash, and to what is out again.
+
+        A hold may have kept a story from some of its readers; those who have it get nothing again.
+        """
         cohort = await self._issues.cohort(newsletter.id, INSTANT, newsletter.timezone, now)
         grace = _grace(newsletter)
         after = max(cohort.created_at, now - _INSTANT_REACH)
         stories = await self._articles.first_published(after, now - grace)
         updates = await self._issues.changes("updated", after, now - grace)
-        flashes = [a for a in (await self._articles.by_numbers(updates)).values() if a.urgency <= _FLASH]
-        if not stories and not flashes:
+        releases = await self._issues.changes("released", after, now - grace)
+        changes = {
+            number: max(at[number] for at in (updates, releases) if number in at) for number in updates | releases
+        }
+        changed = (await self._articles.by_numbers(changes)).values()
+        returned = [story for story in changed if story.urgency <= FLASH or story.number in releases]
+        if not stories and not returned:
             return
         granted = await self._issues.periods(cohort.number, after)
         begun = {period.split(":")[1] for period in granted}
@@ -175,8 +191,8 @@ class Planning:
             if str(story.number) not in begun and self._goes_at_once(newsletter, story, now)
         ]
         again = [
-            Due(due_at=updates[story.number][1] + grace, period=f"story:{story.number}:{updates[story.number][0]}")
-            for story in flashes
+            Due(due_at=changes[story.number][1] + grace, period=f"story:{story.number}:{changes[story.number][0]}")
+            for story in returned
             if str(story.number) in begun and self._goes_at_once(newsletter, story, now)
         ]
         due = [slot for slot in (*fresh, *again) if slot.period not in granted and slot.due_at <= now]
@@ -353,7 +369,7 @@ class Planning:
             return ()
         refs = await self._issues.stories(issue.number)
         stories = await self._articles.by_numbers(ref.article for ref in refs)
-        changed = [stories[r.article] for r in refs if r.mention in _CHANGED and r.article in stories]
+        changed = [stories[r.article] for r in refs if r.mention in CHANGED and r.article in stories]
         together = await self._came_with(stories.values()) if slot.cadence == INSTANT else []
         comparable = slot.cadence != INSTANT
         return hold_reasons(

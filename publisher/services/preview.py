@@ -13,11 +13,11 @@ from publisher.model.people import EVERYTHING, Licence
 from publisher.model.reader import NOBODY, Coverage, Reader, Sent
 from publisher.newsletters.caution import Plan, hold_reasons
 from publisher.newsletters.schedule import Due, parse, previous_slot, slots
-from publisher.newsletters.selection import Offer
+from publisher.newsletters.selection import Offer, Pick
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.announce import Announcing
 from publisher.services.draft import Drafting, LeftOut, Occasion, Outcome
-from publisher.services.plan import MANUAL, Planning
+from publisher.services.plan import CHANGED, MANUAL, Planning
 
 _PAGE = 20_000
 SUPPRESSED = "the address is suppressed"
@@ -241,10 +241,12 @@ class Previewing:
         occasion = self._planning.by_hand(newsletter, now, at, since)
         shares: dict[str, Share] = {}
         left_out: list[tuple[str, str]] = []
-        stories: dict[int, Article] = {}
+        picks: dict[int, Pick] = {}
         async for outcomes, others in self._drafts(occasion, now):
             for outcome in outcomes:
-                stories |= {pick.article.number: pick.article for pick in outcome.selection.stories}
+                selection = outcome.selection
+                for pick in (*selection.stories, *selection.withdrawn):
+                    picks.setdefault(pick.article.number, pick)
                 shares[outcome.key] = _joined(shares.get(outcome.key), outcome)
                 left_out += [(reader.address, SUPPRESSED) for reader in outcome.readers if reader.suppressed]
             left_out += [(one.reader.address, one.reason) for one in others]
@@ -252,7 +254,8 @@ class Previewing:
         plan = Plan(
             recipients=sum(len(share.addresses) for share in kept),
             last_recipients=await self._last_recipients(newsletter),
-            stories=tuple(stories.values()),
+            stories=tuple(pick.article for pick in picks.values()),
+            changed=tuple(pick.article for pick in picks.values() if pick.mention in CHANGED),
             first=await self._issues.real_recipients() is None,
             restored=self._restored,
         )

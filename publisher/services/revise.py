@@ -97,11 +97,14 @@ class Revising:
             return await self._revisions.give_up(alike.numbers, alike.variant, now)
         stories = alike.rows[0].stories
         latest = await self._articles.by_numbers(ref.article for ref in stories)
-        selection = self._drafting.left_of(occasion, stories, latest, alike.licences)
+        selection = self._drafting.left_of(occasion, stories, latest, alike.licences, alike.rows[0].elsewhere)
         if not selection.stories:
             return await self._revisions.give_up(alike.numbers, alike.variant, now)
         if selection.refs == stories and not alike.rows[0].stale:
             return await self._revisions.confirm(alike.numbers, alike.variant, now)
+        if alike.rows[0].perhaps_there:
+            # Replaced, nobody would know any more what they may have, and must be told of. The rest is pending again.
+            return await self._revisions.give_up(alike.numbers, alike.variant, now)
         outcome = Outcome(language=alike.rows[0].language, form=alike.rows[0].form, selection=selection)
         return await self._replace(issue, occasion, outcome, alike, now)
 
@@ -114,10 +117,11 @@ class Revising:
 
 
 def _alike(rows: Sequence[StaleRow]) -> Iterator[_Alike]:
-    def same(row: StaleRow) -> tuple[int, int, str]:
-        return row.issue, row.variant, repr([_terms(licence) for licence in row.licences])
+    def same(row: StaleRow) -> tuple[int, int, bool, str]:
+        terms = [_terms(licence) for licence in row.licences]
+        return row.issue, row.variant, row.perhaps_there, repr((terms, row.elsewhere))
 
-    for (issue, variant, _), some in groupby(sorted(rows, key=same), key=same):
+    for (issue, variant, *_), some in groupby(sorted(rows, key=same), key=same):
         yield _Alike(issue, variant, tuple(some))
 
 

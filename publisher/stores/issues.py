@@ -33,6 +33,7 @@ from publisher.model.issue import (
 )
 from publisher.model.view import Depth
 from publisher.stores.database import Database, maybe_moment, micros, moment
+from publisher.stores.people_rows import IN_DOUBT
 from publisher.stores.readers import lock_planning, packed_count
 from publisher.stores.schema import (
     article_versions,
@@ -268,20 +269,21 @@ class Issues:
             return {number: (version, moment(at)) for number, version, at in await connection.execute(query)}
 
     async def real_recipients(self, cohort: int | None = None) -> int | None:
-        """Returns how many real people got the last issue (of a cohort, or of any); None when there was none."""
+        """Returns how many real people got the last issue (of a cohort, or of any); None when there was none.
+
+        A story that went out ahead of its hour counts as one; what is told of stories does not, nor does service mail.
+        """
+        kinds = [IssueKind.DIGEST.value, IssueKind.EMBARGO.value]
         query = (
             sa.select(issues.c.expected)
-            .join(slots, slots.c.id == issues.c.slot_id)
-            .where(
-                issues.c.kind == IssueKind.DIGEST.value,
-                issues.c.sandbox.is_(False),
-                issues.c.state.in_(_LET_GO),
-            )
+            .where(issues.c.kind.in_(kinds), issues.c.sandbox.is_(False), issues.c.state.in_(_LET_GO))
             .order_by(issues.c.id.desc())
             .limit(1)
         )
-        if cohort is not None:
-            query = query.where(slots.c.cohort_id == cohort)
+        if cohort is None:
+            query = query.where(issues.c.expected > 0)
+        else:
+            query = query.join(slots, slots.c.id == issues.c.slot_id).where(slots.c.cohort_id == cohort)
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar()
 
@@ -457,7 +459,10 @@ class Issues:
         return True
 
     async def retry(self, issue: int, now: datetime) -> int:
-        """Sends once more to everybody whose mail was refused, expired or uncertain; returns how many they are."""
+        """Sends once more to everybody whose mail was refused, expired or uncertain; returns how many they are.
+
+        What it brings is decided anew: nobody looked at it after it had ended. What may have arrived once stays so.
+        """
         failed = (DeliveryState.UNCERTAIN.value, DeliveryState.REJECTED.value, DeliveryState.EXPIRED.value)
         finished = (IssueState.DONE.value, IssueState.DONE_WITH_UNCERTAIN.value, IssueState.SENDING.value)
         async with self._database.write() as connection:
@@ -472,12 +477,16 @@ class Issues:
                     next_at=micros(now),
                     attempts=0,
                     refusals=0,
-                    resends=0,
+                    resends=sa.case(
+                        (deliveries.c.state == DeliveryState.UNCERTAIN.value, 1), else_=deliveries.c.resends
+                    ),
+                    decided_at=IN_DOUBT,
                     ended_at=None,
                     reason=None,
                 )
             )
             if moved.rowcount:
+                await connection.execute(_OVERTAKEN.where(variants.c.issue_id == issue))
                 again = {"state": IssueState.SENDING.value, "finished_at": None, "sending_at": None}
                 once_more = issues.update().where(issues.c.id == issue, issues.c.state.in_(finished))
                 await connection.execute(once_more.values(**again, released_at=micros(now)))
@@ -672,15 +681,14 @@ async def add_variant(
         return int((await connection.execute(same)).scalar_one())
     if variant.stories:
         await connection.execute(variant_stories.insert(), _story_rows(row.id, variant.stories))
-        await connection.execute(_OVERTAKEN, {"b_variant": row.id})
+        await connection.execute(_OVERTAKEN.where(variants.c.id == row.id))
     return int(row.id)
 
 
-# A story was killed, held, withdrawn or corrected between being read and being frozen.
+# A story was killed, held, withdrawn or corrected after it was read for them.
 _OVERTAKEN = (
     variants.update()
     .where(
-        variants.c.id == sa.bindparam("b_variant"),
         sa.exists().where(
             variant_stories.c.variant_id == variants.c.id,
             article_versions.c.article_id == variant_stories.c.article_id,

@@ -13,13 +13,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.issue import BRINGS, COVERS, OPEN, DeliveryState, IssueKind, IssueState
+from publisher.model.issue import BRINGS, COVERS, OPEN, UNFINISHED, DeliveryState, IssueKind, IssueState
 from publisher.model.notice import Addressee, Holder, Holders, Opened
 from publisher.model.people import SubscriptionStatus
 from publisher.stores.database import Database, micros
 from publisher.stores.issues import delivery_row, overtaken
 from publisher.stores.people_rows import licences_of
 from publisher.stores.readers import Readers, lock_planning, unpacked
+from publisher.stores.revisions import unfit
 from publisher.stores.schema import (
     article_versions,
     deliveries,
@@ -45,6 +46,8 @@ _ENDED = (IssueState.DONE.value, IssueState.DONE_WITH_UNCERTAIN.value)
 _WAITING = (IssueState.PLANNING.value, IssueState.HELD.value, IssueState.PAUSED.value)
 _READING = (SubscriptionStatus.CONFIRMED.value, SubscriptionStatus.PAUSED.value)
 _SUPERSEDED = "superseded"
+_GIVEN_WAY = sa.and_(deliveries.c.state == DeliveryState.CANCELLED.value, deliveries.c.reason == _SUPERSEDED)
+"""Mail that was ended by news, and goes after all when what it said is what holds again."""
 
 
 class Notices:
@@ -68,7 +71,7 @@ class Notices:
     # The issue of an event ------------------------------------------------------------------------------------------
 
     async def begin(self, event: str, kind: IssueKind, subject: str, now: datetime) -> Opened:
-        """Returns the event's one issue, made if it is new.
+        """Returns the event's one issue, made if it is new, and planned again if it was superseded as a whole.
 
         What the sandbox's inbox was told, real people were not: once the sandbox is off, the event begins anew.
         """
@@ -93,7 +96,18 @@ class Notices:
                 await connection.execute(self._database.insert(issues).values(values).on_conflict_do_nothing())
             found = await self.opened(event)
         assert found is not None
+        if found.state is IssueState.CANCELLED and await self._reopen(found.number):
+            return Opened(number=found.number, state=IssueState.PLANNING, sandbox=found.sandbox)
         return found
+
+    async def _reopen(self, issue: int) -> bool:
+        """Has an issue planned again that had given way to news; what an operator cancelled stays so."""
+        superseded = sa.and_(issues.c.state == IssueState.CANCELLED.value, issues.c.stop_reason == _SUPERSEDED)
+        again = {"state": IssueState.PLANNING.value, "stop_reason": None, "finished_at": None}
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            done = await connection.execute(issues.update().where(issues.c.id == issue, superseded).values(again))
+        return done.rowcount == 1
 
     async def opened(self, event: str) -> Opened | None:
         """Returns the event's issue, if there is one."""
@@ -110,29 +124,41 @@ class Notices:
             if looked_at is None:
                 return False
             since = looked_at - _LATE // timedelta(microseconds=1)
-            ours = sa.select(variant_stories.c.variant_id).where(variant_stories.c.article_id == article)
-            moving = sa.or_(deliveries.c.state.in_(_OPEN), deliveries.c.ended_at >= since)
-            query = sa.select(deliveries.c.id).where(deliveries.c.variant_id.in_(ours), moving).limit(1)
+            query = (
+                sa.select(variants.c.id)
+                .select_from(variant_stories.join(variants).join(issues, issues.c.id == variants.c.issue_id))
+                .where(variant_stories.c.article_id == article, _moving(since))
+                .limit(1)
+            )
             return (await connection.execute(query)).first() is None
 
-    async def told(self, issue: int, first: int, last: int) -> dict[int, bool]:
-        """Returns who from `first` to `last` has a row in an issue, and whether it must be decided anew."""
-        anew = sa.and_(variants.c.stale, deliveries.c.state.in_(_DUE))
+    async def told(self, issue: int, first: int, last: int, now: datetime) -> dict[int, bool]:
+        """Returns who from `first` to `last` has a row in an issue, and whether it must be decided anew.
+
+        A row that gave way to news is none: whoever it was for may have to be told after all.
+        """
+        anew = sa.and_(unfit(now), deliveries.c.state.in_(_DUE))
         query = (
             sa.select(deliveries.c.subscriber_id, sa.case((anew, 1), else_=0))
+            .join(issues, issues.c.id == deliveries.c.issue_id)
             .join(variants, variants.c.id == deliveries.c.variant_id)
-            .where(deliveries.c.issue_id == issue, deliveries.c.subscriber_id.between(first, last))
+            .where(
+                deliveries.c.issue_id == issue,
+                deliveries.c.subscriber_id.between(first, last),
+                sa.not_(sa.func.coalesce(_GIVEN_WAY, sa.false())),
+            )
         )
         async with self._database.read() as connection:
-            return {reader: bool(stale) for reader, stale in await connection.execute(query)}
+            return {reader: bool(anew) for reader, anew in await connection.execute(query)}
 
     async def add(
         self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, held: Sequence[str], now: datetime
     ) -> bool:
         """Gives people (subscriber, variant, suppressed) their rows, also in an issue that is done already.
 
-        Returns False, and does nothing, when others planned mail to some of them since `mark`. A row whose variant
-        is stale and that still waits is moved to the new one. `held` is why the issue waits if these are the first.
+        Returns False, and does nothing, when others planned mail to some of them since `mark`. A row that is there
+        and still waits brings what was decided now, and one that gave way to news waits again. `held` is why the
+        issue waits if these are the first.
         """
         if not rows:
             return True
@@ -148,10 +174,11 @@ class Notices:
             fresh = [delivery_row(issue, row, now) for row in rows if row[0] not in there]
             if fresh:
                 await connection.execute(deliveries.insert(), fresh)
+            waiting_again = await _move(connection, issue, [row for row in rows if row[0] in there], now)
+            if fresh or waiting_again:
                 await connection.execute(
                     issues.update().where(issues.c.id == issue).values(_grown(before, len(fresh), held))
                 )
-            await _move(connection, issue, [row for row in rows if row[0] in there])
         return True
 
     async def finish(self, issue: int, held: Sequence[str], now: datetime) -> IssueState | None:
@@ -195,9 +222,12 @@ class Notices:
             await connection.execute(issues.update().where(issues.c.id == issue).values(window_until=micros(now)))
 
     async def unfinished(self, kind: IssueKind) -> list[str]:
-        """Returns the events of issues of a kind that have not come to their end, oldest first."""
-        ended = [*_ENDED, IssueState.CANCELLED.value]
-        query = sa.select(issues.c.event).where(issues.c.kind == kind.value, issues.c.state.not_in(ended))
+        """Returns the events of a kind's issues of the present mode that have not come to their end, oldest first."""
+        query = sa.select(issues.c.event).where(
+            issues.c.state.in_([state.value for state in UNFINISHED]),
+            issues.c.kind == kind.value,
+            issues.c.sandbox.is_(self._sandbox),
+        )
         async with self._database.read() as connection:
             return list((await connection.execute(query.order_by(issues.c.id))).scalars())
 
@@ -207,7 +237,7 @@ class Notices:
         What is on its way is not called back, unless its body has not begun: its variant is stale from now on.
         """
         query = sa.select(issues.c.id).where(
-            issues.c.event.in_(list(events)), issues.c.state.not_in([*_ENDED, IssueState.CANCELLED.value])
+            issues.c.event.in_(list(events)), issues.c.state.in_([state.value for state in UNFINISHED])
         )
         async with self._database.read() as connection:
             found = list((await connection.execute(query)).scalars())
@@ -332,6 +362,22 @@ class Notices:
         return found
 
 
+def _moving(since: int) -> sa.ColumnElement[bool]:
+    """Whether a variant's mails may have ended since, as its issue tells: nobody counts the mails of those long done.
+
+    Of a cancelled issue what was on its way ends later than the issue, so there the mails are asked.
+    """
+    late = sa.exists().where(
+        deliveries.c.variant_id == variants.c.id,
+        sa.or_(deliveries.c.state.in_(_OPEN), deliveries.c.ended_at >= since),
+    )
+    return sa.or_(
+        issues.c.state.in_([state.value for state in UNFINISHED]),
+        sa.and_(issues.c.state == IssueState.CANCELLED.value, late),
+        issues.c.finished_at >= since,
+    )
+
+
 def _holder(number: int, brought: Mapping[int, tuple[int, str]], rows: Iterable[tuple[int, bool, bool]]) -> Holder:
     mine = sorted(rows)
     return Holder(
@@ -349,20 +395,27 @@ async def _there(connection: AsyncConnection, issue: int, first: int, last: int)
     return set((await connection.execute(query)).scalars())
 
 
-async def _move(connection: AsyncConnection, issue: int, rows: Sequence[tuple[int, int, bool]]) -> None:
-    """Points rows that wait with a stale variant to a new one: the same mail to the same person, said anew."""
-    stale = sa.select(variants.c.id).where(variants.c.issue_id == issue, variants.c.stale)
+async def _move(connection: AsyncConnection, issue: int, rows: Sequence[tuple[int, int, bool]], now: datetime) -> int:
+    """Points rows that wait to what was decided now: the same mail to the same person, said anew.
+
+    Those that gave way to news wait again; returns how many they are.
+    """
+    again = {
+        "state": DeliveryState.PENDING.value,
+        "next_at": micros(now),
+        "attempts": 0,
+        "refusals": 0,
+        "ended_at": None,
+        "reason": None,
+    }
+    revived = 0
     for reader, variant, _ in rows:
-        await connection.execute(
-            deliveries.update()
-            .where(
-                deliveries.c.issue_id == issue,
-                deliveries.c.subscriber_id == reader,
-                deliveries.c.state.in_(_DUE),
-                deliveries.c.variant_id.in_(stale),
-            )
-            .values(variant_id=variant)
-        )
+        mine = sa.and_(deliveries.c.issue_id == issue, deliveries.c.subscriber_id == reader)
+        decided = {"variant_id": variant, "decided_at": micros(now)}
+        await connection.execute(deliveries.update().where(mine, deliveries.c.state.in_(_DUE)).values(decided))
+        ended = deliveries.update().where(mine, _GIVEN_WAY).values({**decided, **again})
+        revived += (await connection.execute(ended)).rowcount
+    return revived
 
 
 def _grown(before: Any, more: int, held: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.issue import DUE
+from publisher.model.issue import MAY_GO
 from publisher.model.people import (
     ConsentEvent,
     Enrolment,
@@ -222,9 +222,9 @@ def signup_of(row: sa.Row[Any]) -> SignUp:
 
 
 async def doubt_mail_of(connection: AsyncConnection, subscriber: int) -> None:
-    """Has the mail that waits for somebody decided anew: their licences are others now (decisions 1)."""
+    """Has what may still be sent to somebody decided anew: their licences are others now (decisions 1)."""
     await connection.execute(
         sa.update(deliveries)
-        .where(deliveries.c.subscriber_id == subscriber, deliveries.c.state.in_(DUE))
+        .where(deliveries.c.subscriber_id == subscriber, deliveries.c.state.in_(MAY_GO))
         .values(decided_at=IN_DOUBT)
     )

@@ -1,13 +1,25 @@
 """Mail that waits and must not go as it is: which it is, and what takes its place (decisions 1)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.issue import DUE, DeliveryState, IssueKind, IssueState, Mention, StaleRow, StoryRef, Variant
+from publisher.model.issue import (
+    BRINGS,
+    COVERS,
+    DUE,
+    MAY_GO,
+    DeliveryState,
+    IssueKind,
+    IssueState,
+    Mention,
+    StaleRow,
+    StoryRef,
+    Variant,
+)
 from publisher.model.people import Licence
 from publisher.model.view import Depth
 from publisher.stores.database import Database, micros
@@ -17,15 +29,17 @@ from publisher.stores.readers import lock_planning
 from publisher.stores.schema import deliveries, issues, licences, variant_readers, variant_stories, variants
 
 NOTHING_LEFT = "nothing left"
+PERHAPS_THERE = "may have arrived"
+_ROWS = 500
 
 
 def unfit(now: datetime) -> sa.ColumnElement[bool]:
     """Whether a waiting delivery must not go as it is.
 
-    That is so when a story in it was recalled; of a newsletter's edition also when a licence of its reader has ended
-    since, or somebody changed those licences. Whoever made the delivery decides anew what it brings.
+    That is so when a story in it was recalled, a licence of its reader has ended since, or somebody changed those
+    licences, or config. Whoever made the delivery decides anew what it brings. Service mail brings no story.
     """
-    return sa.or_(variants.c.stale, sa.and_(issues.c.kind == IssueKind.DIGEST, _doubted(now)))
+    return sa.or_(variants.c.stale, sa.and_(issues.c.kind != IssueKind.MESSAGE, _doubted(now)))
 
 
 def _doubted(now: datetime) -> sa.ColumnElement[bool]:
@@ -53,6 +67,7 @@ class Revisions:
                 deliveries.c.issue_id,
                 deliveries.c.variant_id,
                 deliveries.c.subscriber_id,
+                deliveries.c.resends,
                 variants.c.language,
                 variants.c.form,
                 variants.c.stale,
@@ -76,7 +91,11 @@ class Revisions:
             rows = (await connection.execute(query)).all()
             held = await licences_of(connection, sorted({row.subscriber_id for row in rows}))
             stories = await self._stories(connection, {row.variant_id for row in rows})
-        return [_stale(row, held.get(row.subscriber_id, ()), stories.get(row.variant_id, ())) for row in rows]
+            elsewhere = await self._elsewhere(connection, rows, stories)
+        return [
+            _stale(row, held.get(row.subscriber_id, ()), stories.get(row.variant_id, ()), elsewhere.get(row.id, ()))
+            for row in rows
+        ]
 
     async def replace(
         self, rows: Collection[int], issue: int, before: int, outcome: str, variant: Variant, now: datetime
@@ -100,18 +119,19 @@ class Revisions:
             return (await connection.execute(_waiting(rows, variant).values(decided_at=micros(now)))).rowcount
 
     async def give_up(self, rows: Collection[int], variant: int, now: datetime) -> int:
-        """Ends waiting deliveries that have nothing left to bring; returns how many they were."""
-        values = {"state": DeliveryState.CANCELLED, "reason": NOTHING_LEFT, "ended_at": micros(now)}
+        """Ends waiting deliveries that are not to go any more; returns how many they were."""
+        reason = sa.case((deliveries.c.resends > 0, PERHAPS_THERE), else_=NOTHING_LEFT)
+        values = {"state": DeliveryState.CANCELLED, "reason": reason, "ended_at": micros(now)}
         async with self._database.write() as connection:
             return (await connection.execute(_waiting(rows, variant).values(**values))).rowcount
 
     async def doubt_everything(self) -> int:
-        """Has everything that waits decided anew, for the rules by which it was decided are others now."""
-        digests = sa.select(issues.c.id).where(issues.c.kind == IssueKind.DIGEST)
+        """Has everything that may still be sent decided anew, for the rules by which it was decided are others now."""
+        stories = sa.select(issues.c.id).where(issues.c.kind != IssueKind.MESSAGE)
         async with self._database.write() as connection:
             doubted = await connection.execute(
                 sa.update(deliveries)
-                .where(deliveries.c.state.in_(DUE), deliveries.c.issue_id.in_(digests))
+                .where(deliveries.c.state.in_(MAY_GO), deliveries.c.issue_id.in_(stories))
                 .values(decided_at=IN_DOUBT)
             )
         return doubted.rowcount
@@ -124,11 +144,40 @@ class Revisions:
         )
         found: dict[int, tuple[StoryRef, ...]] = {}
         for row in await connection.execute(query):
-            ref = StoryRef(
-                article=row.article_id, version=row.version, depth=Depth(row.depth), mention=Mention(row.mention)
-            )
-            found[row.variant_id] = (*found.get(row.variant_id, ()), ref)
+            found[row.variant_id] = (*found.get(row.variant_id, ()), _ref(row))
         return found
+
+    async def _elsewhere(
+        self, connection: AsyncConnection, rows: Sequence[Any], stories: Mapping[int, Sequence[StoryRef]]
+    ) -> dict[int, tuple[StoryRef, ...]]:
+        """Returns by delivery what mails of other issues bring its reader of the same stories."""
+        articles = {ref.article for refs in stories.values() for ref in refs}
+        readers = sorted({row.subscriber_id for row in rows})
+        brought: dict[int, list[tuple[int, StoryRef]]] = {}
+        for start in range(0, len(readers), _ROWS):
+            query = (
+                sa.select(deliveries.c.subscriber_id, deliveries.c.issue_id, variant_stories)
+                .join(variant_stories, variant_stories.c.variant_id == deliveries.c.variant_id)
+                .join(issues, issues.c.id == deliveries.c.issue_id)
+                .where(
+                    deliveries.c.subscriber_id.in_(readers[start : start + _ROWS]),
+                    deliveries.c.state.in_(COVERS),
+                    variant_stories.c.article_id.in_(articles),
+                    variant_stories.c.mention.in_(BRINGS),
+                    sa.true() if self._sandbox else issues.c.sandbox.is_(False),
+                )
+                .order_by(deliveries.c.id, variant_stories.c.position)
+            )
+            for row in await connection.execute(query):
+                brought.setdefault(row.subscriber_id, []).append((row.issue_id, _ref(row)))
+        return {
+            row.id: tuple(
+                ref
+                for issue, ref in brought.get(row.subscriber_id, ())
+                if issue != row.issue_id and ref.article in {own.article for own in stories.get(row.variant_id, ())}
+            )
+            for row in rows
+        }
 
 
 def _waiting(rows: Collection[int], variant: int) -> sa.Update:
@@ -137,7 +186,13 @@ def _waiting(rows: Collection[int], variant: int) -> sa.Update:
     )
 
 
-def _stale(row: Any, held: Sequence[Licence], stories: tuple[StoryRef, ...]) -> StaleRow:
+def _ref(row: Any) -> StoryRef:
+    return StoryRef(article=row.article_id, version=row.version, depth=Depth(row.depth), mention=Mention(row.mention))
+
+
+def _stale(
+    row: Any, held: Sequence[Licence], stories: tuple[StoryRef, ...], elsewhere: tuple[StoryRef, ...]
+) -> StaleRow:
     return StaleRow(
         number=row.id,
         issue=row.issue_id,
@@ -146,6 +201,8 @@ def _stale(row: Any, held: Sequence[Licence], stories: tuple[StoryRef, ...]) -> 
         language=row.language,
         form=row.form,
         stale=row.stale,
+        perhaps_there=row.resends > 0,
         licences=tuple(held),
         stories=stories,
+        elsewhere=elsewhere,
     )

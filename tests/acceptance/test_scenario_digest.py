@@ -151,6 +151,7 @@ def test_two_instances_race_and_nobody_is_mailed_twice(postgresql: str, tmp_path
             pass  # the readers' clock begins before the slot
         two = Stage(tmp_path / "two", CONFIG, port, mails, PUBLISHER_DATABASE__URL=postgresql)
         shutil.copytree(one.folder, two.folder, dirs_exist_ok=True)
+        two.command("migrate", "--confirm-copy")
         one.script(pause_seconds=0.05)
         for stage in (one, two):
             stage.set_clock("2026-10-20T06:59:54+03:00")

@@ -403,3 +403,10 @@ def test_paragraphs_given_away_are_in_both_parts() -> None:
     assert mail.text.count("First paragraph") == 1
     assert "Second one." in mail.html
     assert "Second one." in mail.text
+
+
+def test_an_embargo_is_told_in_the_mails_language_and_its_reason_in_the_storys() -> None:
+    """Each from its own side: an English reason in an Arabic mail ends with its full stop."""
+    html = templates(agency).message("embargo", "ar", view=embargoed(), newsletter_title="Daily digest").html
+    assert re.search(r'<p(?=[^>]* lang="en")(?=[^>]* dir="ltr")[^>]*>The bank speaks then\.</p>', html)
+    assert re.search(r'<div class="note"(?=[^>]* lang="ar")(?=[^>]* dir="rtl")[^>]*><strong', html)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from publisher.editorial.access import settled
 from publisher.model.article import Access, Article, Body
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter, Product, Section, Site
-from publisher.model.issue import DeliveryState, Edition, Issue, IssueState, MailText
+from publisher.model.issue import OPEN, DeliveryState, Edition, Issue, IssueState, MailText
 from publisher.model.notice import NoticeText
 from publisher.model.publication import Revision
 from publisher.model.text import Localized
@@ -19,11 +19,14 @@ from publisher.services.announce import Announcing
 from publisher.services.draft import Drafting
 from publisher.services.plan import Planning
 from publisher.services.preview import Previewing
+from publisher.services.revise import Revising
 from publisher.stores.articles import Articles
 from publisher.stores.database import Database, micros, moment
+from publisher.stores.facts import Facts
 from publisher.stores.issues import Issues
 from publisher.stores.notices import Notices
 from publisher.stores.readers import Readers
+from publisher.stores.revisions import Revisions
 from publisher.stores.schema import (
     cohorts,
     deliveries,
@@ -147,7 +150,13 @@ class World:
 
     @property
     def drafting(self) -> Drafting:
-        return Drafting(catalogue=self.catalogue, articles=self.articles, issues=self.issues, renderer=self.renderer)
+        return Drafting(
+            catalogue=self.catalogue,
+            articles=self.articles,
+            versions=self.articles,
+            issues=self.issues,
+            renderer=self.renderer,
+        )
 
     @property
     def planning(self) -> Planning:
@@ -171,6 +180,18 @@ class World:
             versions=self.articles,
             renderer=self.renderer,
             sandbox=self.sandbox,
+        )
+
+    def revising(self, setting: str = "as it was") -> Revising:
+        """Returns what makes waiting mail right again, as delivery has it done at every look."""
+        return Revising(
+            planning=self.planning,
+            drafting=self.drafting,
+            issues=self.issues,
+            articles=self.articles,
+            revisions=Revisions(self.database, sandbox=self.sandbox),
+            facts=Facts(self.database),
+            setting=setting,
         )
 
     @property
@@ -298,8 +319,18 @@ class World:
                 .where(deliveries.c.issue_id.in_(sending), deliveries.c.state == DeliveryState.PENDING.value)
                 .values(state=state.value, ended_at=deliveries.c.next_at)
             )
+            still = sa.exists().where(
+                deliveries.c.issue_id == issues.c.id, deliveries.c.state.in_([state.value for state in OPEN])
+            )
+            last = (
+                sa.select(sa.func.max(deliveries.c.ended_at))
+                .where(deliveries.c.issue_id == issues.c.id)
+                .scalar_subquery()
+            )
             await connection.execute(
-                issues.update().where(issues.c.id.in_(sending)).values(state=IssueState.DONE.value)
+                issues.update()
+                .where(issues.c.id.in_(sending), ~still)
+                .values(state=IssueState.DONE.value, finished_at=last)
             )
 
     async def defer(self, name: str) -> None:
@@ -313,6 +344,12 @@ class World:
                 .where(deliveries.c.id == mine.scalar_subquery())
                 .values(state=DeliveryState.DEFERRED, ended_at=None)
             )
+
+    async def try_again(self, name: str) -> None:
+        """Has it be time for what the relay put off for somebody."""
+        mine = sa.and_(deliveries.c.subscriber_id == self.people[name], deliveries.c.state == DeliveryState.DEFERRED)
+        async with self.database.write() as connection:
+            await connection.execute(deliveries.update().where(mine).values(state=DeliveryState.PENDING))
 
     async def notices(self) -> list[list[str]]:
         """Returns every mail about a story: when it was planned, its event, reader, story and depth, how it ended."""

@@ -17,7 +17,7 @@ FILED = at("2026-10-19 06:00")
 GONE = at("2026-10-19 06:00:02")
 HOUR = at("2026-10-20 09:00")
 MOVED = at("2026-10-21 09:00")
-E1, E2 = f"embargo:1:{int(HOUR.timestamp())}", f"embargo:1:{int(MOVED.timestamp())}"
+E1, E2 = "embargo:1:1", "embargo:1:2"
 
 
 async def world(database: Database, *, sandbox: bool = True) -> World:

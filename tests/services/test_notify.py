@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.article import Access, Correction, Status
 from publisher.model.catalogue import Audience, Filter
 from publisher.model.issue import DeliveryState, IssueState
-from publisher.stores.database import Database
+from publisher.stores.database import Database, micros
 from publisher.stores.schema import deliveries, issues, licences, subscriptions, variants
 
 MONDAY = at("2026-10-19 04:00")
@@ -182,7 +182,8 @@ async def test_a_copy_that_arrives_late_is_followed(sqlite_database: Database) -
     await w.announcing.due(TOLD + timedelta(minutes=1))
     async with w.database.write() as connection:  # the row of bora ends, and ada's notice
         await connection.execute(deliveries.update().values(state="accepted", ended_at=deliveries.c.next_at))
-        await connection.execute(issues.update().values(state=IssueState.DONE))
+        ended = micros(TOLD + timedelta(minutes=2))
+        await connection.execute(issues.update().values(state=IssueState.DONE, finished_at=ended))
     await w.announcing.due(TOLD + timedelta(hours=5))
     assert [row[1] for row in await told(w)] == ["ada", "bora"]
     assert await states(w) == [("correction:1:2", "sending", 2)]

@@ -17,13 +17,14 @@ from planning_world import World, at, newsletter, publication
 from publisher.model.article import Correction, Status
 from publisher.model.issue import IssueState
 from publisher.stores.database import Database, micros
-from publisher.stores.schema import deliveries, issues, subscriptions, variant_stories
+from publisher.stores.revisions import unfit
+from publisher.stores.schema import deliveries, issues, subscriptions, variant_stories, variants
 
 START = at("2026-10-19 04:00")
 NAMES = ("ada", "bora", "chloe")
 ENDS = ("accepted", "uncertain", "rejected", "deferred", "in_flight")
 OPEN = ("pending", "deferred", "in_flight")
-OPS = ("send", "correct", "update", "hold", "release", "kill", "withdraw", "pause", "leave", "sleep")
+OPS = ("send", "correct", "update", "hold", "release", "kill", "withdraw", "pause", "leave", "sleep", "retry", "resend")
 
 
 @dataclass
@@ -71,10 +72,20 @@ async def happen(w: World, judge: Judge, op: str, now: datetime, dice: random.Ra
             status = "paused" if op == "pause" else "unsubscribed"
             async with w.database.write() as connection:
                 await connection.execute(subscriptions.update().where(mine).values(status=status))
+        case "retry":
+            for issue in await w.issues.latest():
+                await w.issues.retry(issue.number, now)
+        case "resend":
+            sending = sa.select(issues.c.id).where(issues.c.state == "sending")
+            again = {"state": "pending", "resends": 1, "next_at": micros(now), "ended_at": None}
+            doubtful = sa.and_(deliveries.c.state == "uncertain", deliveries.c.resends == 0)
+            async with w.database.write() as connection:
+                mine = deliveries.update().where(doubtful, deliveries.c.issue_id.in_(sending))
+                await connection.execute(mine.values(again))
     if said is not None:
         judge.version += 1
         judge.status = said.get("status", judge.status)  # type: ignore[assignment]
-        await w.revise("S", change, now, **said)
+        await w.revise("S", change, now, recalls=change != "updated", **said)
 
 
 async def deliver(w: World, judge: Judge, now: datetime, ends: tuple[str, ...], dice: random.Random) -> None:
@@ -82,7 +93,12 @@ async def deliver(w: World, judge: Judge, now: datetime, ends: tuple[str, ...], 
     query = (
         sa.select(deliveries.c.id, deliveries.c.subscriber_id, variant_stories.c.version, variant_stories.c.mention)
         .join(variant_stories, variant_stories.c.variant_id == deliveries.c.variant_id)
-        .where(deliveries.c.state.in_(OPEN))
+        .join(variants, variants.c.id == deliveries.c.variant_id)
+        .join(issues, issues.c.id == deliveries.c.issue_id)
+        .where(
+            deliveries.c.state.in_(OPEN),
+            sa.or_(deliveries.c.state == "in_flight", ~unfit(now)),  # what is in doubt is not handed out
+        )
         .order_by(deliveries.c.id)
     )
     async with w.database.write() as connection:
@@ -96,7 +112,9 @@ async def deliver(w: World, judge: Judge, now: datetime, ends: tuple[str, ...], 
                 judge.received.setdefault(row.subscriber_id, set()).add(row.version)
         still = sa.exists().where(deliveries.c.issue_id == issues.c.id, deliveries.c.state.in_(OPEN))
         await connection.execute(
-            issues.update().where(issues.c.state == "sending", ~still).values(state=IssueState.DONE)
+            issues.update()
+            .where(issues.c.state == "sending", ~still)
+            .values(state=IssueState.DONE, finished_at=micros(now))
         )
 
 
@@ -112,6 +130,13 @@ async def told(w: World) -> list[tuple[str, int, int]]:
         return [tuple(row) for row in await connection.execute(query)]
 
 
+async def nothing_waits(w: World) -> None:
+    """Everything that could go has come to its end."""
+    query = sa.select(issues.c.event, deliveries.c.state).join(issues, issues.c.id == deliveries.c.issue_id)
+    async with w.database.read() as connection:
+        assert (await connection.execute(query.where(deliveries.c.state.in_(OPEN)))).all() == []
+
+
 async def play(folder: Path, ops: list[str], seed: int) -> None:
     """Plays a story's life and judges who was told what."""
     dice, judge = random.Random(seed), Judge()
@@ -125,15 +150,18 @@ async def play(folder: Path, ops: list[str], seed: int) -> None:
         for op in ops:
             await happen(w, judge, op, now, dice)
             now += timedelta(minutes=dice.choice([1, 5, 60]))
+            await w.revising().run(now)
             if op != "sleep":
                 await w.announcing.due(now)
             # Nobody is told before something reached them.
             assert {reader for _, reader, _ in await told(w)} <= judge.received.keys()
             await deliver(w, judge, now, ENDS, dice)
-        await deliver(w, judge, now, ("accepted",), dice)
-        for _ in range(2):
+        for _ in range(3):
             now += timedelta(minutes=1)
+            await w.revising().run(now)
             await w.announcing.due(now)
+            await deliver(w, judge, now, ("accepted",), dice)
+        await nothing_waits(w)
         found = await told(w)
         assert max(Counter((event, reader) for event, reader, _ in found).values(), default=1) == 1
         for reader in w.people.values():

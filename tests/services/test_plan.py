@@ -451,7 +451,9 @@ class CountingDrafting(Drafting):
 
 async def simulated(w: World, now: datetime, days: int = 2) -> tuple[int, list[tuple[str, int, tuple[str, ...]]]]:
     """Returns how many slots were drafted for a forecast, and those that bring something."""
-    drafting = CountingDrafting(catalogue=w.catalogue, articles=w.articles, issues=w.issues, renderer=w.renderer)
+    drafting = CountingDrafting(
+        catalogue=w.catalogue, articles=w.articles, versions=w.articles, issues=w.issues, renderer=w.renderer
+    )
     previewing = Previewing(
         planning=w.planning,
         announcing=w.announcing,

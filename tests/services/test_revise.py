@@ -10,27 +10,13 @@ from planning_world import World, at, newsletter, publication
 from publisher.model.article import Access, Status
 from publisher.model.catalogue import Audience
 from publisher.model.issue import DeliveryState, Mention, Variant
-from publisher.services.revise import Revising
 from publisher.stores.database import Database, micros
-from publisher.stores.facts import Facts
 from publisher.stores.revisions import Revisions
 from publisher.stores.schema import deliveries, licences, subscribers, variants
 
 MONDAY = at("2026-10-19 04:00")
 SLOT = at("2026-10-19 05:00")
 LATER = SLOT + timedelta(minutes=1)
-
-
-def revising(w: World, setting: str = "as it was") -> Revising:
-    return Revising(
-        planning=w.planning,
-        drafting=w.drafting,
-        issues=w.issues,
-        articles=w.articles,
-        revisions=Revisions(w.database, sandbox=w.sandbox),
-        facts=Facts(w.database),
-        setting=setting,
-    )
 
 
 async def planned(database: Database, *stories: str, audience: Audience = Audience.SUBSCRIBERS) -> World:
@@ -76,7 +62,7 @@ async def test_a_story_taken_back_leaves_the_mail_that_waits(sqlite_database: Da
     w = await planned(sqlite_database, "Good", "Bad")
     await w.revise("Bad", "changed", LATER, recalls=True, status=status)
     assert await in_doubt(w) == 2
-    assert await revising(w).run(LATER) == 2
+    assert await w.revising().run(LATER) == 2
     for state, text in (await waiting(w)).values():
         assert state == DeliveryState.PENDING
         assert "Good [full]" in text
@@ -87,14 +73,14 @@ async def test_a_story_taken_back_leaves_the_mail_that_waits(sqlite_database: Da
 async def test_mail_with_nothing_left_is_cancelled(sqlite_database: Database) -> None:
     w = await planned(sqlite_database, "Bad")
     await w.revise("Bad", "killed", LATER, recalls=True, status=Status.KILLED)
-    assert await revising(w).run(LATER) == 2
+    assert await w.revising().run(LATER) == 2
     assert {state for state, _ in (await waiting(w)).values()} == {DeliveryState.CANCELLED}
 
 
 async def test_a_correction_goes_out_in_place_of_the_error(sqlite_database: Database) -> None:
     w = await planned(sqlite_database, "Error")
     await w.revise("Error", "corrected", LATER, recalls=True, title="Right")
-    assert await revising(w).run(LATER) == 2
+    assert await w.revising().run(LATER) == 2
     for state, text in (await waiting(w)).values():
         assert (state, "Right [full]" in text, "Error" in text) == (DeliveryState.PENDING, True, False)
     stories = await w.issues.stories(1)
@@ -105,7 +91,7 @@ async def test_a_plain_update_changes_nothing_in_flight(sqlite_database: Databas
     w = await planned(sqlite_database, "Story")
     await w.revise("Story", "updated", LATER, title="Newer")
     assert await in_doubt(w) == 0
-    assert await revising(w).run(LATER) == 0
+    assert await w.revising().run(LATER) == 0
 
 
 @pytest.mark.parametrize("by_command", [True, False], ids=["revoked", "date"])
@@ -123,7 +109,7 @@ async def test_a_licence_that_ends_takes_its_text_from_the_mail_that_waits(
                 licences.update().where(licences.c.subscriber_id == w.people["bora"]).values(valid_until=micros(LATER))
             )
     assert await in_doubt(w, SLOT) == (1 if by_command else 0)
-    assert await revising(w).run(LATER) == 1
+    assert await w.revising().run(LATER) == 1
     found = await waiting(w)
     assert found["ada"][0] == DeliveryState.PENDING
     assert found["bora"][0] == DeliveryState.CANCELLED
@@ -132,7 +118,7 @@ async def test_a_licence_that_ends_takes_its_text_from_the_mail_that_waits(
 async def test_access_that_is_tightened_holds_for_the_mail_that_waits(sqlite_database: Database) -> None:
     w = await planned(sqlite_database, "Story", "Other", audience=Audience.PUBLIC)
     await w.revise("Story", "refile", LATER, recalls=True, access=Access.SUBSCRIBER)
-    await revising(w).run(LATER)
+    await w.revising().run(LATER)
     for _, text in (await waiting(w)).values():
         assert "Story" not in text
         assert "Other [summary]" in text
@@ -142,7 +128,7 @@ async def test_what_is_already_with_the_relay_is_left_alone(sqlite_database: Dat
     w = await planned(sqlite_database, "Bad")
     await w.deliver(DeliveryState.ACCEPTED)
     await w.revise("Bad", "killed", LATER, recalls=True, status=Status.KILLED)
-    assert await revising(w).run(LATER) == 0
+    assert await w.revising().run(LATER) == 0
     assert {state for state, _ in (await waiting(w)).values()} == {DeliveryState.ACCEPTED}
 
 
@@ -160,24 +146,24 @@ async def test_a_rendering_frozen_from_an_older_version_is_stale_at_once(sqlite_
 
 async def test_other_rules_put_everything_in_doubt_once(sqlite_database: Database) -> None:
     w = await planned(sqlite_database, "Story")
-    assert await revising(w, "as it was").run(LATER) == 0
+    assert await w.revising("as it was").run(LATER) == 0
     narrowed = replace(
         w.catalogue.products["asia"],
         exclude=None,
         match=replace(w.catalogue.products["asia"].match, sections=("economy",)),
     )
     w.catalogue = replace(w.catalogue, products={"asia": narrowed})
-    assert await revising(w, "other").run(LATER) == 2
+    assert await w.revising("other").run(LATER) == 2
     found = await waiting(w)
     assert (found["ada"][0], found["bora"][0]) == (DeliveryState.PENDING, DeliveryState.CANCELLED)
-    assert await revising(w, "other").run(LATER) == 0
+    assert await w.revising("other").run(LATER) == 0
 
 
 async def test_a_second_recall_before_the_mail_goes_is_seen_as_well(sqlite_database: Database) -> None:
     w = await planned(sqlite_database, "One", "Two")
     for name in ("One", "Two"):
         await w.revise(name, "corrected", LATER, recalls=True, title=f"{name} right")
-        assert await revising(w).run(LATER) == 2
+        assert await w.revising().run(LATER) == 2
     for _, text in (await waiting(w)).values():
         assert "One right" in text
         assert "Two right" in text

@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -164,12 +164,24 @@ async def test_nothing_is_looked_at_again_until_something_moves(database: Databa
     await notices.looked(issue, late)
     assert await notices.settled(issue, 1)
     second = await brought(database, [2], "in_flight")
+    for state, finished_at in ((IssueState.SENDING, None), (IssueState.CANCELLED, NOW), (IssueState.DONE, late)):
+        finished = {"state": state, "finished_at": finished_at and micros(finished_at)}
+        async with database.write() as connection:
+            await connection.execute(issues.update().where(issues.c.id == second).values(finished))
+        assert not await notices.settled(issue, 1), state
+    await _end(database, second, IssueState.CANCELLED, NOW, late)  # the relay's answer came after the operator's word
     assert not await notices.settled(issue, 1)
+    for state in (IssueState.CANCELLED, IssueState.DONE):
+        await _end(database, second, state, NOW, NOW)
+        assert await notices.settled(issue, 1)
+
+
+async def _end(database: Database, issue: int, state: IssueState, finished_at: datetime, ended_at: datetime) -> None:
     async with database.write() as connection:
-        await connection.execute(
-            deliveries.update().where(deliveries.c.issue_id == second).values(state="accepted", ended_at=micros(late))
-        )
-    assert not await notices.settled(issue, 1)
+        mine = deliveries.c.issue_id == issue
+        await connection.execute(deliveries.update().where(mine).values(state="accepted", ended_at=micros(ended_at)))
+        finished = {"state": state, "finished_at": micros(finished_at)}
+        await connection.execute(issues.update().where(issues.c.id == issue).values(finished))
 
 
 async def test_a_superseded_event_sends_nothing_more(database: Database, notices: Notices) -> None:
@@ -301,7 +313,7 @@ async def test_a_stale_row_moves_to_its_new_variant(database: Database, notices:
         await connection.execute(variants.update().where(variants.c.id == old).values(stale=True))
         mine = sa.and_(deliveries.c.issue_id == issue, deliveries.c.subscriber_id == 2)
         await connection.execute(deliveries.update().where(mine).values(state="in_flight"))
-    assert await notices.told(issue, 1, 2) == {1: True, 2: False}
+    assert await notices.told(issue, 1, 2, NOW) == {1: True, 2: False}
     new = await store.add_variant(issue, "b", SAID)
     mark = await Readers(database).mark()
     assert await notices.add(issue, [(1, new, False), (2, new, False)], mark, (), LATER)
@@ -311,3 +323,25 @@ async def test_a_stale_row_moves_to_its_new_variant(database: Database, notices:
         text = await connection.scalar(sa.select(variants.c.text).where(variants.c.id == new))
     assert found == [new, old]
     assert zlib.decompress(text or b"") == b"x"
+
+
+async def test_what_gave_way_to_news_goes_after_all(database: Database, notices: Notices) -> None:
+    """The same row waits again, with what is said now; what an operator ended stays ended."""
+    await brought(database, [1, 2], "accepted")
+    issue = (await notices.begin("correction:1:2", IssueKind.NOTICE, "Correction", NOW)).number
+    store = Issues(database, sandbox=False)
+    old = await store.add_variant(issue, "a", SAID)
+    mark = await Readers(database).mark()
+    assert await notices.add(issue, [(1, old, False), (2, old, False)], mark, (), NOW)
+    await notices.finish(issue, ("changed-stories: 11",), NOW)
+    assert await notices.supersede(["correction:1:2"], NOW) == 2
+    assert await notices.told(issue, 1, 2, NOW) == {}
+    assert (await notices.begin("correction:1:2", IssueKind.NOTICE, "Correction", NOW)).state is IssueState.PLANNING
+    new = await store.add_variant(issue, "b", SAID)
+    mark = await Readers(database).mark()
+    assert await notices.add(issue, [(1, new, False)], mark, (), NOW)
+    assert await notices.finish(issue, (), NOW) is IssueState.SENDING
+    assert await states(database, issue) == {"pending": 1, "cancelled": 1}
+    assert await notices.told(issue, 1, 2, NOW) == {1: False}
+    assert await store.cancel(issue, NOW)
+    assert (await notices.begin("correction:1:2", IssueKind.NOTICE, "Correction", NOW)).state is IssueState.CANCELLED

@@ -2,13 +2,16 @@
 
 from datetime import timedelta
 
+import pytest
 from planning_world import World, at, newsletter, publication
 
 from publisher.model.article import Status
 from publisher.model.issue import DeliveryState, Variant
+from publisher.model.people import Terms
 from publisher.stores.database import Database
 from publisher.stores.people import People
 from publisher.stores.revisions import Revisions
+from publisher.stores.schema import deliveries
 
 MONDAY = at("2026-10-19 04:00")
 SLOT = at("2026-10-19 05:00")
@@ -82,3 +85,21 @@ async def test_doubtful_mail_is_not_handed_out(database: Database) -> None:
     assert {row.subscriber for row in await revisions.doubtful(LATER, 10)} == set(w.people.values())
     await w.deliver(DeliveryState.ACCEPTED)
     assert await revisions.doubtful(LATER, 10) == []
+
+
+@pytest.mark.parametrize("state", [DeliveryState.CLAIMED, DeliveryState.IN_FLIGHT, DeliveryState.UNCERTAIN])
+async def test_what_may_still_be_tried_again_is_doubted_too(database: Database, state: DeliveryState) -> None:
+    """A licence is revoked, or config changes, while a mail is with the relay: its next try is decided anew."""
+    w, revisions = await planned(database)
+
+    async def narrow() -> None:
+        await People(database).grant(w.people["bora"], [Terms(product="asia", archive_days=1)], "test", LATER)
+
+    for happen in (narrow, revisions.doubt_everything):
+        mine = deliveries.c.subscriber_id == w.people["bora"]
+        async with database.write() as connection:
+            await connection.execute(deliveries.update().where(mine).values(state=state, decided_at=None))
+        await happen()
+        async with database.write() as connection:
+            await connection.execute(deliveries.update().where(mine).values(state=DeliveryState.PENDING))
+        assert w.people["bora"] in {row.subscriber for row in await revisions.doubtful(LATER, 10)}
