@@ -120,6 +120,8 @@ class Intake:
         self._claims: dict[int, str] = {}
         self._displaced: dict[int, str] = {}
         """Stories whose file tells another story now, with the hash of what it said: another file may bring it back."""
+        self._displaced_at: dict[int, datetime] = {}
+        """When that was first seen."""
         self._fresh: dict[str, str] = {}
         """Addresses of the batch at hand, by the file that has them."""
         self._reserved: Mapping[str, str] = {}
@@ -216,8 +218,9 @@ class Intake:
         whole = await self._whole(changed, now, taken)
         for start in range(0, len(whole), _BATCH):
             await self._take_files(whole[start : start + _BATCH], now, baseline, taken)
-        if vanished or everywhere:
-            lost = self._lost(vanished, everywhere=everywhere)
+        overwritten = self._overwritten(now, taken, grace)
+        if vanished or overwritten or everywhere:
+            lost = self._lost(vanished, overwritten)
             meant = None if accept_loss else believed
             if not self._believable(lost, meant, now, taken):
                 numbers = {article.number for article in lost}
@@ -286,17 +289,21 @@ class Intake:
         self._loss = taken.loss = Loss(at=now, sources=tuple(sorted(sources)), of=len(self._present))
         return False
 
-    def _lost(self, vanished: list[str], *, everywhere: bool) -> list[Article]:
-        """Returns the stories whose last file is gone; a file that moved has given its story away already.
+    def _overwritten(self, now: datetime, taken: Taken, grace: timedelta) -> set[int]:
+        """Returns the displaced stories that no file has brought back for as long as a file may be missing."""
+        self._displaced_at = {number: self._displaced_at.get(number, now) for number in self._displaced}
+        due = {number for number, at in self._displaced_at.items() if now - at >= grace}
+        if len(due) < len(self._displaced):
+            self._look_again(taken, now + grace)
+        return due
 
-        One whose file tells another story now is lost once all files were looked at.
-        """
-        displaced = set(self._displaced) if everywhere else set()
-        if not vanished and not displaced:
+    def _lost(self, vanished: list[str], overwritten: set[int]) -> list[Article]:
+        """Returns the stories whose last file is gone; a file that moved has given its story away already."""
+        if not vanished and not overwritten:
             return []
         going = set(vanished)
         kept = {record.article for path, record in self._files.items() if path not in going}
-        numbers = {self._files[path].article for path in vanished} | displaced
+        numbers = {self._files[path].article for path in vanished} | overwritten
         return [self._articles[n] for n in sorted(n for n in numbers - kept if n is not None) if n in self._present]
 
     def _look_again(self, taken: Taken, at: datetime) -> None:

@@ -100,7 +100,7 @@ async def test_files_swapped_under_our_eyes_keep_their_stories(desk: Desk, looks
     desk.put("b.md", "a.md")
     desk.put(".tmp", "b.md")
     for names in looks:
-        await desk.look(*names)
+        await desk.app.publishing.refresh(desk.clock.move(seconds=0.5), names or None)
     await desk.look()
     assert desk.there() == {"a.md": (2, "Two", "published"), "b.md": (1, "One", "published")}
     assert desk.gone() == {}
