@@ -267,7 +267,7 @@ def corrections(fields: Fields, rules: Rules) -> tuple[Correction, ...]:
             raise RefusedError("corrections: text is needed, saying what was wrong and what is right", table.line)
         moment = times.read(table.get("date", table.get("at")), rules.timezone, table.line, "corrections: date")
         notes.append(Correction(at=moment.at, kind=kind, text=text))
-    return tuple(sorted(notes, key=lambda note: note.at))
+    return tuple(sorted(dict.fromkeys(notes), key=lambda note: note.at))  # said twice is said once
 
 
 def aliases(fields: Fields) -> tuple[str, ...]:

@@ -33,7 +33,10 @@ def advisory(before: Article, after: Article) -> Advisory | None:
         return None
     notes = tuple(note for note in new_corrections(before.corrections, after.corrections) if note.kind in ADVISED)
     kind = _kind(before.status, after.status, notes)
-    return None if kind is None else Advisory(kind=kind, article=after, at=after.revised_at, corrections=notes)
+    if kind is None:
+        return None
+    notes = notes if after.status is Status.PUBLISHED else ()  # of what is taken back nothing more is said
+    return Advisory(kind=kind, article=after, at=after.revised_at, corrections=notes)
 
 
 def _kind(before: Status, after: Status, notes: Sequence[Correction]) -> AdvisoryKind | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from publisher.editorial.access import decide, subscribed, visible_before, was_open
 from publisher.editorial.advisories import MAILED, PUBLIC, advisory
-from publisher.editorial.timing import embargoed, scheduled
+from publisher.editorial.timing import embargoed, expired, scheduled
 from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Policy
@@ -55,7 +55,7 @@ class Telling:
 
 def tell(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy) -> Telling | None:
     """Returns what a viewer is told of a story, from all its versions, oldest first; None for nothing at all."""
-    seen = _seen(versions, viewer, now, policy)
+    seen = seen_by(versions, viewer, now, policy)
     if not seen:
         return None
     current = versions[-1]
@@ -65,13 +65,18 @@ def tell(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Pol
     at = recalled_at(versions)
     if current.status in _RECALLED:
         depth = _depth(versions, viewer, now, policy)
-        # The words are those the viewer had: a later title may have been for others.
-        shown = replace(current, title=seen[-1].title, language=seen[-1].language, revised_at=at)
-        told = replace(told, recalled=(shown, depth), listed=now - at < TOLD)
+        told = replace(
+            told, recalled=(replace(as_had(current, seen[-1]), revised_at=at), depth), listed=now - at < TOLD
+        )
         at += TOLD
     if not told.listed and now < at + REMEMBERED:
         told = replace(told, departure=Departure(id=current.id, at=at))
     return told if told.recalled or told.departure else None
+
+
+def as_had(current: Article, had: Article) -> Article:
+    """Returns a story that is out no more in the words that a viewer had: later ones may have been for others."""
+    return replace(current, title=had.title, language=had.language, path=had.path)
 
 
 def recalled_at(versions: Sequence[Article]) -> datetime:
@@ -98,12 +103,12 @@ def moments(versions: Sequence[Article]) -> list[datetime]:
     return [*(at + TOLD for at in changes), *(at + wait for at in changes for wait in (REMEMBERED, TOLD + REMEMBERED))]
 
 
-def _seen(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy) -> list[Article]:
-    """Returns the versions that stood in feeds which the viewer, as entitled now, may read."""
+def seen_by(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy) -> list[Article]:
+    """Returns the versions that were out, among all, for a viewer as entitled now; oldest first."""
     ends = [*(version.revised_at for version in versions[1:]), None]
     return [
         version
-        for version, end in zip(versions, ends, strict=True)
+        for version, end in zip(versions, ends, strict=False)
         if _was_out(version, end or now)
         and visible_before([version], viewer, now, policy)
         and was_open(version, viewer, now, until=end, policy=policy)
@@ -116,11 +121,12 @@ def _was_out(version: Article, until: datetime) -> bool:
         and version.first_published_at is not None
         and not scheduled(version, until)
         and not embargoed(version, until)
+        and not expired(version, version.revised_at)
     )
 
 
 def _depth(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Policy) -> Depth:
-    earlier = _seen(versions, viewer, now, policy)
+    earlier = seen_by(versions, viewer, now, policy)
     return decide(versions[-1], viewer, Channel.FEED, now, earlier=earlier, policy=policy)
 
 
@@ -135,10 +141,18 @@ def _advisories(
         one = advisory(versions[count - 1], versions[count])
         if one is None or one.kind not in kinds or now - one.at >= TOLD:
             continue
-        if not _seen([*versions[:count], replace(versions[count], status=Status.DRAFT)], viewer, now, policy):
+        had = seen_by([*versions[:count], replace(versions[count], status=Status.DRAFT)], viewer, now, policy)
+        if not had:
             continue
-        depths = {_depth(versions[: count + 1], viewer, now, policy), _depth(versions, viewer, now, policy)}
+        if one.article.status is not Status.PUBLISHED:
+            one = replace(one, article=as_had(one.article, had[-1]))
+        then = _depth([*versions[:count], _timed_as(versions[count], current)], viewer, now, policy)
+        depths = {then, _depth(versions, viewer, now, policy)}
         if Depth.HIDE not in depths:
-            least = Depth.HEADLINE if Depth.HEADLINE in depths else _depth(versions[: count + 1], viewer, now, policy)
-            found.append((one, least))
+            found.append((one, Depth.HEADLINE if Depth.HEADLINE in depths else then))
     return found
+
+
+def _timed_as(version: Article, current: Article) -> Article:
+    """Returns a version with the dates of the present one, which say from when until when the story may be out."""
+    return replace(version, publish_at=current.publish_at, embargo=current.embargo, expires=current.expires)

@@ -24,7 +24,7 @@ class Ties:
         self._stories[article.id] = article
         if article.translation_of is not None:
             self._translations.setdefault(article.translation_of, set()).add(article.id)
-        for name in (*article.related, *article.supersedes):
+        for name in _names(article):
             self._pointing.setdefault(name, set()).add(article.id)
 
     def take(self, article: Article) -> None:
@@ -32,7 +32,7 @@ class Ties:
         self._stories.pop(article.id, None)
         if article.translation_of is not None:
             _discard(self._translations, article.translation_of, article.id)
-        for name in (*article.related, *article.supersedes):
+        for name in _names(article):
             _discard(self._pointing, name, article.id)
 
     def original(self, article: Article) -> Article | None:
@@ -81,6 +81,10 @@ class Ties:
     def _among(self, ids: Iterable[str], article: Article) -> list[Article]:
         found = (self._stories[name] for name in ids if name in self._stories and name != article.id)
         return sorted(found, key=lambda one: one.number)
+
+
+def _names(article: Article) -> set[str]:
+    return {*article.related, *article.supersedes}
 
 
 def _discard(index: dict[str, set[str]], name: str, one: str) -> None:

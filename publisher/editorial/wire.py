@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from publisher.editorial.access import entitled, open_from, was_open
+from publisher.editorial.access import entitled, open_from
+from publisher.editorial.recall import seen_by
 from publisher.languages import datetime_text, label, upper
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Catalogue, Policy
@@ -114,15 +115,12 @@ def were_out(versions: Sequence[Article], viewer: Viewer, now: datetime, policy:
     `versions` are oldest first: what was replaced before its time came for the viewer was never theirs.
     """
     early = cleared(viewer)
-    ends = [*(version.revised_at for version in versions[1:]), None]
+    seen = {version.version for version in seen_by(versions, viewer, now, policy)}
     return [
         version
-        for version, end in zip(versions, ends, strict=False)
-        if version.status is Status.PUBLISHED
-        and (
-            (version.embargo and entitled(version, early, now))
-            or (version.first_published_at is not None and was_open(version, viewer, now, until=end, policy=policy))
-        )
+        for version in versions
+        if version.version in seen
+        or (version.status is Status.PUBLISHED and version.embargo and entitled(version, early, now))
     ]
 
 

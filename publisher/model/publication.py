@@ -35,6 +35,8 @@ class Revision:
     """Root-relative addresses that lead to the article from now on."""
     recalls: bool = False
     """Whether mail that waits with an earlier version must not go as it is (decisions 1)."""
+    gone: bool = False
+    """Whether no file tells the story any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,6 +103,10 @@ class Documents:
         own |= {page.path: f"the page {page.title!r}" for page in self._companions.pages()}
         return own | {f"/{file.path}": "a file in static/" for file in self._companions.files()}
 
+    def asset_paths(self, sources: Iterable[str]) -> set[str]:
+        """Returns the files of public/ that local files of stories are published as."""
+        return {file.path for source in sources if (file := self._companions.asset(source)) is not None}
+
     def next_change_at(self, now: datetime) -> datetime | None:
         """Returns when a front page no longer counts the day that it counts; None while none counts."""
         return next_day(now, self._site.timezone) if self._tallies else None
@@ -143,6 +147,9 @@ class Documents:
         if self._log_linked != bool(self._log):  # list pages lead to the log from now on, or no more
             self._log_linked = bool(self._log)
             shelves |= self._outline.declared_shelves()
+        # A story whose language has no pages of its own is listed on those of the main one.
+        fronts = {shelf: self._outline.front_of(shelf.language) for shelf in shelves if shelf.language}
+        shelves |= {shelf._replace(language=front) for shelf, front in fronts.items()}
         for shelf in sorted(shelves):
             yield from self._of_shelf(shelf)
         for language in sorted(recounted):

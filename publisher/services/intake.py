@@ -27,7 +27,7 @@ from publisher.editorial.lifecycle import (
 )
 from publisher.editorial.timing import next_change_at
 from publisher.errors import NotFoundError, RefusedError, UnsettledError
-from publisher.model.article import Article, Body, Manuscript, Problem
+from publisher.model.article import Article, Body, Manuscript, Problem, Status
 from publisher.model.catalogue import Site
 from publisher.model.files import FileStat
 from publisher.model.publication import FileRecord, Loss, Revision
@@ -113,9 +113,15 @@ class Intake:
         self._addresses: dict[str, int] = {}
         self._present: set[int] = set()
         self._waiting: set[int] = set()
-        self._gone: dict[str, int] = {}
+        self._gone: set[int] = set()
+        self._vacated: dict[str, int] = {}
+        """By file name, the story that went last with a file of that name."""
         self._missing: dict[str, datetime] = {}
         self._claims: dict[int, str] = {}
+        self._displaced: dict[int, str] = {}
+        """Stories whose file tells another story now, with the hash of what it said: another file may bring it back."""
+        self._displaced_at: dict[int, datetime] = {}
+        """When that was first seen."""
         self._fresh: dict[str, str] = {}
         """Addresses of the batch at hand, by the file that has them."""
         self._reserved: Mapping[str, str] = {}
@@ -130,7 +136,7 @@ class Intake:
     @property
     def gone(self) -> list[Article]:
         """Every article whose file is no more."""
-        return [self._articles[number] for number in self._gone.values()]
+        return [self._articles[number] for number in sorted(self._gone)]
 
     @property
     def dated(self) -> list[Article]:
@@ -146,9 +152,21 @@ class Intake:
         return any(source in self._missing for source in sources)
 
     def assets(self, numbers: set[int] | None) -> list[str]:
-        """Returns the files below the articles folder that these stories refer to; None: that any does."""
-        records = (r for r in self._files.values() if r.assets and (numbers is None or r.article in numbers))
-        return sorted({name for record in records for name in record.assets})
+        """Returns the files below the articles folder that these stories show; None: that any does."""
+        return sorted({name for record in self._illustrated(numbers) if self._shows(record) for name in record.assets})
+
+    def dropped_assets(self, numbers: set[int]) -> set[str]:
+        """Returns the files that these stories refer to and that none shows any more."""
+        named = {name for record in self._illustrated(numbers) for name in record.assets}
+        return named.difference(self.assets(None)) if named else named
+
+    def _illustrated(self, numbers: set[int] | None) -> list[FileRecord]:
+        return [r for r in self._files.values() if r.assets and (numbers is None or r.article in numbers)]
+
+    def _shows(self, record: FileRecord) -> bool:
+        """Whether a file's story may show its pictures: one that was taken back takes them along."""
+        article = self._articles.get(record.article or 0)
+        return article is not None and article.status is Status.PUBLISHED
 
     async def load(self) -> None:
         """Reads what the store remembers."""
@@ -158,9 +176,12 @@ class Intake:
         gone = await self._store.gone()
         self._articles = {article.number: article for article in gone}
         self._ids = {article.id: article.number for article in gone}
-        self._gone = {article.source: article.number for article in gone}
+        self._gone = set(self._articles)
+        self._vacated = {article.source: article.number for article in gone}
         self._present, self._waiting, self._addresses = set(), set(), {}
         self._remember([], current)
+        named = {record.article for record in self._files.values()}
+        self._displaced = dict.fromkeys(self._present - named, "")
 
     def next_change_at(self, now: datetime) -> datetime | None:
         """Returns the next instant at which a date alone changes what is out."""
@@ -197,9 +218,14 @@ class Intake:
         whole = await self._whole(changed, now, taken)
         for start in range(0, len(whole), _BATCH):
             await self._take_files(whole[start : start + _BATCH], now, baseline, taken)
-        if vanished or everywhere:
+        overwritten = self._overwritten(now, taken, grace)
+        if vanished or overwritten or everywhere:
+            lost = self._lost(vanished, overwritten)
             meant = None if accept_loss else believed
-            await self._forget(self._believable(vanished, meant, now, taken), now, taken)
+            if not self._believable(lost, meant, now, taken):
+                numbers = {article.number for article in lost}
+                vanished, lost = [path for path in vanished if self._files[path].article not in numbers], []
+            await self._forget(vanished, lost, now, taken)
         await self._release(now, taken)
         taken.problems = self.problems()
         return taken
@@ -250,29 +276,35 @@ class Intake:
             self._look_again(taken, now + grace)
         return due
 
-    def _believable(self, vanished: list[str], meant: Collection[str] | None, now: datetime, taken: Taken) -> list[str]:
-        """Returns the deleted files whose stories may be taken down: many at once are first asked about.
+    def _believable(self, lost: list[Article], meant: Collection[str] | None, now: datetime, taken: Taken) -> bool:
+        """Returns whether these stories may be taken down: many at once are first asked about.
 
-        `meant` are those that somebody has said are meant to be gone; None: all are.
+        `meant` are the files that somebody has said are meant to be gone; None: all are.
         """
         self._loss = None
-        lost = self._lost(vanished)
         sources = {article.source for article in lost}
         many = len(lost) > _MANY_GONE or (len(lost) > _FEW_GONE and 2 * len(lost) > len(self._present))
         if not many or meant is None or sources.issubset(meant):
-            return vanished
+            return True
         self._loss = taken.loss = Loss(at=now, sources=tuple(sorted(sources)), of=len(self._present))
-        numbers = {article.number for article in lost}
-        return [path for path in vanished if self._files[path].article not in numbers]
+        return False
 
-    def _lost(self, vanished: list[str]) -> list[Article]:
+    def _overwritten(self, now: datetime, taken: Taken, grace: timedelta) -> set[int]:
+        """Returns the displaced stories that no file has brought back for as long as a file may be missing."""
+        self._displaced_at = {number: self._displaced_at.get(number, now) for number in self._displaced}
+        due = {number for number, at in self._displaced_at.items() if now - at >= grace}
+        if len(due) < len(self._displaced):
+            self._look_again(taken, now + grace)
+        return due
+
+    def _lost(self, vanished: list[str], overwritten: set[int]) -> list[Article]:
         """Returns the stories whose last file is gone; a file that moved has given its story away already."""
-        if not vanished:
+        if not vanished and not overwritten:
             return []
         going = set(vanished)
         kept = {record.article for path, record in self._files.items() if path not in going}
-        numbers = {self._files[path].article for path in vanished} - kept - {None}
-        return [self._articles[n] for n in sorted(n for n in numbers if n is not None) if n in self._present]
+        numbers = {self._files[path].article for path in vanished} | overwritten
+        return [self._articles[n] for n in sorted(n for n in numbers - kept if n is not None) if n in self._present]
 
     def _look_again(self, taken: Taken, at: datetime) -> None:
         taken.again_at = at if taken.again_at is None else min(taken.again_at, at)
@@ -329,10 +361,11 @@ class Intake:
         number = self._ids.get(manuscript.id) if manuscript.id else None
         if not number:
             number = self._moved_from(manuscript)
-        if not number and not manuscript.id:
-            number = self._own(manuscript)
         if not number:
-            number = self._gone.get(manuscript.source)
+            number = self._own(manuscript)
+        if not number and not manuscript.id:
+            number = self._vacated.get(manuscript.source)
+            number = number if number in self._gone else None
         return self._articles.get(number) if number else None
 
     def _own(self, manuscript: Manuscript) -> int | None:
@@ -340,19 +373,26 @@ class Intake:
         if record is None or record.article is None:
             return None
         taken_by = self._claims.get(record.article, manuscript.source)
-        return record.article if taken_by == manuscript.source else None
+        article = self._articles[record.article]
+        elsewhere = article.source != manuscript.source and self._told(article)
+        return record.article if taken_by == manuscript.source and not elsewhere else None
 
     def _moved_from(self, manuscript: Manuscript) -> int | None:
         """Returns the article of another file that had these bytes and has them no more."""
         path = self._hashes.get(manuscript.content_hash)
-        if path is None or path == manuscript.source or self._stands(path):
-            return None
-        return self._files[path].article
+        if path is not None:
+            return None if path == manuscript.source or self._stands(path) else self._files[path].article
+        return next((n for n, said in self._displaced.items() if said == manuscript.content_hash), None)
 
     def _stands(self, path: str) -> bool:
         """Whether a file is still where and what it was when it was last read."""
         record = self._files.get(path)
         return record is not None and path not in self._missing and self._source.stat(path) == record.stat
+
+    def _told(self, article: Article) -> bool:
+        """Whether a story's file still stands and is still about it."""
+        record = self._files.get(article.source)
+        return record is not None and record.article == article.number and self._stands(article.source)
 
     def _revised(
         self,
@@ -372,7 +412,7 @@ class Intake:
         first_seen_at = previous.first_seen_at if previous else now
         article = article_from(
             manuscript,
-            id=previous.id if previous else self._new_id(manuscript, now),
+            id=self._id_of(manuscript, previous) if previous else self._new_id(manuscript, now),
             number=previous.number if previous else 0,
             first_seen_at=first_seen_at,
             change=change,
@@ -404,7 +444,7 @@ class Intake:
     def _check_single_source(self, manuscript: Manuscript, previous: Article | None) -> None:
         if previous is None or previous.number not in self._present or previous.source == manuscript.source:
             return
-        if self._stands(previous.source):
+        if self._told(previous):
             raise RefusedError(f"the id {previous.id} belongs to {previous.source}; give this story an id of its own")
 
     def reserve(self, addresses: Mapping[str, str]) -> None:
@@ -428,6 +468,17 @@ class Intake:
         self._fresh.setdefault(article.path, article.source)
         self._ids.setdefault(article.id, article.number)
 
+    def _id_of(self, manuscript: Manuscript, previous: Article) -> str:
+        """Returns the id a known story goes on under: another one only as long as nobody had it under the first."""
+        if manuscript.id is None or manuscript.id == previous.id:
+            return previous.id
+        if given_out(previous):
+            raise RefusedError(
+                f"this file is the story {previous.id}, and an id never changes; write that `id` or none, "
+                f"or give the other story a file of its own"
+            )
+        return manuscript.id
+
     def _new_id(self, manuscript: Manuscript, now: datetime) -> str:
         if manuscript.id:
             return manuscript.id
@@ -445,26 +496,47 @@ class Intake:
             path=one.path,
             stat=one.stat,
             content_hash=one.content_hash,
-            article=known.article if known else None,
+            article=self._about(one, known.article if known else None),
             problems=(Problem(path=one.path, line=error.line, message=error.message),),
             assets=known.assets if known else (),
         )
 
+    def _about(self, one: "_Read", known: int | None) -> int | None:
+        """Returns the story of a file that is refused: as before, but what was killed is so under any name."""
+        found = self._recognised(one.manuscript) if isinstance(one.manuscript, Manuscript) else None
+        if found is not None and (known is None or found.status is Status.KILLED):
+            return found.number
+        return known
+
     def _remember(self, records: list[FileRecord], saved: list[Article]) -> None:
         numbers = {article.source: article.number for article in saved}
         for record in records:
-            self._files[record.path] = replace(record, article=numbers.get(record.path, record.article))
+            before = self._files.get(record.path)
+            if before is not None and self._hashes.get(before.content_hash) == record.path:
+                del self._hashes[before.content_hash]
+            known = self._files[record.path] = replace(record, article=numbers.get(record.path, record.article))
             self._hashes[record.content_hash] = record.path
+            if before is not None and before.article not in (None, known.article):
+                self._displace(before)
         for article in saved:
-            before = self._articles.get(article.number)
-            if before is not None and self._addresses.get(before.path) == article.number:
-                del self._addresses[before.path]
+            self._displaced.pop(article.number, None)
+            earlier = self._articles.get(article.number)
+            if earlier is not None and self._addresses.get(earlier.path) == article.number:
+                del self._addresses[earlier.path]
+            if earlier is not None and earlier.id != article.id:
+                self._ids.pop(earlier.id, None)
             self._articles[article.number] = article
             self._ids[article.id] = article.number
             self._addresses[article.path] = article.number
             self._present.add(article.number)
-            self._gone.pop(article.source, None)
+            self._gone.discard(article.number)
             self._note_dates(article)
+
+    def _displace(self, record: FileRecord) -> None:
+        """Notes the story that a file told before, unless it has moved on to another one."""
+        article = self._articles.get(record.article or 0)
+        if article is not None and article.source == record.path:
+            self._displaced[article.number] = record.content_hash
 
     def _note_dates(self, article: Article) -> None:
         """Keeps apart the few stories that time alone may change, so that no pass looks at all of them."""
@@ -474,17 +546,17 @@ class Intake:
         else:
             self._waiting.discard(article.number)
 
-    async def _forget(self, vanished: list[str], now: datetime, taken: Taken) -> None:
+    async def _forget(self, vanished: list[str], lost: list[Article], now: datetime, taken: Taken) -> None:
         """Takes down the stories whose last file is gone."""
-        if not vanished:
+        if not vanished and not lost:
             return
-        lost = self._lost(vanished)
         bodies = await self._store.bodies((a.number, a.version) for a in lost)
         revisions = []
         for article in lost:
             after = removed(article, now, withdraw=self._house.withdraw)
             body = bodies[article.number, article.version]
-            revisions.append(Revision(article=after, body=body, change=ChangeKind.WITHDRAWN.value, recalls=True))
+            change = ChangeKind.WITHDRAWN.value
+            revisions.append(Revision(article=after, body=body, change=change, recalls=True, gone=True))
         saved = await self._store.save(revisions, [], vanished, now)
         for path in vanished:
             record = self._files.pop(path)
@@ -495,7 +567,9 @@ class Intake:
             self._articles[article.number] = article
             self._present.discard(article.number)
             self._waiting.discard(article.number)
-            self._gone[article.source] = article.number
+            self._displaced.pop(article.number, None)
+            self._gone.add(article.number)
+            self._vacated[article.source] = article.number
             self._addresses.pop(article.path, None)
         taken.gone += saved
 

@@ -16,7 +16,8 @@ import msgspec
 from publisher import __version__
 from publisher.editorial.access import decide, open_from, settled
 from publisher.editorial.shelves import Shelf, Shelves, shelves_of
-from publisher.editorial.timing import publishable
+from publisher.editorial.ties import Ties
+from publisher.editorial.timing import next_change_at, publishable
 from publisher.errors import PublisherError
 from publisher.feeds import FORMATS
 from publisher.model.article import Article, Problem
@@ -104,6 +105,8 @@ class Publishing:
         self._depths: dict[int, Depth] = {}
         self._alone: dict[int, Article] = {}
         """The stories that have a page but stand on no list: on hold, or expired and kept."""
+        self._aside = Ties()
+        """Between those and the rest."""
         self._delayed: dict[int, datetime] = {}
         """When the public may have what so far only subscribers have."""
         self._log = CorrectionLog()
@@ -195,6 +198,7 @@ class Publishing:
                     documents = self._documents.all(self.intake.assets(None), now)
                 else:
                     assets = self.intake.assets(changed)
+                    self._left |= self._documents.asset_paths(self.intake.dropped_assets(changed))
                     documents = self._documents.touched(touched, changed | self._kin, assets, now)
                 await self._bring_up(documents, report, prune=whole)
             return report
@@ -254,7 +258,7 @@ class Publishing:
         gone = {article.number for article in taken.gone}
         stories = [settled(stored, self.catalogue) for stored in stories if stored.number not in gone]
         changed = {article.number for article in stories} | gone
-        due = [a for n in self._due(now) - changed if (a := self.everything.get(n)) is not None]
+        due = [settled(stored, self.catalogue) for n, stored in self._due(now).items() if n not in changed]
         changed |= {article.number for article in due}
         aged = self.advices.aged(self.as_of, now) if self.as_of else set()
         touched = self.advices.retell(self.advices.numbers() if everything else changed | aged, now)
@@ -279,7 +283,8 @@ class Publishing:
             touched = self._remove(number)
             held = self.advices.held(number)
             if held is not None or depth in SHOWN:
-                self._alone[number] = held or article
+                self._alone[number] = alone = article if held is None else replace(held, path=article.path)
+                self._aside.put(alone)
                 self._depths[number] = Depth.HOLD if held is not None else depth
             return touched
         self._leave(number)
@@ -291,7 +296,7 @@ class Publishing:
             return self.public.take(number)
         self._log.put(article, depth)
         touched = self.public.put(article)
-        self._kin |= self.public.ties.concerned(article)
+        self._kin |= self._concerned(article)
         return touched
 
     def _remove(self, number: int) -> set[Shelf]:
@@ -306,21 +311,30 @@ class Publishing:
         if self._log.take(number):
             pages = (self.outline.corrections_page(language) for language in self.catalogue.site.languages)
             self._left |= {CORRECTIONS_FEED, *map(file_of, pages)}
-        before = self.public.get(number) or self._alone.pop(number, None)
-        if before is not None:
-            self._kin |= self.public.ties.concerned(before)
+        listed, alone = self.public.get(number), self._alone.pop(number, None)
+        if alone is not None:
+            self._aside.take(alone)
+        for before in filter(None, (listed, alone)):
+            self._kin |= self._concerned(before)
             self._left.add(file_of(before.path))
-            self._leave_feeds(Shelf(tag=tag) for tag in before.tags)
+        if listed is not None:
+            self._leave_feeds(Shelf(tag=tag) for tag in listed.tags)
+
+    def _concerned(self, article: Article) -> set[int]:
+        """Returns the numbers of the stories whose pages speak of this one."""
+        return self.public.ties.concerned(article) | self._aside.concerned(article)
 
     def _leave_feeds(self, shelves: Iterable[Shelf]) -> None:
         """Notes the feeds of tags, which are there only for what they hold."""
         feeds = (f"{feed_path(one)}.{fmt.extension}" for one in shelves if one.tag for fmt in FORMATS.values())
         self._left |= set(map(file_of, feeds))
 
-    def _due(self, now: datetime) -> set[int]:
-        """Returns the stories whose time is over, or has come for the public."""
-        over = {a.number for a in self.intake.dated if a.number in self.everything and not publishable(a, now)}
-        return over | {number for number, at in self._delayed.items() if at <= now}
+    def _due(self, now: datetime) -> dict[int, Article]:
+        """Returns the stories of which a date has come since the last pass, or the public's time, by number."""
+        since = self.as_of or now
+        dated = (a for a in self.intake.dated if (at := next_change_at([a], since)) is not None and at <= now)
+        delayed = (self.everything.get(number) for number, at in self._delayed.items() if at <= now)
+        return {article.number: article for article in (*dated, *delayed) if article is not None}
 
     async def _note_addresses(self) -> None:
         """Works out which old addresses lead where, and which are gone; nothing about what was never public."""

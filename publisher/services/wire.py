@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from publisher.editorial.access import decide, settled
+from publisher.editorial.recall import as_had
 from publisher.editorial.wire import as_taken_back, came_out_at, lapse_item, were_out, wire_item
 from publisher.errors import UsageError
 from publisher.feeds.ninjs import render
@@ -100,8 +101,9 @@ class Wire:
         shown: list[tuple[Place, Article]] = []
         for start in range(0, len(due), _AT_ONCE):
             some = [(place, as_taken_back(settled(a, catalogue))) for place, a in due[start : start + _AT_ONCE]]
-            depths |= await self._depths([article for _, article in some], viewer, now)
-            shown += [(place, article) for place, article in some if depths[article.number] is not Depth.HIDE]
+            told_of = await self._decided([article for _, article in some], viewer, now)
+            depths |= {number: depth for number, (_, depth) in told_of.items()}
+            shown += [(place, told_of[a.number][0]) for place, a in some if depths[a.number] is not Depth.HIDE]
             if len(shown) >= PAGE:
                 break
         shown = shown[:PAGE]
@@ -111,22 +113,19 @@ class Wire:
             for (place, article), view in zip(shown, views, strict=True)
         ]
 
-    async def _depths(self, stories: Sequence[Article], viewer: Viewer, now: datetime) -> dict[int, Depth]:
-        """Decides; a story that is out no more is told of only to those who could have had it."""
+    async def _decided(
+        self, stories: Sequence[Article], viewer: Viewer, now: datetime
+    ) -> dict[int, tuple[Article, Depth]]:
+        """Decides; of a story that is out no more only those hear who could have had it, in the words they had."""
         back = [article.number for article in stories if article.status is not Status.PUBLISHED]
         before = await self._versions.versions(back) if back else {}
         policy = self._publishing.catalogue.policy
-        return {
-            article.number: decide(
-                article,
-                viewer,
-                Channel.NINJS,
-                now,
-                earlier=were_out(before.get(article.number, ()), viewer, now, policy),
-                policy=policy,
-            )
-            for article in stories
-        }
+        decided = {}
+        for article in stories:
+            had = were_out(before.get(article.number, ()), viewer, now, policy)
+            depth = decide(article, viewer, Channel.NINJS, now, earlier=had, policy=policy)
+            decided[article.number] = (as_had(article, had[-1]) if had else article), depth
+        return decided
 
 
 def _in_order(placed: tuple[Place, object]) -> Place:

@@ -148,11 +148,12 @@ class Articles:
     ) -> list[Article]:
         """Stores new versions, what was read from which file, and which files are no more, in one transaction.
 
-        An article with number 0 is new and gets its number here. An article whose last file vanished is gone from
-        `now` on; a file record with `article` 0 belongs to the new article with the same source.
+        An article with number 0 is new and gets its number here. An article whose last file vanished, or whose
+        revision says so, is gone from `now` on; a file record with `article` 0 belongs to the new article with the
+        same source.
         """
         async with self._database.write() as connection:
-            saved = await self._save_revisions(connection, revisions)
+            saved = await self._save_revisions(connection, revisions, now)
             numbers = {article.source: article.number for article in saved}
             rows = [_file_row(replace(r, article=numbers.get(r.path, r.article))) for r in records]
             await self._upsert(connection, files, rows, ["path"])
@@ -177,7 +178,9 @@ class Articles:
         async with self._database.read() as connection:
             return [self._resolve(_story.decode(story)) for (story,) in await connection.execute(query)]
 
-    async def _save_revisions(self, connection: AsyncConnection, revisions: Sequence[Revision]) -> list[Article]:
+    async def _save_revisions(
+        self, connection: AsyncConnection, revisions: Sequence[Revision], now: datetime
+    ) -> list[Article]:
         highest = (await connection.execute(sa.select(sa.func.max(articles.c.id)))).scalar() or 0
         numbered = []
         for revision in revisions:
@@ -186,7 +189,7 @@ class Articles:
                 highest += 1
                 article = replace(article, number=highest)
             numbered.append(replace(revision, article=article))
-        await self._upsert(connection, articles, [_article_row(r.article) for r in numbered], ["id"])
+        await self._upsert(connection, articles, [_article_row(r, now) for r in numbered], ["id"])
         await self._save_versions(connection, numbered)
         aliases = [{"path": path, "article_id": r.article.number} for r in numbered for path in r.former_paths]
         await self._upsert(connection, redirects, aliases, ["path"])
@@ -251,7 +254,8 @@ def _latest() -> sa.Select[Any]:
     return sa.select(article_versions.c.story).select_from(articles.join(article_versions, same))
 
 
-def _article_row(article: Article) -> dict[str, Any]:
+def _article_row(revision: Revision, now: datetime) -> dict[str, Any]:
+    article = revision.article
     return {
         "id": article.number,
         "uri": article.id,
@@ -261,7 +265,7 @@ def _article_row(article: Article) -> dict[str, Any]:
         "status": article.status.value,
         "first_seen_at": micros(article.first_seen_at),
         "first_published_at": maybe_micros(article.first_published_at),
-        "gone_at": None,
+        "gone_at": micros(now) if revision.gone else None,
     }
 
 
