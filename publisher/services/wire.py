@@ -19,6 +19,7 @@ from publisher.editorial.wire import as_taken_back, came_out_at, lapse_item, wer
 from publisher.errors import UsageError
 from publisher.feeds.ninjs import render
 from publisher.model.article import Article, Status
+from publisher.model.catalogue import Product
 from publisher.model.people import Viewer
 from publisher.model.view import Channel, Depth, View
 from publisher.model.wire import WireItem, WirePage
@@ -70,7 +71,8 @@ class Wire:
 
         `rights` are the viewer's that are in force: none is the public, whom `lapse` tells why, if there is a why.
         """
-        mark = hashlib.sha256(repr(rights).encode()).hexdigest()[:12]
+        covered = sorted({_covered(grant.product) for grant in viewer.grants if grant.product is not None})
+        mark = hashlib.sha256(repr((rights, covered) if rights else rights).encode()).hexdigest()[:12]
         after = self._after(cursor, mark, fresh=bool(rights))
         # Nothing of after the last pass: what it found is still to come, and would come too late.
         end = _place(self._publishing.as_of, _LAST) if self._publishing.as_of else _BEGINNING
@@ -126,6 +128,11 @@ class Wire:
             depth = decide(article, viewer, Channel.NINJS, now, earlier=had, policy=policy)
             decided[article.number] = (as_had(article, had[-1]) if had else article), depth
         return decided
+
+
+def _covered(product: Product) -> str:
+    """Returns what a product is of: when that changes, a licence for it opens other stories."""
+    return repr((product.id, product.match, product.exclude, sorted(product.channels)))
 
 
 def _in_order(placed: tuple[Place, object]) -> Place:

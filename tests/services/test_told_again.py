@@ -1,5 +1,6 @@
 """What a running service says after a story changed twice: in the words that were out, and at its hour."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -198,3 +199,26 @@ async def test_a_story_that_is_taken_back_takes_its_picture_along(desk: Desk, st
     if status != "killed":
         await desk.say(image="boat.png", body=body)
         assert "boat.png" in {name.rpartition("/")[2] for name in desk.files()}
+
+
+async def test_a_product_that_grows_brings_a_client_what_it_holds_now(tmp_path: Path) -> None:
+    """The client had read to the end of the wire; the same licence opens older stories since."""
+    folder, clock = make_publication(tmp_path / "wire"), ManualClock()
+    write(folder, "tea.md", story("Tea is served", section="economy"))
+    write(folder, "zebra.md", story("Zebra seen", section="asia-pacific"))
+    cursor = ""
+    for config, opened in [(AGENCY, False), (AGENCY.replace('["asia-pacific"]', '["asia-pacific", "economy"]'), True)]:
+        make_publication(folder, config)
+        async with open_app(folder, clock) as app:
+            await app.publishing.open()
+            await app.publishing.refresh(clock.move(minutes=1))
+            if not opened:
+                await app.subscribing.add(
+                    "a@example.org", clock.now(), confirmed=True, newsletters=[], products=["asia"]
+                )
+            reader = await app.people.by_address("a@example.org")
+            assert reader is not None
+            found = await app.private_feeds.feed(reader, "token", "wire", "json", clock.now(), cursor)
+            assert found is not None
+            cursor = json.loads(found.body)["next"].partition("cursor=")[2]
+            assert ("Tea is served" in found.body.decode()) is opened
