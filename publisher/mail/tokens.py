@@ -12,6 +12,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from urllib.parse import quote
 
@@ -202,10 +203,12 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+@lru_cache(maxsize=64)
 def _derived(key: bytes, purpose: str) -> bytes:
     return hmac.digest(key, f"publisher {purpose}".encode(), "sha256")
 
 
+@lru_cache(maxsize=64)
 def _key_id(key: bytes) -> str:
     return _derived(key, "id").hex()[:6]
 

@@ -1,5 +1,9 @@
 """Group commit: whatever queued up during the last commit goes into the next one (decisions 13).
 
+Where the relay answers sooner than the disk, a commit waits for those whose
+mail is on its way, so that all connections share it; never longer than a
+commit takes, and not at all for a relay that is slower than that.
+
 A beginning is granted only once it is durable. The end of one message and the
 beginning of the next on the same connection go into one commit, or the end
 before, so a crash leaves at most one delivery per connection in doubt.
@@ -7,6 +11,7 @@ before, so a crash leaves at most one delivery per connection in doubt.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -40,6 +45,12 @@ class Marks:
         self._begun: list[tuple[Claimed, asyncio.Future[bool]]] = []
         self._ended: list[Ended] = []
         self._writing: list[Ended] = []
+        self._away: dict[int, float] = {}
+        """Whose mail is on its way, since when."""
+        self._round = 0.0
+        """Seconds that the last mail was on its way."""
+        self._took = 0.0
+        """Seconds that the last commit took."""
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
@@ -59,6 +70,9 @@ class Marks:
         """
         self._ended.append(ended)
         self._settled.clear()
+        since = self._away.pop(ended.number, None)
+        if since is not None:
+            self._round = time.monotonic() - since
         if at_once:
             self._stir()
 
@@ -102,6 +116,7 @@ class Marks:
             await self._wake.wait()
             self._wake.clear()
             while self._begun or self._ended:
+                await self._gather()
                 begun, self._begun = self._begun, []
                 ended, self._ended = self._ended, []
                 self._writing = ended
@@ -111,8 +126,24 @@ class Marks:
             self._writing = []
             self._settled.set()
 
+    async def _gather(self) -> None:
+        """Waits for those on their way as long as they are likely to be back before a commit without them would be."""
+        if not self._away or self._round > self._took:
+            return
+        alarm = asyncio.get_running_loop().call_later(self._took, self._wake.set)
+        while self._is_anybody_expected():
+            self._wake.clear()
+            await self._wake.wait()
+        alarm.cancel()
+
+    def _is_anybody_expected(self) -> bool:
+        """Returns whether somebody's mail left a shorter time ago than a commit takes; who is late is late for all."""
+        now = time.monotonic()
+        return any(now - since < self._took for since in self._away.values())
+
     async def _committed(self, begun: list[tuple[Claimed, asyncio.Future[bool]]], ended: list[Ended]) -> bool:
         granted: set[int] = set()
+        began = time.monotonic()
         try:
             rows = [row for row, _ in begun]
             granted = await self._deliveries.mark(self._boot, self._now(), rows, ended, margin=self._margin)
@@ -125,6 +156,9 @@ class Marks:
             _log.exception("marks.unwritten", beginnings=len(begun), ends=len(ended))
             return False
         finally:
+            now = time.monotonic()
+            self._took = now - began
+            self._away.update((number, now) for number in granted)
             for row, answer in begun:
                 if not answer.done():
                     answer.set_result(row.number in granted)

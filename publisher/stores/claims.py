@@ -1,11 +1,10 @@
 """Which deliveries may be claimed now, in which order, and how fast."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.mail.throttle import ALL, Lane, Place, Throttle
 from publisher.model.delivery import Claimed
@@ -17,6 +16,8 @@ from publisher.stores.schema import deliveries, issues, lanes, subscribers, subs
 
 FRUITLESS_CLAIMS = 3
 """Claims without any outcome after which a delivery is taken to be what kills the process."""
+STATE = sa.func.coalesce(deliveries.c.state, "")
+"""A state beside numbers of rows: SQLite would rather read all rows in that state from the index on it."""
 _STILL_DUE = sa.or_(*(deliveries.c.state == state for state in sorted(DUE)))  # an IN cannot be executed with many rows
 PLAIN_MESSAGE = issues.c.kind == IssueKind.MESSAGE
 _ABOUT_A_STORY = issues.c.kind.in_((IssueKind.NOTICE, IssueKind.EMBARGO))
@@ -45,6 +46,7 @@ def wanted() -> sa.ColumnElement[bool]:
     return sa.or_(PLAIN_MESSAGE, asked)
 
 
+_REASONS = sa.select(suppressions.c.address_hash, suppressions.c.reason)
 _ROW = (
     sa.select(
         deliveries.c.id,
@@ -73,9 +75,9 @@ _ROW = (
 )
 
 
-async def candidates(
+def candidates(
     database: Database,
-    connection: AsyncConnection,
+    connection: sa.Connection,
     sending: sa.Select[tuple[int]],
     now: datetime,
     limit: int,
@@ -95,31 +97,24 @@ async def candidates(
     for kinds in (PLAIN_MESSAGE, _ABOUT_A_STORY, sa.not_(sa.or_(PLAIN_MESSAGE, _ABOUT_A_STORY))):
         if len(rows) < limit:
             query = due.where(deliveries.c.issue_id.in_(sending.where(kinds)), sa.not_(SUSPECT))
-            rows += await _locked(database, connection, query.limit(limit - len(rows)))
+            rows += _locked(database, connection, query.limit(limit - len(rows)))
     if not rows and alone and limit:
-        rows = await _locked(database, connection, due.where(deliveries.c.issue_id.in_(sending), SUSPECT).limit(1))
+        rows = _locked(database, connection, due.where(deliveries.c.issue_id.in_(sending), SUSPECT).limit(1))
     return rows
 
 
-async def _locked(database: Database, connection: AsyncConnection, query: sa.Select[Any]) -> list[sa.Row[Any]]:
+def _locked(database: Database, connection: sa.Connection, query: sa.Select[Any]) -> list[sa.Row[Any]]:
     if not database.embedded:
         query = query.with_for_update(of=deliveries, skip_locked=True)
-    return list(await connection.execute(query))
+    return list(connection.execute(query).all())
 
 
-async def suppressed(
-    connection: AsyncConnection, rows: Iterable[sa.Row[Any]], address_hash: Callable[[str], str]
-) -> dict[int, str]:
-    """Returns which of the rows are for people who are never mailed, and why."""
-    by_hash: dict[str, list[int]] = {}
-    for row in rows:
-        by_hash.setdefault(address_hash(row.address_key), []).append(row.id)
-    found = await connection.execute(
-        sa.select(suppressions.c.address_hash, suppressions.c.reason).where(
-            suppressions.c.address_hash.in_(list(by_hash)), STANDS
-        )
-    )
-    return {number: reason for digest, reason in found for number in by_hash[digest]}
+def suppressed(database: Database, connection: sa.Connection, hashes: Mapping[int, str]) -> dict[int, str]:
+    """Returns which rows, given with the hashes of their addresses, are for people who are never mailed, and why."""
+    of_these = database.among(suppressions.c.address_hash, "hashes")
+    found = connection.execute(_REASONS.where(of_these, STANDS), {"hashes": database.several(list(hashes.values()))})
+    reasons = {row.address_hash: row.reason for row in found.all()}
+    return {number: reasons[digest] for number, digest in hashes.items() if digest in reasons} if reasons else {}
 
 
 def claimed(row: sa.Row[Any], now: datetime, digest: str, place: Place | None) -> Claimed:
@@ -145,11 +140,11 @@ def claimed(row: sa.Row[Any], now: datetime, digest: str, place: Place | None) -
     )
 
 
-async def suppress(connection: AsyncConnection, reasons: dict[int, str], now: datetime) -> None:
+def suppress(connection: sa.Connection, reasons: dict[int, str], now: datetime) -> None:
     """Ends rows of people who have opted out or are never mailed."""
     if not reasons:
         return
-    await connection.execute(
+    connection.execute(
         sa.update(deliveries)
         .where(deliveries.c.id == sa.bindparam("b_id"), _STILL_DUE)
         .values(state=DeliveryState.SUPPRESSED, reason=sa.bindparam("b_reason"), ended_at=micros(now)),
@@ -157,11 +152,11 @@ async def suppress(connection: AsyncConnection, reasons: dict[int, str], now: da
     )
 
 
-async def put_off(connection: AsyncConnection, places: dict[int, Place]) -> None:
+def put_off(connection: sa.Connection, places: dict[int, Place]) -> None:
     """Makes rows due again when their turn may come; nobody has tried them."""
     if not places:
         return
-    await connection.execute(
+    connection.execute(
         sa.update(deliveries)
         .where(deliveries.c.id == sa.bindparam("b_id"), _STILL_DUE)
         .values(next_at=sa.bindparam("b_next_at")),
@@ -169,26 +164,23 @@ async def put_off(connection: AsyncConnection, places: dict[int, Place]) -> None
     )
 
 
-async def read_lanes(
-    database: Database, connection: AsyncConnection, names: Sequence[str], now: datetime
-) -> dict[str, Lane]:
+def read_lanes(database: Database, connection: sa.Connection, names: Sequence[str], now: datetime) -> dict[str, Lane]:
     """Returns the memory of some limits, locked until the transaction ends."""
     if not names:
         return {}
     fresh = [{"name": name, "free_at": micros(now), "tail_at": micros(now)} for name in sorted(names)]
-    await connection.execute(database.insert(lanes).on_conflict_do_nothing(), fresh)
+    connection.execute(database.insert(lanes).on_conflict_do_nothing(), fresh)
     query = sa.select(lanes).where(lanes.c.name.in_(names)).order_by(lanes.c.name).with_for_update()
     return {
-        row.name: Lane(free_at=moment(row.free_at), tail_at=moment(row.tail_at))
-        for row in await connection.execute(query)
+        row.name: Lane(free_at=moment(row.free_at), tail_at=moment(row.tail_at)) for row in connection.execute(query)
     }
 
 
-async def write_lanes(connection: AsyncConnection, throttle: Throttle) -> None:
+def write_lanes(connection: sa.Connection, throttle: Throttle) -> None:
     """Remembers which places were given out."""
     if not throttle.lanes:
         return
-    await connection.execute(
+    connection.execute(
         sa.update(lanes)
         .where(lanes.c.name == sa.bindparam("b_name"))
         .values(free_at=sa.bindparam("b_free_at"), tail_at=sa.bindparam("b_tail_at")),

@@ -1,5 +1,8 @@
 """Opens the database and hands out connections; knows the two dialects, not the tables.
 
+What runs for every message goes to a thread as a whole (`transact`), for a
+hop there costs as much as a statement; everything else is awaited.
+
 SQLite: WAL with `synchronous=FULL`; readers never write, and every write and
 every checkpoint holds `db.lock` beside the file, also across processes:
 versions before 3.51.3 can lose a race between a writer and a checkpoint, and
@@ -8,26 +11,30 @@ no process ever has to wait in vain for SQLite's own lock (decisions 16).
 
 import asyncio
 import fcntl
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
 from publisher.errors import DiskFullError, StoreError, UnreachableError
 
+_T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CHECKPOINT_PAGES = 1000
 _LOCK_SECONDS = 60.0
+_PG_THREADS = 2
 _PG_DISK_FULL = "53100"
 _PG_LIMITS = {
     "connect_timeout": 10,
@@ -61,10 +68,12 @@ def maybe_moment(value: int | None) -> datetime | None:
 class Database:
     """One open database: `read()` and `write()` give connections, `write()` commits at its end or not at all."""
 
-    def __init__(self, readers: AsyncEngine, writers: AsyncEngine, path: Path | None) -> None:
-        """`path`: the file of a SQLite database."""
+    def __init__(self, readers: AsyncEngine, writers: AsyncEngine, direct: sa.Engine, path: Path | None) -> None:
+        """`direct`: what threads write with; `path`: the file of a SQLite database."""
         self._readers = readers
         self._writers = writers
+        self._direct = direct
+        self._threads = ThreadPoolExecutor(1 if path else _PG_THREADS, "database")
         self._path = path
         self._turn = asyncio.Lock()
         self._lock_path = path.parent / "db.lock" if path is not None else None
@@ -76,20 +85,36 @@ class Database:
         if url.startswith("sqlite:"):
             path = folder / url.removeprefix("sqlite:///")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return cls(_sqlite_engine(path, writing=False), _sqlite_engine(path, writing=True), path)
-        engine = create_async_engine(
-            url.replace("postgresql:", "postgresql+psycopg:", 1),
-            pool_size=8,
-            max_overflow=8,
-            pool_pre_ping=True,
-            connect_args=_PG_LIMITS,
+            return cls(
+                _sqlite_engine(path, writing=False), _sqlite_engine(path, writing=True), _sqlite_direct(path), path
+            )
+        url = url.replace("postgresql:", "postgresql+psycopg:", 1)
+        engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=_PG_LIMITS)
+        direct = sa.create_engine(
+            url, pool_size=_PG_THREADS, max_overflow=0, pool_pre_ping=True, connect_args=_PG_LIMITS
         )
-        return cls(engine, engine, None)
+        return cls(engine, engine, direct, None)
 
     @property
     def embedded(self) -> bool:
         """Whether this is SQLite, inside this process."""
         return self._lock_path is not None
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """Returns how statements are written for the driver itself: parameters by name."""
+        return self._direct.dialect
+
+    def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+        """Returns whether the column is one of those bound to `name`, which is what `several` returns of them."""
+        if self.embedded:
+            listed = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
+            return column.in_(sa.select(listed.c.value))
+        return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(column.type)))
+
+    def several(self, values: list[Any]) -> object:
+        """Returns many values as one parameter, so that a statement is the same however many they are."""
+        return json.dumps(values) if self.embedded else values
 
     def insert(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """Returns an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
@@ -116,12 +141,25 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Gives a connection inside a short transaction: committed and durable at the end, undone on any error."""
-        if self._lock_path is None:
-            async with _reachable(), self._writers.begin() as connection:
-                yield connection
-            return
-        async with self._turn, self._across_processes(), _reachable(), self._writers.begin() as connection:
+        async with self._alone(), _reachable(), self._writers.begin() as connection:
             yield connection
+
+    async def transact(self, work: Callable[[sa.Connection], _T]) -> _T:
+        """Runs a short transaction in one go, in a thread: durable when this returns, undone on any error.
+
+        Who is cancelled meanwhile waits for its end: nothing is written once the lock has been given back.
+        """
+        async with self._alone(), _reachable():
+            done = asyncio.get_running_loop().run_in_executor(self._threads, self._transacted, work)
+            try:
+                return await asyncio.shield(done)
+            except asyncio.CancelledError:
+                await asyncio.wait([done])
+                raise
+
+    def _transacted(self, work: Callable[[sa.Connection], _T]) -> _T:
+        with self._direct.begin() as connection:
+            return work(connection)
 
     @asynccontextmanager
     async def restructure(self) -> AsyncIterator[AsyncConnection]:
@@ -131,7 +169,7 @@ class Database:
                 await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
                 yield connection
             return
-        async with self._turn, self._across_processes(), _reachable(), self._writers.connect() as connection:
+        async with self._alone(), _reachable(), self._writers.connect() as connection:
             await _foreign_keys(connection, "OFF")  # SQLite takes this outside of transactions only
             try:
                 async with connection.begin():
@@ -144,26 +182,29 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection; a process that does not hangs on aiosqlite's threads."""
-        if self._lock_path is None:
-            await self._writers.dispose()
-            return
-        async with self._turn, self._across_processes():  # the last close of SQLite checkpoints
+        async with self._alone():  # the last close of SQLite checkpoints
             await self._readers.dispose()
             await self._writers.dispose()
+            self._direct.dispose()
+        self._threads.shutdown(wait=False)
         if self._lock_file is not None:
             self._lock_file.close()
             self._lock_file = None
 
     @asynccontextmanager
-    async def _across_processes(self) -> AsyncIterator[None]:
-        if self._lock_file is None:
-            assert self._lock_path is not None
-            self._lock_file = self._lock_path.open("w")
-        await _locked(self._lock_file)
-        try:
+    async def _alone(self) -> AsyncIterator[None]:
+        """Keeps every other writer of a SQLite database away, of this process and of others."""
+        if self._lock_path is None:
             yield
-        finally:
-            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+            return
+        async with self._turn:
+            if self._lock_file is None:
+                self._lock_file = self._lock_path.open("w")
+            await _locked(self._lock_file)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
 
 async def _locked(file: TextIO) -> None:
@@ -211,6 +252,17 @@ def _sqlite_engine(path: Path, *, writing: bool) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=1 if writing else 4, max_overflow=0
     )
+    _configure(engine.sync_engine, writing=writing)
+    return engine
+
+
+def _sqlite_direct(path: Path) -> sa.Engine:
+    engine = sa.create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0, paramstyle="named")
+    _configure(engine, writing=True)
+    return engine
+
+
+def _configure(engine: sa.Engine, *, writing: bool) -> None:
     pragmas = [
         "journal_mode=WAL",
         "synchronous=FULL",
@@ -231,6 +283,5 @@ def _sqlite_engine(path: Path, *, writing: bool) -> AsyncEngine:
     def on_begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
-    sa.event.listen(engine.sync_engine, "connect", on_connect)
-    sa.event.listen(engine.sync_engine, "begin", on_begin)
-    return engine
+    sa.event.listen(engine, "connect", on_connect)
+    sa.event.listen(engine, "begin", on_begin)

@@ -14,6 +14,7 @@ from publisher.model.report import Event, Meaning
 from publisher.stores import claims, endings
 from publisher.stores.bounces import record
 from publisher.stores.claims import PLAIN_MESSAGE, STANDS, wanted
+from publisher.stores.compiled import Compiled
 from publisher.stores.database import Database, micros, moment
 from publisher.stores.outlook import Outlook
 from publisher.stores.readers import lock_planning
@@ -35,10 +36,6 @@ _MICROSECOND = timedelta(microseconds=1)
 _LANE = timedelta(hours=1)
 """A domain's lane is forgotten when nothing was put off for so long."""
 
-_NEVER_MAILED = sa.select(suppressions.c.address_hash).where(
-    suppressions.c.address_hash.in_(sa.bindparam("b_hashes", expanding=True)), STANDS
-)
-
 
 class Deliveries(Outlook):
     """The rows of every issue: claimed, marked, recorded, recovered.
@@ -54,7 +51,9 @@ class Deliveries(Outlook):
         """
         super().__init__(database, sandbox=sandbox)
         self._address_hash = address_hash
-        self._begun = _begun(database, sandbox)
+        self._endings = endings.Endings(database)
+        self._never_mailed = Compiled(database, _never_mailed(database))
+        self._begun = Compiled(database, _begun(database, sandbox))
 
     # The sandbox -----------------------------------------------------------------------------------------------------
 
@@ -139,19 +138,22 @@ class Deliveries(Outlook):
         sending = sa.select(issues.c.id).where(self._being_sent)
         if not digests:
             sending = sending.where(issues.c.kind != IssueKind.DIGEST)
-        async with self._database.write() as connection:
-            throttle = await self._throttle(connection, now, rates)
-            rows = await claims.candidates(
-                self._database, connection, sending, now, throttle.room(limit), issue=issue, alone=alone
-            )
-            suppressed = await claims.suppressed(connection, rows, self._address_hash)
+
+        def work(connection: sa.Connection) -> list[Claimed]:
+            throttle = self._throttle(connection, now, rates)
+            limited = throttle.room(limit)
+            rows = claims.candidates(self._database, connection, sending, now, limited, issue=issue, alone=alone)
+            hashes = {row.id: self._address_hash(row.address_key) for row in rows}
+            suppressed = claims.suppressed(self._database, connection, hashes) if rows else {}
             refused = {row.id: suppressed.get(row.id) or "unsubscribed" for row in rows if not row.wanted}
-            await claims.suppress(connection, refused | suppressed, now)
+            claims.suppress(connection, refused | suppressed, now)
             able = [row for row in rows if row.wanted and row.id not in suppressed]
-            places = await self._places(connection, throttle, able, now)
+            places = self._places(connection, throttle, able, now)
             taken = [row for row in able if row.id not in places or places[row.id].granted]
-            await self._take(connection, boot, now, taken, lease)
-        return [claims.claimed(row, now, self._address_hash(row.address_key), places.get(row.id)) for row in taken]
+            self._take(connection, boot, now, taken, lease)
+            return [claims.claimed(row, now, hashes[row.id], places.get(row.id)) for row in taken]
+
+        return await self._database.transact(work)
 
     async def renew(self, boot: Boot, now: datetime, lease: timedelta) -> None:
         """Extends the leases of what this process has claimed and not begun."""
@@ -213,15 +215,20 @@ class Deliveries(Outlook):
         Granted is what is still ours, with a lease of at least `margin` left, of an issue still being sent and a
         variant not stale, to a reader who still wants it.
         """
-        async with self._database.write() as connection:
-            await endings.record(connection, boot, ended)
-            await self._blame(connection, ended)
-            if not begun:
-                return set()
-            hashes = [row.address_hash for row in begun]
-            unwanted = set(await connection.scalars(_NEVER_MAILED, {"b_hashes": hashes}))
-            numbers = [row.number for row in begun if row.address_hash not in unwanted]
-            return await self._begin(connection, boot, now, numbers, margin) if numbers else set()
+        dead = [end for end in ended if end.outcome.blames_address]
+        if dead:
+            async with self._database.write() as connection:
+                await connection.run_sync(self._endings.record, boot, dead)
+                await self._blame(connection, dead)
+        others = [end for end in ended if not end.outcome.blames_address]
+        if not begun and not others:
+            return set()
+
+        def work(connection: sa.Connection) -> set[int]:
+            self._endings.record(connection, boot, others)
+            return self._begin(connection, boot, now, begun, margin) if begun else set()
+
+        return await self._database.transact(work)
 
     # Time ------------------------------------------------------------------------------------------------------------
 
@@ -288,9 +295,9 @@ class Deliveries(Outlook):
                 .returning(issues.c.id)
             )
             numbers = tuple(sorted(done))
-            await connection.execute(
-                sa.update(issues).where(settled).values(state=IssueState.PAUSED, stop_reason=_UNBALANCED)
-            )
+            # What settles between the two statements, by another process, is for the next time.
+            unbalanced = sa.update(issues).where(settled, sa.not_(_balanced()))
+            await connection.execute(unbalanced.values(state=IssueState.PAUSED, stop_reason=_UNBALANCED))
         return numbers
 
     # Inside ----------------------------------------------------------------------------------------------------------
@@ -313,36 +320,40 @@ class Deliveries(Outlook):
     def _present(self, now: datetime) -> sa.ColumnElement[int]:
         return self._database.present(sa.literal(micros(now), sa.BigInteger))
 
-    async def _begin(
-        self, connection: AsyncConnection, boot: Boot, now: datetime, numbers: list[int], margin: timedelta
+    def _begin(
+        self, connection: sa.Connection, boot: Boot, now: datetime, begun: Sequence[Claimed], margin: timedelta
     ) -> set[int]:
+        hashes = self._database.several([row.address_hash for row in begun])
+        unwanted = self._never_mailed.run(connection, {"b_hashes": hashes})
+        numbers = [row.number for row in begun if row.address_hash not in unwanted]
         values = {
-            "b_ids": numbers,
+            "b_ids": self._database.several(numbers),
             "b_boot": boot.id,
             "b_margin": margin // _MICROSECOND,
             "b_now": micros(now),
         }
-        return set(await connection.scalars(self._begun, values))
+        return set(self._begun.run(connection, values)) if numbers else set()
 
-    async def _take(
-        self, connection: AsyncConnection, boot: Boot, now: datetime, rows: Sequence[sa.Row[Any]], lease: timedelta
+    def _take(
+        self, connection: sa.Connection, boot: Boot, now: datetime, rows: Sequence[sa.Row[Any]], lease: timedelta
     ) -> None:
         """Makes rows ours that nobody else can have meanwhile: they are locked by this transaction."""
         if not rows:
             return
-        await connection.execute(
+        connection.execute(
             sa.update(deliveries)
-            .where(deliveries.c.id.in_([row.id for row in rows]), deliveries.c.state.in_(DUE))
+            .where(self._database.among(deliveries.c.id, "numbers"), claims.STATE.in_(DUE))
             .values(
                 state=DeliveryState.CLAIMED,
                 attempts=deliveries.c.attempts + 1,
                 boot_id=boot.id,
                 lease_until=self._present(now) + lease // _MICROSECOND,
-            )
+            ),
+            {"numbers": self._database.several([row.id for row in rows])},
         )
         fresh = {row.issue_id for row in rows if row.sending_at is None}
         if fresh:
-            await connection.execute(
+            connection.execute(
                 sa.update(issues)
                 .where(issues.c.id.in_(fresh), issues.c.sending_at.is_(None))
                 .values(sending_at=micros(now))
@@ -350,38 +361,43 @@ class Deliveries(Outlook):
 
     # Rates -----------------------------------------------------------------------------------------------------------
 
-    async def _throttle(self, connection: AsyncConnection, now: datetime, rates: Rates) -> Throttle:
+    def _throttle(self, connection: sa.Connection, now: datetime, rates: Rates) -> Throttle:
         """Returns the throttle as of now; lanes are in the time of the database, for the clocks of machines differ."""
         if not (rates.rate or rates.per_domain):
             return Throttle({}, rates, now)
-        present = moment(await connection.scalar(sa.select(self._present(now))) or 0)
-        lane = await claims.read_lanes(self._database, connection, [ALL], present) if rates.rate else {}
+        present = moment(connection.scalar(sa.select(self._present(now))) or 0)
+        lane = claims.read_lanes(self._database, connection, [ALL], present) if rates.rate else {}
         return Throttle(lane, rates, present)
 
-    async def _places(
-        self, connection: AsyncConnection, throttle: Throttle, rows: Sequence[sa.Row[Any]], now: datetime
+    def _places(
+        self, connection: sa.Connection, throttle: Throttle, rows: Sequence[sa.Row[Any]], now: datetime
     ) -> dict[int, Place]:
         """Gives rows their places, and puts those off whose domain has had enough; empty where nothing is limited."""
         if not rows or not throttle.limits:
             return {}
         if throttle.limits_domains:
             domains = sorted({claims.domain_of(row) for row in rows})
-            throttle.lanes |= await claims.read_lanes(self._database, connection, domains, throttle.now)
+            throttle.lanes |= claims.read_lanes(self._database, connection, domains, throttle.now)
         behind = now - throttle.now
         places = {row.id: throttle.place(claims.domain_of(row)).moved(behind) for row in rows}
-        await claims.put_off(connection, {number: place for number, place in places.items() if not place.granted})
-        await claims.write_lanes(connection, throttle)
+        claims.put_off(connection, {number: place for number, place in places.items() if not place.granted})
+        claims.write_lanes(connection, throttle)
         return places
 
 
-def _begun(database: Database, sandbox: bool) -> sa.Executable:
-    """Marks claimed rows in flight that may go; made once: it runs for every message."""
+def _never_mailed(database: Database) -> sa.Select[tuple[str]]:
+    """Asks which of some addresses are never mailed."""
+    return sa.select(suppressions.c.address_hash).where(database.among(suppressions.c.address_hash, "b_hashes"), STANDS)
+
+
+def _begun(database: Database, sandbox: bool) -> sa.Update:
+    """Marks claimed rows in flight that may go."""
     lasting = database.present(sa.bindparam("b_now")) + sa.bindparam("b_margin", type_=sa.BigInteger)
     return (
         sa.update(deliveries)
         .where(
-            deliveries.c.id.in_(sa.bindparam("b_ids", expanding=True)),
-            deliveries.c.state == DeliveryState.CLAIMED,
+            database.among(deliveries.c.id, "b_ids"),
+            claims.STATE == DeliveryState.CLAIMED,
             deliveries.c.boot_id == sa.bindparam("b_boot"),
             deliveries.c.lease_until >= lasting,
             sa.exists().where(

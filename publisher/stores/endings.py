@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.delivery import Boot, Ended, Ending, Phase
 from publisher.model.issue import OPEN, DeliveryState
 from publisher.stores.claims import FRUITLESS_CLAIMS
-from publisher.stores.database import micros
+from publisher.stores.compiled import Compiled
+from publisher.stores.database import Database, micros
 from publisher.stores.schema import deliveries
 
 _OWNED = sa.update(deliveries).where(
@@ -35,13 +36,21 @@ _ANSWERED = _LEFT.values(
 )
 
 
-async def record(connection: AsyncConnection, boot: Boot, ended: Sequence[Ended]) -> None:
-    """Records what became of claims and transactions that are still ours and in the state they left."""
-    given_back = [_left(boot, end) for end in ended if end.ending is None]
-    answered = [_left(boot, end) | _answer(end, end.ending) for end in ended if end.ending is not None]
-    for statement, rows in ((_LEFT, given_back), (_ANSWERED, answered)):
-        if rows:
-            await connection.execute(statement, rows)
+class Endings:
+    """Records ends; made once, for it runs with every message."""
+
+    def __init__(self, database: Database) -> None:
+        self._left = Compiled(database, _LEFT)
+        self._answered = Compiled(database, _ANSWERED)
+
+    def record(self, connection: sa.Connection, boot: Boot, ended: Sequence[Ended]) -> None:
+        """Records what became of claims and transactions that are still ours and in the state they left."""
+        given_back = [_left(boot, end) for end in ended if end.ending is None]
+        answered = [_left(boot, end) | _answer(end, end.ending) for end in ended if end.ending is not None]
+        if given_back:
+            self._left.run_each(connection, given_back)
+        if answered:
+            self._answered.run_each(connection, answered)
 
 
 def _left(boot: Boot, end: Ended) -> dict[str, object]:

@@ -145,7 +145,7 @@ def judge(place: Place, people: int, *, crashes: int, resend: bool = True, at_mo
     uncertain = [address for address, row in rows.items() if row == "uncertain"]
     assert len(rows) == expected == people
     assert set(rows.values()) <= {"accepted", "uncertain"}, Counter(rows.values())
-    assert state == ("done_with_uncertain" if uncertain else "done")
+    assert state == ("done_with_uncertain" if uncertain else "done"), state
     assert all(per_person[address] for address, row in rows.items() if row == "accepted")  # none falsely accepted
     assert len(set(copies)) == len(per_person)  # one Message-ID each
     assert max(per_person.values()) <= 2

@@ -96,7 +96,8 @@ class Scarce:
         self._pages: int | None = None
         self.full = False
         self.relieved = 0
-        sa.event.listen(database._writers.sync_engine, "begin", self._limited)
+        for engine in (database._writers.sync_engine, database._direct):
+            sa.event.listen(engine, "begin", self._limited)
 
     def stop(self) -> Stop | None:
         """Returns why nothing new may begin."""

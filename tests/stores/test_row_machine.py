@@ -121,7 +121,8 @@ class Explorer:
 
 
 async def test_every_step_from_every_state_is_legal_and_no_row_has_a_third_copy(sqlite_database: Database) -> None:
-    sa.event.listen(sqlite_database._writers.sync_engine, "connect", _carelessly)
+    for engine in (sqlite_database._writers.sync_engine, sqlite_database._direct):
+        sa.event.listen(engine, "connect", _carelessly)
     await add_issue(sqlite_database, [1, 2])
     explorer = Explorer(sqlite_database)
     for name in ("a", "a2", "b"):

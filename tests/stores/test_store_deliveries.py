@@ -514,3 +514,25 @@ async def test_an_issue_of_the_other_mode_is_barred_until_it_has_ended(database:
     assert "until the sandbox is off" in str(await other.barred(real))
     assert [await store.barred(real), await other.barred(sandboxed), await store.barred(ended)] == [None] * 3
     assert await store.barred(ended + 1) is None
+
+
+async def test_what_settles_while_issues_are_finished_is_not_taken_for_unbalanced(
+    database: Database, store: Deliveries
+) -> None:
+    """The last end, by another process, between asking what is done and what does not add up."""
+    issue = await add_issue(database, [1])
+    (last,) = await claimed(store)
+    await mark(store, [last])
+    statements = 0
+
+    def between(connection: sa.Connection, _c: object, statement: str, *_: object) -> None:
+        nonlocal statements
+        statements += statement.startswith("UPDATE issues")
+        if statements == 2 and statement.startswith("UPDATE issues"):
+            ended = sa.update(deliveries).values(state=DeliveryState.ACCEPTED)
+            connection.execute(ended)
+
+    sa.event.listen(database._writers.sync_engine, "before_cursor_execute", between)
+    assert await store.finish(NOW, resend_all_kinds=True) == ()
+    assert await issue_state(database, issue) == "sending"
+    assert await store.finish(NOW, resend_all_kinds=True) == (issue,)

@@ -1,0 +1,91 @@
+"""Transactions that run in a thread as a whole: alone, undone on errors, and found by number however much waits."""
+
+import asyncio
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from ledger_rows import NOW, add_issue, states
+from publisher.errors import UnreachableError
+from publisher.model.delivery import Boot
+from publisher.stores.compiled import Compiled
+from publisher.stores.database import Database
+from publisher.stores.deliveries import Deliveries
+from publisher.stores.schema import deliveries, facts
+
+_PUT = sa.insert(facts).values(name=sa.bindparam("name"), value="1")
+
+
+async def _names(database: Database) -> list[str]:
+    async with database.read() as connection:
+        return list(await connection.scalars(sa.select(facts.c.name).order_by(facts.c.name)))
+
+
+async def test_what_fails_is_undone(database: Database) -> None:
+    before = await _names(database)
+
+    def work(connection: sa.Connection) -> None:
+        Compiled(database, _PUT).run_each(connection, [{"name": "a"}, {"name": "b"}])
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await database.transact(work)
+    assert await _names(database) == before
+
+
+async def test_what_the_driver_says_comes_as_from_sqlalchemy(database: Database) -> None:
+    def twice(connection: sa.Connection) -> None:
+        Compiled(database, _PUT).run_each(connection, [{"name": "a"}, {"name": "a"}])
+
+    with pytest.raises(sa.exc.IntegrityError):
+        await database.transact(twice)
+
+    def nonsense(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+    with pytest.raises((sa.exc.ProgrammingError, UnreachableError)):
+        await database.transact(nonsense)
+
+
+async def test_who_is_cancelled_gives_the_lock_back_after_the_commit(sqlite_database: Database) -> None:
+    going, may_end = threading.Event(), threading.Event()
+
+    def slow(connection: sa.Connection) -> None:
+        going.set()
+        may_end.wait(10)
+        connection.execute(_PUT, {"name": "slow"})
+
+    task = asyncio.create_task(sqlite_database.transact(slow))
+    await asyncio.to_thread(going.wait, 10)
+    task.cancel()
+    after = asyncio.create_task(sqlite_database.transact(lambda connection: connection.execute(_PUT, {"name": "x"})))
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    assert not after.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await after
+    assert {"slow", "x"} <= set(await _names(sqlite_database))
+
+
+async def test_claims_and_marks_find_rows_by_number(sqlite_database: Database) -> None:
+    """By the index on states SQLite would read everything that waits, for every claim and mark."""
+    issue = await add_issue(sqlite_database, range(1, 51))
+    store = Deliveries(sqlite_database, lambda key: key, sandbox=False)
+    boot = Boot(id="one", folder="/a", host="h", pid=1, started_at=NOW)
+    said: list[str] = []
+    async with sqlite_database.write():
+        pass
+    sa.event.listen(sqlite_database._direct, "connect", lambda raw, _: raw.set_trace_callback(said.append))
+    rows = await store.claim(boot, NOW, limit=10, lease=timedelta(minutes=20))
+    assert await store.mark(boot, NOW, rows, [], margin=timedelta(minutes=15)) == {row.number for row in rows}
+    assert await states(sqlite_database, issue) == {"pending": 40, "in_flight": 10}
+    updates = [statement for statement in said if statement.startswith(f"UPDATE {deliveries.name}")]
+    assert len(updates) == 2
+    async with sqlite_database.read() as connection:
+        for update in updates:
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {update}")
+            assert plan.all()[0].detail == "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"
