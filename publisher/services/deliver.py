@@ -82,6 +82,7 @@ class Delivering:
         self._policy = policy
         self._gate = Gate(stops=stops, relay=relay, policy=policy, guards=guards, clock=clock)
         self._prepared: OrderedDict[int, Prepared] = OrderedDict()
+        self._preparing = asyncio.Lock()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delivers until `stop` is set; then begins nothing new, lets transactions end, gives claims back."""
@@ -137,15 +138,18 @@ class Delivering:
 
     async def prepared(self, row: Claimed) -> Prepared:
         """Returns the encoded mail of a delivery's variant, kept while there is room."""
-        found = self._prepared.get(row.variant)
-        if found is None:
-            mail = await self._deliveries.mail(row.variant)
-            found = self._letters.prepared(mail, row.kind, row.newsletter)
-            self._prepared[row.variant] = found
-            while len(self._prepared) > 1 and sum(p.size for p in self._prepared.values()) > _PREPARED_OCTETS:
-                self._prepared.popitem(last=False)
+        if row.variant not in self._prepared:
+            async with self._preparing:  # one at a time: whoever waits most likely wants the same
+                if row.variant not in self._prepared:
+                    mail = await self._deliveries.mail(row.variant)
+                    self._keep(row.variant, self._letters.prepared(mail, row.kind, row.newsletter))
         self._prepared.move_to_end(row.variant)
-        return found
+        return self._prepared[row.variant]
+
+    def _keep(self, variant: int, prepared: Prepared) -> None:
+        self._prepared[variant] = prepared
+        while len(self._prepared) > 1 and sum(p.size for p in self._prepared.values()) > _PREPARED_OCTETS:
+            self._prepared.popitem(last=False)
 
     @asynccontextmanager
     async def _shift(self, issue: int | None, stop: asyncio.Event | None = None) -> AsyncIterator["_Shift"]:

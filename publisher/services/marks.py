@@ -22,6 +22,8 @@ from publisher.model.delivery import Boot, Claimed, Ended
 from publisher.ports import DeliveryStore, Reserve
 
 _AGAIN_SECONDS = 0.5
+_LONGEST_WAIT_SECONDS = 0.05
+"""For those on their way, however long a commit took: it may have waited for another process, or for a server."""
 _log = structlog.get_logger(__name__)
 
 
@@ -50,7 +52,7 @@ class Marks:
         self._round = 0.0
         """Seconds that the last mail was on its way."""
         self._took = 0.0
-        """Seconds that the last commit took."""
+        """Seconds that the last commit took, as far as it is worth waiting."""
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
@@ -130,11 +132,11 @@ class Marks:
         """Waits for those on their way as long as they are likely to be back before a commit without them would be."""
         if not self._away or self._round > self._took:
             return
-        alarm = asyncio.get_running_loop().call_later(self._took, self._wake.set)
-        while self._is_anybody_expected():
-            self._wake.clear()
-            await self._wake.wait()
-        alarm.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._took):
+                while self._is_anybody_expected():
+                    self._wake.clear()
+                    await self._wake.wait()
 
     def _is_anybody_expected(self) -> bool:
         """Returns whether somebody's mail left a shorter time ago than a commit takes; who is late is late for all."""
@@ -157,7 +159,7 @@ class Marks:
             return False
         finally:
             now = time.monotonic()
-            self._took = now - began
+            self._took = min(now - began, _LONGEST_WAIT_SECONDS)
             self._away.update((number, now) for number in granted)
             for row, answer in begun:
                 if not answer.done():

@@ -11,6 +11,8 @@ from publisher.transports.wire import EOD, Wire, transparent
 
 _PATH = re.compile(r"[!-;=?-~]*")
 """What may stand between `<` and `>` of an envelope: no space, no control character, no bracket."""
+_NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
+"""What is written as its number in a parameter (RFC 3461 §4)."""
 
 
 class Posting:
@@ -77,7 +79,7 @@ def _report_wishes(letter: Letter) -> tuple[str, str]:
     """Returns what a relay is asked at MAIL and at RCPT (RFC 3461 §4): failures only, headers only, our mark."""
     if not letter.envelope_id:
         return "", ""
-    original = "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in letter.recipient)
+    original = _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", letter.recipient)
     return f" RET=HDRS ENVID={letter.envelope_id}", f" NOTIFY=FAILURE ORCPT=rfc822;{original}"
 
 
