@@ -17,6 +17,7 @@ from publisher.stores.claims import PLAIN_MESSAGE, STANDS, wanted
 from publisher.stores.compiled import Compiled
 from publisher.stores.database import Database, micros, moment
 from publisher.stores.outlook import Outlook
+from publisher.stores.people_rows import IN_DOUBT
 from publisher.stores.readers import lock_planning
 from publisher.stores.schema import (
     boots,
@@ -406,6 +407,7 @@ def _begun(database: Database, sandbox: bool) -> sa.Update:
                 issues.c.state == IssueState.SENDING,
                 issues.c.sandbox.is_(sandbox),
                 sa.not_(variants.c.stale),
+                sa.or_(claims.PLAIN_MESSAGE, sa.func.coalesce(deliveries.c.decided_at, -1) != IN_DOUBT),
                 wanted(),
             ),
         )

@@ -103,3 +103,19 @@ async def test_what_may_still_be_tried_again_is_doubted_too(database: Database, 
         async with database.write() as connection:
             await connection.execute(deliveries.update().where(mine).values(state=DeliveryState.PENDING))
         assert w.people["bora"] in {row.subscriber for row in await revisions.doubtful(LATER, 10)}
+
+
+async def test_a_right_lost_between_claim_and_body_stops_the_mail(database: Database) -> None:
+    """The mark looks once more: no body begins for a reader whose licence was revoked a moment ago."""
+    from publisher.model.delivery import Boot
+    from publisher.stores.deliveries import Deliveries
+
+    w, _ = await planned(database)
+    store = Deliveries(database, str, sandbox=w.sandbox)
+    boot = Boot(id="one", folder="/here", host="host", pid=1, started_at=LATER)
+    await store.enlist(boot)
+    claimed = await store.claim(boot, LATER, limit=10, lease=timedelta(minutes=20))
+    assert {row.subscriber for row in claimed} == set(w.people.values())
+    await People(database).revoke(w.people["bora"], ["asia"], LATER)
+    granted = await store.mark(boot, LATER, claimed, [], margin=timedelta(minutes=1))
+    assert granted == {row.number for row in claimed if row.subscriber == w.people["ada"]}
