@@ -92,7 +92,7 @@ async def test_leaving_the_sandbox_begins_anew(sqlite_database: Database) -> Non
 async def test_older_stories_hold_no_newer_one(sqlite_database: Database) -> None:
     """Eleven at once wait for a word; one that is filed a day later, by itself, does not."""
     w = await filed(sqlite_database, sandbox=False)
-    await w.issues.release(1)
+    await w.issues.release(1, FILED)
     await w.deliver()
     for i in range(11):
         await w.story(f"T{i}", FILED + timedelta(hours=1), out=False, embargo=MOVED)
@@ -109,7 +109,7 @@ async def test_the_first_mail_is_held_once(sqlite_database: Database) -> None:
     w = await filed(sqlite_database, sandbox=False)
     (first,) = await w.issues.latest()
     assert first.hold_reasons == ("first-issue: this is the first issue to real people",)
-    await w.issues.release(first.number)
+    await w.issues.release(first.number, FILED)
     await w.deliver(DeliveryState.ACCEPTED)
     await w.story("T", FILED + timedelta(hours=1), out=False, embargo=MOVED)
     await w.announcing.due(FILED + timedelta(hours=1) + SOON)

@@ -27,7 +27,7 @@ async def sent(database: Database, *, sandbox: bool = True) -> World:
     await w.reader("ada", ["daily"], MONDAY)
     await w.story("S", MONDAY + timedelta(minutes=1))
     await w.planning.due(SLOT)
-    await w.issues.release(1)
+    await w.issues.release(1, SLOT)
     await w.deliver()
     return w
 
@@ -123,7 +123,7 @@ async def test_a_notice_that_waited_for_weeks_is_decided_anew(sqlite_database: D
     later = SAID + timedelta(days=9)
     await w.revise("S", "withdrawn", later, recalls=True, status=Status.WITHDRAWN)
     await w.announcing.due(later + SOON)
-    await w.issues.release(2)
+    await w.issues.release(2, later + SOON)
     await w.announcing.due(later + HOUR)
     assert await told(w) == [("correction:1:2", "S v3", "tombstone", "pending")]
     assert await stale(w, 2) == []

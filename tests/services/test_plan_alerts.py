@@ -82,7 +82,7 @@ async def test_a_dry_run_names_stories_that_changed_at_once(sqlite_database: Dat
     for i in range(11):
         await w.story(f"S{i}", MONDAY + i * 2 * MINUTE)
     await w.planning.due(at("2026-10-19 05:00"))
-    await w.issues.release(1)
+    await w.issues.release(1, at("2026-10-19 05:00"))
     await w.deliver()
     for i in range(11):
         await w.revise(f"S{i}", "updated", OUT)
