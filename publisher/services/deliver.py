@@ -31,7 +31,9 @@ from publisher.services.marks import Marks
 _POLL_SECONDS = 1.0
 _HOUSEKEEPING_SECONDS = 30.0
 _INSPECT_SECONDS = 0.2
-"""At least, between looks at what an issue brings back."""
+"""At least, between looks at what an issue brings back, but for the first ones."""
+_INSPECT_FIRST = 5
+"""Alarming ends after which a first look is due, however fast they come; the next ones at twice as many each."""
 _STOP_SECONDS = 75.0
 """For transactions under way when we are asked to stop."""
 _PROGRESS_SECONDS = 0.5
@@ -202,6 +204,8 @@ class _Shift:
         self._isolated = False
         self._touched = True
         self._alarming = True
+        self._alarms = 0
+        self._alarms_seen = 0
         self._inspected = 0.0
         self._ticked = 0.0
         self._kept_house = 0.0
@@ -305,8 +309,9 @@ class _Shift:
 
     async def _inspect(self) -> None:
         moment = time.monotonic()
-        if self._alarming and moment - self._inspected >= _INSPECT_SECONDS:
-            self._alarming, self._inspected = False, moment
+        many = self._alarms >= max(_INSPECT_FIRST, 2 * self._alarms_seen)
+        if self._alarming and (many or moment - self._inspected >= _INSPECT_SECONDS):
+            self._alarming, self._inspected, self._alarms_seen = False, moment, self._alarms
             await self._gate.inspect()
 
     async def is_through(self) -> bool:
@@ -389,7 +394,9 @@ class _Shift:
             max_age=self._policy.max_age,
         )
         self._gate.hear(ending)
-        self._alarming = self._alarming or outcome.refused or outcome.blames_address
+        if outcome.refused or outcome.blames_address:
+            self._alarming = True
+            self._alarms += 1
         self._marks.end(
             Ended(
                 number=row.number,
