@@ -213,9 +213,7 @@ class Planning:
 
     def _occasion(self, slot: OpenSlot, now: datetime) -> Occasion:
         newsletter = self._catalogue.newsletters[slot.newsletter]
-        if slot.cadence == INSTANT:
-            return self._at_once(newsletter, slot.period, slot.timezone, slot.due_at, now)
-        return self.scheduled(newsletter, parse(slot.cadence), slot.timezone, slot.due_at, now)
+        return self._by_itself(newsletter, slot, slot.due_at, now)
 
     def occasion_of(self, issue: Issue, now: datetime) -> Occasion | None:
         """Returns the occasion an issue was planned on, with rights as of `now`; None: its newsletter is no more."""
@@ -224,19 +222,20 @@ class Planning:
             return None
         if issue.cadence == MANUAL:
             return self.by_hand(newsletter, now, issue.due_at)
-        if issue.cadence == INSTANT:
-            return self._at_once(newsletter, issue.period, issue.timezone, issue.due_at, now)
-        return self.scheduled(newsletter, parse(issue.cadence), issue.timezone, issue.due_at, now)
+        return self._by_itself(newsletter, issue, issue.due_at, now)
 
-    def _at_once(self, newsletter: Newsletter, period: str, zone: str, due_at: datetime, now: datetime) -> Occasion:
+    def _by_itself(self, newsletter: Newsletter, of: OpenSlot | Issue, due_at: datetime, now: datetime) -> Occasion:
+        """Returns the occasion that a slot makes without anybody's word: its story's, or its cohort's hour."""
+        if of.cadence != INSTANT:
+            return self.scheduled(newsletter, parse(of.cadence), of.timezone, due_at, now)
         return Occasion(
             newsletter=newsletter,
             schedule=parse(INSTANT),
-            zone=zone,
+            zone=of.timezone,
             at=due_at,
             until=due_at,
             decided_at=max(due_at, now),
-            article=int(period.split(":")[1]),
+            article=int(of.period.split(":")[1]),
             everybody=True,
         )
 

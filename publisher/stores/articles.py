@@ -1,6 +1,6 @@
 """Remembers the stories: identities, versions, which file said what, and what stands in public/."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from publisher.model.article import Article, Body, Problem, Status
 from publisher.model.files import FileStat
 from publisher.model.issue import UNFINISHED
 from publisher.model.publication import FileRecord, OutputRecord, Revision
-from publisher.stores.database import Database, maybe_micros, micros
+from publisher.stores.database import Database, chunks, maybe_micros, micros
 from publisher.stores.readers import lock_planning
 from publisher.stores.schema import (
     article_versions,
@@ -26,8 +26,6 @@ from publisher.stores.schema import (
     variants,
 )
 
-_ROWS = 500
-"""Rows per statement: SQLite allows 32,766 variables, PostgreSQL 65,535."""
 _RECALLS = ("corrected", "held", "released", "unpublished", "withdrawn", "killed")
 """Changes after which more is told of a story than what it says."""
 _MOVED = "moved"
@@ -80,7 +78,7 @@ class Articles:
     async def by_numbers(self, numbers: Iterable[int]) -> dict[int, Article]:
         """Returns the latest version of these articles, gone ones too."""
         found: dict[int, Article] = {}
-        for some in _chunks(sorted(set(numbers))):
+        for some in chunks(sorted(set(numbers))):
             rows = await self._articles(_latest().where(articles.c.id.in_(some)))
             found |= {article.number: article for article in rows}
         return found
@@ -89,7 +87,7 @@ class Articles:
         """Returns all versions of these articles, oldest first, gone ones too."""
         table = article_versions.c
         found: dict[int, list[Article]] = {}
-        for some in _chunks(sorted(set(numbers))):
+        for some in chunks(sorted(set(numbers))):
             query = sa.select(table.story).where(table.article_id.in_(some)).order_by(table.article_id, table.version)
             for article in await self._articles(query):
                 found.setdefault(article.number, []).append(article)
@@ -107,7 +105,7 @@ class Articles:
         """Returns bodies by (article number, version)."""
         table = article_versions.c
         found: dict[tuple[int, int], Body] = {}
-        for some in _chunks(sorted(set(versions))):
+        for some in chunks(sorted(set(versions))):
             wanted = sa.tuple_(table.article_id, table.version).in_(some)
             query = sa.select(table.article_id, table.version, table.body).where(wanted)
             async with self._database.read() as connection:
@@ -129,7 +127,7 @@ class Articles:
 
     async def note_public(self, numbers: Sequence[int], now: datetime) -> None:
         """Remembers that the public knows these articles from now on, if it did not before."""
-        for some in _chunks(numbers):
+        for some in chunks(numbers):
             unknown = articles.update().where(articles.c.id.in_(some), articles.c.public_at.is_(None))
             async with self._database.write() as connection:
                 await connection.execute(unknown.values(public_at=micros(now)))
@@ -171,7 +169,7 @@ class Articles:
         rows = [{"path": o.path, "fingerprint": o.fingerprint, "content_hash": o.content_hash} for o in written]
         async with self._database.write() as connection:
             await self._upsert(connection, outputs, rows, ["path"])
-            for some in _chunks(removed):
+            for some in chunks(removed):
                 await connection.execute(outputs.delete().where(outputs.c.path.in_(some)))
 
     async def _articles(self, query: sa.Select[Any]) -> list[Article]:
@@ -201,7 +199,7 @@ class Articles:
         if not numbers:
             return
         await lock_planning(self._database, connection)
-        for some in _chunks(numbers):
+        for some in chunks(numbers):
             holding = sa.select(variant_stories.c.variant_id).where(variant_stories.c.article_id.in_(some))
             waiting = sa.select(issues.c.id).where(issues.c.state.in_(UNFINISHED))
             await connection.execute(
@@ -218,7 +216,7 @@ class Articles:
             await self._upsert(connection, article_versions, rows, key, kept=["change", "recalls"] if moved else [])
 
     async def _forget_files(self, connection: AsyncConnection, paths: Sequence[str], now: datetime) -> None:
-        for some in _chunks(paths):
+        for some in chunks(paths):
             gone = sa.select(files.c.article_id).where(files.c.path.in_(some), files.c.article_id.is_not(None))
             numbers = [number for (number,) in await connection.execute(gone)]
             await connection.execute(files.delete().where(files.c.path.in_(some)))
@@ -243,10 +241,6 @@ class Articles:
         statement = self._database.insert(table)
         changed = {column: statement.excluded[column] for column in rows[0] if column not in {*key, *kept}}
         await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows))
-
-
-def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (values[start : start + _ROWS] for start in range(0, len(values), _ROWS))
 
 
 def _latest() -> sa.Select[Any]:

@@ -13,7 +13,7 @@ import asyncio
 import fcntl
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -30,6 +30,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 from publisher.errors import DiskFullError, StoreError, UnreachableError
 
 _T = TypeVar("_T")
+_AT_ONCE = 500
+"""Values per statement: SQLite allows 32,766 variables, PostgreSQL 65,535."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CHECKPOINT_PAGES = 1000
@@ -63,6 +65,11 @@ def moment(value: int) -> datetime:
 def maybe_moment(value: int | None) -> datetime | None:
     """Returns `moment` of a value that may be NULL."""
     return None if value is None else moment(value)
+
+
+def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Yields many values in parts that one statement can be given."""
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
 
 
 class Database:

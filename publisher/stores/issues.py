@@ -31,10 +31,9 @@ from publisher.model.issue import (
     Unreached,
     Variant,
 )
-from publisher.model.view import Depth
 from publisher.stores.database import Database, maybe_moment, micros, moment
 from publisher.stores.people_rows import IN_DOUBT
-from publisher.stores.readers import lock_planning, packed_count
+from publisher.stores.readers import lock_planning, packed_count, story_ref
 from publisher.stores.schema import (
     article_versions,
     cohorts,
@@ -350,13 +349,7 @@ class Issues:
         found: dict[int, StoryRef] = {}
         async with self._database.read() as connection:
             for row in await connection.execute(query):
-                ref = StoryRef(
-                    article=row.article_id,
-                    version=row.version,
-                    depth=Depth(row.depth),
-                    mention=Mention(row.mention),
-                )
-                found.setdefault(ref.article, ref)
+                found.setdefault(row.article_id, story_ref(row))
         return list(found.values())
 
     async def counts(self, issue: int) -> IssueCounts:

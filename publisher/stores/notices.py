@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.issue import BRINGS, COVERS, OPEN, UNFINISHED, DeliveryState, IssueKind, IssueState
 from publisher.model.notice import Addressee, Holder, Holders, Opened
 from publisher.model.people import SubscriptionStatus
-from publisher.stores.database import Database, micros
+from publisher.stores.database import Database, chunks, micros
 from publisher.stores.issues import delivery_row, overtaken
 from publisher.stores.people_rows import licences_of
 from publisher.stores.readers import Readers, lock_planning, unpacked
@@ -35,7 +35,6 @@ from publisher.stores.schema import (
 )
 
 _PAGE = 20_000
-_ROWS = 500
 _LATE = timedelta(minutes=10)
 """An outcome may be written so long after the moment it bears."""
 _DUE = (DeliveryState.PENDING.value, DeliveryState.DEFERRED.value)
@@ -209,7 +208,7 @@ class Notices:
         """Ends the rows of people who wait in an issue and are not to get it any more."""
         waiting = sa.and_(deliveries.c.issue_id == issue, deliveries.c.state.in_(_DUE))
         async with self._database.write() as connection:
-            for some in _chunks(sorted(numbers)):
+            for some in chunks(sorted(numbers)):
                 await connection.execute(
                     deliveries.update()
                     .where(waiting, deliveries.c.subscriber_id.in_(some))
@@ -296,7 +295,7 @@ class Notices:
         compacted: dict[int, list[int]] = {}
         async with self._database.read() as connection:
             brought = {row.variant_id: (row.version, row.newsletter or "") for row in await connection.execute(query)}
-            for some in _chunks(sorted(brought)):
+            for some in chunks(sorted(brought)):
                 blobs = sa.select(variant_readers).where(variant_readers.c.variant_id.in_(some))
                 for variant, blob in await connection.execute(blobs):
                     compacted[variant] = list(unpacked(blob))
@@ -306,7 +305,7 @@ class Notices:
     async def _rows(self, brought: Sequence[int], first: int, last: int) -> list[Any]:
         found: list[Any] = []
         async with self._database.read() as connection:
-            for some in _chunks(brought):
+            for some in chunks(brought):
                 query = sa.select(
                     deliveries.c.subscriber_id, deliveries.c.variant_id, deliveries.c.state, deliveries.c.resends
                 ).where(
@@ -333,7 +332,7 @@ class Notices:
         """Returns people with all that decides what they are told; `paused`: newsletters they paused count as read."""
         found: dict[int, Addressee] = {}
         reading = _READING if paused else (SubscriptionStatus.CONFIRMED.value,)
-        for some in _chunks(sorted(set(numbers))):
+        for some in chunks(sorted(set(numbers))):
             query = (
                 sa.select(subscribers.c.id, subscribers.c.language, subscribers.c.timezone, suppressions.c.address_hash)
                 .outerjoin(suppressions, suppressions.c.address == subscribers.c.address_key)
@@ -432,7 +431,3 @@ def _grown(before: Any, more: int, held: Sequence[str]) -> dict[str, Any]:
 
 def _reasons(held: Sequence[str]) -> str:
     return msgspec.json.encode(list(held)).decode()
-
-
-def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (values[start : start + _ROWS] for start in range(0, len(values), _ROWS))

@@ -21,7 +21,8 @@ from publisher.model.issue import COVERS, DeliveryState, IssueKind, IssueState, 
 from publisher.model.people import Licence, SubscriptionStatus
 from publisher.model.reader import Coverage, Reader, Sent
 from publisher.model.view import Depth
-from publisher.stores.database import Database, maybe_moment, moment
+from publisher.stores.database import Database, chunks, moment
+from publisher.stores.people_rows import licence_of
 from publisher.stores.schema import (
     deliveries,
     delivery_events,
@@ -37,7 +38,6 @@ from publisher.stores.schema import (
 )
 
 PLANNING_LOCK = 0x706C616E  # "plan": one writer of plans at a time on a PostgreSQL
-_ROWS = 500
 _COVERS = tuple(state.value for state in COVERS)
 
 
@@ -113,7 +113,7 @@ class Readers:
         async with self._database.read() as connection:
             sent = await _sent(connection, sorted(set(articles)), sandbox=sandbox)
             readers: dict[int, set[int]] = {}
-            for some in _chunks(sorted(sent)):
+            for some in chunks(sorted(sent)):
                 await _add_rows(connection, readers, some, first, last)
                 await _add_compacted(connection, readers, some, first, last)
         return Coverage(
@@ -200,27 +200,15 @@ async def _licences(connection: AsyncConnection, numbers: Sequence[int]) -> dict
     found: dict[int, list[Licence]] = {}
     for row in await connection.execute(query):
         if row.subscriber_id in wanted:
-            found.setdefault(row.subscriber_id, []).append(_licence(row))
+            found.setdefault(row.subscriber_id, []).append(licence_of(row))
     return {number: tuple(held) for number, held in found.items()}
-
-
-def _licence(row: Any) -> Licence:
-    return Licence(
-        subscriber=row.subscriber_id,
-        product=row.product,
-        active=row.active,
-        valid_from=maybe_moment(row.valid_from),
-        valid_until=maybe_moment(row.valid_until),
-        archive_days=row.archive_days,
-        embargo_cleared=row.embargo_cleared,
-    )
 
 
 async def _sent(connection: AsyncConnection, articles: Sequence[int], *, sandbox: bool) -> dict[int, Sent]:
     """Returns the variants of issues that brought one of the articles, with what they brought of them."""
     newsletters: dict[int, str | None] = {}
     stories: dict[int, list[StoryRef]] = {}
-    for some in _chunks(articles):
+    for some in chunks(articles):
         query = (
             sa.select(variant_stories, issues.c.newsletter)
             .join(variants, variants.c.id == variant_stories.c.variant_id)
@@ -231,11 +219,12 @@ async def _sent(connection: AsyncConnection, articles: Sequence[int], *, sandbox
         )
         for row in await connection.execute(query):
             newsletters[row.variant_id] = row.newsletter
-            stories.setdefault(row.variant_id, []).append(_story(row))
+            stories.setdefault(row.variant_id, []).append(story_ref(row))
     return {variant: Sent(newsletter=newsletters[variant], stories=tuple(refs)) for variant, refs in stories.items()}
 
 
-def _story(row: Any) -> StoryRef:
+def story_ref(row: Any) -> StoryRef:
+    """Returns a story as a row of a variant's stories holds it."""
     return StoryRef(article=row.article_id, version=row.version, depth=Depth(row.depth), mention=Mention(row.mention))
 
 
@@ -302,7 +291,3 @@ def _little_endian(values: "array[int]") -> "array[int]":
     if struct.pack("=H", 1) != struct.pack("<H", 1):
         values.byteswap()
     return values
-
-
-def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (values[start : start + _ROWS] for start in range(0, len(values), _ROWS))

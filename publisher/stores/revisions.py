@@ -15,17 +15,15 @@ from publisher.model.issue import (
     DeliveryState,
     IssueKind,
     IssueState,
-    Mention,
     StaleRow,
     StoryRef,
     Variant,
 )
 from publisher.model.people import Licence
-from publisher.model.view import Depth
 from publisher.stores.database import Database, micros
 from publisher.stores.issues import add_variant
 from publisher.stores.people_rows import IN_DOUBT, licences_of
-from publisher.stores.readers import lock_planning
+from publisher.stores.readers import lock_planning, story_ref
 from publisher.stores.schema import deliveries, issues, licences, variant_readers, variant_stories, variants
 
 NOTHING_LEFT = "nothing left"
@@ -144,7 +142,7 @@ class Revisions:
         )
         found: dict[int, tuple[StoryRef, ...]] = {}
         for row in await connection.execute(query):
-            found[row.variant_id] = (*found.get(row.variant_id, ()), _ref(row))
+            found[row.variant_id] = (*found.get(row.variant_id, ()), story_ref(row))
         return found
 
     async def _elsewhere(
@@ -169,7 +167,7 @@ class Revisions:
                 .order_by(deliveries.c.id, variant_stories.c.position)
             )
             for row in await connection.execute(query):
-                brought.setdefault(row.subscriber_id, []).append((row.issue_id, _ref(row)))
+                brought.setdefault(row.subscriber_id, []).append((row.issue_id, story_ref(row)))
         return {
             row.id: tuple(
                 ref
@@ -184,10 +182,6 @@ def _waiting(rows: Collection[int], variant: int) -> sa.Update:
     return sa.update(deliveries).where(
         deliveries.c.id.in_(rows), deliveries.c.variant_id == variant, deliveries.c.state.in_(DUE)
     )
-
-
-def _ref(row: Any) -> StoryRef:
-    return StoryRef(article=row.article_id, version=row.version, depth=Depth(row.depth), mention=Mention(row.mention))
 
 
 def _stale(
