@@ -37,6 +37,7 @@ from publisher.rendering.templates import Templates
 from publisher.services.announce import Announcing
 from publisher.services.bounces import Bounces
 from publisher.services.deliver import Delivering
+from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
 from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
@@ -208,14 +209,16 @@ async def _compose(
         restored=copied,
     )
     announcing = Announcing(
-        catalogue=catalogue,
-        notices=Notices(database, sandbox=settings.smtp.sandbox),
-        issues=issues,
-        articles=articles,
-        versions=stored,
-        renderer=templates,
-        sandbox=settings.smtp.sandbox,
-        restored=copied,
+        Desk(
+            catalogue=catalogue,
+            notices=Notices(database, sandbox=settings.smtp.sandbox),
+            issues=issues,
+            articles=articles,
+            versions=stored,
+            renderer=templates,
+            sandbox=settings.smtp.sandbox,
+            restored=copied,
+        )
     )
     publishing = Publishing(
         intake=Intake(source, stored, read, house),

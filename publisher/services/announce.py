@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from publisher.model.catalogue import Catalogue
 from publisher.model.reader import Sent
-from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
+from publisher.services.desk import Desk
 from publisher.services.embargo import Embargoes
 from publisher.services.notify import Notifying
 
@@ -12,38 +11,9 @@ from publisher.services.notify import Notifying
 class Announcing:
     """Both planners, in their order: what was wrong comes before what is new."""
 
-    def __init__(
-        self,
-        *,
-        catalogue: Catalogue,
-        notices: NoticeStore,
-        issues: IssueStore,
-        articles: Articles,
-        versions: Versions,
-        renderer: Renderer,
-        sandbox: bool,
-        restored: bool = False,
-    ) -> None:
-        self._notifying = Notifying(
-            catalogue=catalogue,
-            notices=notices,
-            issues=issues,
-            articles=articles,
-            versions=versions,
-            renderer=renderer,
-            sandbox=sandbox,
-            restored=restored,
-        )
-        self._embargoes = Embargoes(
-            catalogue=catalogue,
-            notices=notices,
-            issues=issues,
-            articles=articles,
-            versions=versions,
-            renderer=renderer,
-            sandbox=sandbox,
-            restored=restored,
-        )
+    def __init__(self, desk: Desk) -> None:
+        self._notifying = Notifying(desk)
+        self._embargoes = Embargoes(desk)
 
     async def due(self, now: datetime, *, impatient: bool = False) -> list[int]:
         """Plans what is due; returns the issues that have new recipients.

@@ -18,13 +18,13 @@ from publisher.editorial.rendition import embargo_text, known_zone, view
 from publisher.editorial.timing import embargoed
 from publisher.languages import label
 from publisher.model.article import Article, Status
-from publisher.model.catalogue import Audience, Catalogue
+from publisher.model.catalogue import Audience
 from publisher.model.issue import IssueKind, IssueState, Mention, StoryRef, Variant
 from publisher.model.notice import Addressee, Holders, Opened, story_of
 from publisher.model.people import viewer_of
 from publisher.model.view import Channel, Depth
 from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons
-from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
+from publisher.services.desk import Desk
 from publisher.services.offers import SETTLE
 from publisher.services.overtaken import OvertakenError, planned
 
@@ -43,26 +43,8 @@ class _Wording:
 class Embargoes:
     """The planner of embargoed stories' mail."""
 
-    def __init__(
-        self,
-        *,
-        catalogue: Catalogue,
-        notices: NoticeStore,
-        issues: IssueStore,
-        articles: Articles,
-        versions: Versions,
-        renderer: Renderer,
-        sandbox: bool,
-        restored: bool = False,
-    ) -> None:
-        self._catalogue = catalogue
-        self._notices = notices
-        self._issues = issues
-        self._articles = articles
-        self._versions = versions
-        self._renderer = renderer
-        self._sandbox = sandbox
-        self._restored = restored
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     async def due(self, now: datetime, *, impatient: bool = False) -> list[int]:
         """Plans the mail of every story under embargo; returns the issues that grew.
@@ -72,7 +54,7 @@ class Embargoes:
         waiting = await self._end_outdated(now)
         stories = await self._stories(now)
         ready = [story for story in stories if impatient or story.revised_at + SETTLE <= now]
-        cleared = await self._notices.cleared(now) if ready else []
+        cleared = await self._desk.notices.cleared(now) if ready else []
         grown = []
         for story in ready if cleared or waiting else []:
             issue = await planned(partial(self._send, story, cleared, ready, now), "embargo", f"story {story.number}")
@@ -85,7 +67,7 @@ class Embargoes:
         return min((at for at in ahead if at > now), default=None)
 
     async def _stories(self, now: datetime) -> list[Article]:
-        ahead = await self._articles.ahead()
+        ahead = await self._desk.articles.ahead()
         return [story for story in ahead if story.status is Status.PUBLISHED and embargoed(story, now)]
 
     async def _end_outdated(self, now: datetime) -> bool:
@@ -93,10 +75,10 @@ class Embargoes:
 
         Whom it has not reached gets the story like everybody else. Returns whether other mail is still open.
         """
-        events = set(await self._notices.unfinished(IssueKind.EMBARGO))
-        stories = (await self._versions.versions(map(story_of, events))).values()
+        events = set(await self._desk.notices.unfinished(IssueKind.EMBARGO))
+        stories = (await self._desk.versions.versions(map(story_of, events))).values()
         out = {_event(s) for s in stories if s[-1].status is Status.PUBLISHED and embargoed(s[-1], now)}
-        await self._notices.supersede(events - out, now)
+        await self._desk.notices.supersede(events - out, now)
         return not out.isdisjoint(events)
 
     # One story ------------------------------------------------------------------------------------------------------
@@ -105,32 +87,34 @@ class Embargoes:
         self, story: Article, cleared: Sequence[int], together: Sequence[Article], now: datetime
     ) -> int | None:
         """Brings one story's issue up to date; returns it when somebody was added."""
-        versions = (await self._versions.versions([story.number])).get(story.number, [story])
+        versions = (await self._desk.versions.versions([story.number])).get(story.number, [story])
         under = {version.version for version in versions if version.embargo == story.embargo}
-        site = self._catalogue.site
+        site = self._desk.catalogue.site
         until = self._until(story, site.language, site.timezone)
         subject = label("embargo_subject", site.language, when=until, title=story.title)
-        issue = await self._notices.begin(_event(versions), IssueKind.EMBARGO, subject, now)
-        if issue.sandbox is not self._sandbox or issue.state is IssueState.CANCELLED:
+        issue = await self._desk.notices.begin(_event(versions), IssueKind.EMBARGO, subject, now)
+        if issue.sandbox is not self._desk.sandbox or issue.state is IssueState.CANCELLED:
             return None
-        variants = await self._issues.outcomes(issue.number)
+        variants = await self._desk.issues.outcomes(issue.number)
         held = await self._held([one for one in together if abs(one.first_seen_at - story.first_seen_at) <= AT_ONCE])
         added = 0
-        async for some in self._notices.holders(story.number):
+        async for some in self._desk.notices.holders(story.number):
             within = [number for number in cleared if some.first <= number <= some.last]
             due = await self._due(story, issue, some, within, under, now)
             added += await self._add(story, issue, some, due, variants, held, now)
         if issue.state is IssueState.PLANNING:
-            await self._notices.finish(issue.number, held, now)
+            await self._desk.notices.finish(issue.number, held, now)
         if added:
             _log.info("embargo.done", story=story.number, issue=issue.number, planned=added)
         return issue.number if added else None
 
     async def _held(self, together: Sequence[Article]) -> tuple[str, ...]:
-        if self._sandbox:
+        if self._desk.sandbox:
             return ()
-        first = await self._issues.real_recipients() is None
-        plan = Plan(recipients=0, last_recipients=None, stories=tuple(together), first=first, restored=self._restored)
+        first = await self._desk.issues.real_recipients() is None
+        plan = Plan(
+            recipients=0, last_recipients=None, stories=tuple(together), first=first, restored=self._desk.restored
+        )
         return hold_reasons(plan)
 
     async def _due(
@@ -140,11 +124,11 @@ class Embargoes:
 
         `under` are the versions that name this one.
         """
-        there = await self._notices.told(issue.number, some.first, some.last, now)
+        there = await self._desk.notices.told(issue.number, some.first, some.last, now)
         have = {h.number for h in some.holders if h.newest in under}
         anew = {number for number, unfit in there.items() if unfit}
         waiting = [n for n in within if n in anew or (n not in there and n not in have)]
-        people = await self._notices.addressees(waiting, paused=False) if waiting else {}
+        people = await self._desk.notices.addressees(waiting, paused=False) if waiting else {}
         found = {}
         for person in people.values():
             newsletter = self._newsletter(person)
@@ -152,18 +136,20 @@ class Embargoes:
                 found[person] = newsletter
         lost = anew - {person.number for person in found}
         if lost:
-            await self._notices.end(issue.number, lost, "no longer cleared", now)
+            await self._desk.notices.end(issue.number, lost, "no longer cleared", now)
         return found
 
     def _newsletter(self, person: Addressee) -> str | None:
         """Returns the first newsletter for subscribers that somebody reads."""
-        declared = self._catalogue.newsletters.values()
+        declared = self._desk.catalogue.newsletters.values()
         mine = (n.id for n in declared if n.audience is Audience.SUBSCRIBERS and n.id in person.newsletters)
         return next(mine, None)
 
     def _depth(self, story: Article, person: Addressee, now: datetime) -> Depth:
-        viewer = viewer_of(person.licences, self._catalogue.products)
-        return decide(settled(story, self._catalogue), viewer, Channel.EMAIL, now, policy=self._catalogue.policy)
+        viewer = viewer_of(person.licences, self._desk.catalogue.products)
+        return decide(
+            settled(story, self._desk.catalogue), viewer, Channel.EMAIL, now, policy=self._desk.catalogue.policy
+        )
 
     async def _add(
         self,
@@ -177,10 +163,10 @@ class Embargoes:
     ) -> int:
         rows = []
         for person, newsletter in due.items():
-            zone = known_zone(person.timezone, self._catalogue.newsletters[newsletter].timezone)
+            zone = known_zone(person.timezone, self._desk.catalogue.newsletters[newsletter].timezone)
             wording = _Wording(language=person.language, zone=zone, newsletter=newsletter)
             rows.append((person.number, await self._variant(story, issue, wording, variants), person.suppressed))
-        if not await self._notices.add(issue.number, sorted(rows), some.mark, held, now):
+        if not await self._desk.notices.add(issue.number, sorted(rows), some.mark, held, now):
             raise OvertakenError("others are planning mail to the same people")
         return len(rows)
 
@@ -188,18 +174,18 @@ class Embargoes:
         key = hashlib.sha256(repr((story.version, wording)).encode()).hexdigest()
         if key not in variants:
             version = (story.number, story.version)
-            body = (await self._articles.bodies([version])).get(version)
+            body = (await self._desk.articles.bodies([version])).get(version)
             shown = view(
-                settled(story, self._catalogue),
+                settled(story, self._desk.catalogue),
                 Depth.FULL_EMBARGOED,
-                catalogue=self._catalogue,
+                catalogue=self._desk.catalogue,
                 body=body,
                 channel=Channel.EMAIL,
             )
             assert shown is not None
             until = self._until(story, wording.language, wording.zone)
-            title = self._catalogue.newsletters[wording.newsletter].title.in_language(wording.language)
-            mail = self._renderer.message(
+            title = self._desk.catalogue.newsletters[wording.newsletter].title.in_language(wording.language)
+            mail = self._desk.renderer.message(
                 "embargo", wording.language, view=replace(shown, url=None, embargo_text=until), newsletter_title=title
             )
             ref = StoryRef(
@@ -208,7 +194,7 @@ class Embargoes:
             variant = Variant(
                 language=wording.language, form="embargo", stories=(ref,), mail=mail, newsletter=wording.newsletter
             )
-            variants[key] = await self._issues.add_variant(issue.number, key, variant)
+            variants[key] = await self._desk.issues.add_variant(issue.number, key, variant)
         return variants[key]
 
     def _until(self, story: Article, language: str, zone: str) -> str:

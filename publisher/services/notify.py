@@ -19,14 +19,13 @@ from publisher.editorial.rendition import embargo_text, known_zone, needs_body, 
 from publisher.languages import direction, label
 from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Article, Body, Correction, Status
-from publisher.model.catalogue import Catalogue
 from publisher.model.issue import IssueKind, IssueState, Mention, StoryRef, Variant
 from publisher.model.notice import Addressee, Holder, Holders, NoticeText, Opened, story_of
 from publisher.model.people import viewer_of
 from publisher.model.reader import Sent
 from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.caution import many_changed
-from publisher.ports import Articles, IssueStore, NoticeStore, Renderer, Versions
+from publisher.services.desk import Desk
 from publisher.services.offers import SETTLE
 from publisher.services.overtaken import OvertakenError, planned
 
@@ -79,26 +78,8 @@ class _Wording:
 class Notifying:
     """The planner of notices."""
 
-    def __init__(
-        self,
-        *,
-        catalogue: Catalogue,
-        notices: NoticeStore,
-        issues: IssueStore,
-        articles: Articles,
-        versions: Versions,
-        renderer: Renderer,
-        sandbox: bool,
-        restored: bool = False,
-    ) -> None:
-        self._catalogue = catalogue
-        self._notices = notices
-        self._issues = issues
-        self._articles = articles
-        self._versions = versions
-        self._renderer = renderer
-        self._sandbox = sandbox
-        self._restored = restored
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     async def due(self, now: datetime, *, impatient: bool = False) -> list[int]:
         """Plans what is to be told and adds who is newly known to have a story; returns the issues that grew.
@@ -107,7 +88,7 @@ class Notifying:
         """
         grown = []
         stories, waiting = await self._recent(now)
-        await self._notices.supersede(waiting - {advisory.event for _, advisory in stories}, now)
+        await self._desk.notices.supersede(waiting - {advisory.event for _, advisory in stories}, now)
         moments = [advisory.at for _, advisory in stories if advisory.kind in _SUDDEN]
         for versions, advisory in stories:
             if advisory.at + SETTLE > now and not impatient:
@@ -125,9 +106,9 @@ class Notifying:
             told, number = _Told(advisory, versions, ()), advisory.article.number
             # What they have of it stays as deep as it was; only the version is newer.
             ref = StoryRef(article=number, version=told.article.version, depth=Depth.HIDE, mention=Mention.CORRECTED)
-            issue = await self._notices.opened(advisory.event)
-            async for some in self._notices.holders(number):
-                there = await self._notices.told(issue.number, some.first, some.last, now) if issue else {}
+            issue = await self._desk.notices.opened(advisory.event)
+            async for some in self._desk.notices.holders(number):
+                there = await self._desk.notices.told(issue.number, some.first, some.last, now) if issue else {}
                 for holder in some.holders:
                     if holder.number not in there and told.concerns(holder):
                         found.setdefault(holder.number, []).append(Sent(newsletter=None, stories=(ref,)))
@@ -141,10 +122,10 @@ class Notifying:
 
     async def _recent(self, now: datetime) -> tuple[list[tuple[list[Article], Advisory]], set[str]]:
         """Returns the advisories that stand and are recent or still being told, and all events still being told."""
-        waiting = set(await self._notices.unfinished(IssueKind.NOTICE))
-        numbers = {*await self._notices.changed(_CHANGES, now - _WINDOW, now), *map(story_of, waiting)}
+        waiting = set(await self._desk.notices.unfinished(IssueKind.NOTICE))
+        numbers = {*await self._desk.notices.changed(_CHANGES, now - _WINDOW, now), *map(story_of, waiting)}
         found = []
-        for number, versions in (await self._versions.versions(numbers)).items():
+        for number, versions in (await self._desk.versions.versions(numbers)).items():
             advisory = standing(versions)
             if advisory is not None and (advisory.at > now - _WINDOW or advisory.event in waiting):
                 found.append((number, versions, advisory))
@@ -152,9 +133,9 @@ class Notifying:
         return [(versions, advisory) for _, versions, advisory in ordered], waiting
 
     def _held(self, moments: Sequence[datetime], advisory: Advisory) -> tuple[str, ...]:
-        if self._sandbox:
+        if self._desk.sandbox:
             return ()
-        return (*([_RESTORED] if self._restored else []), *many_changed(moments, advisory.at))
+        return (*([_RESTORED] if self._desk.restored else []), *many_changed(moments, advisory.at))
 
     # One advisory ---------------------------------------------------------------------------------------------------
 
@@ -162,41 +143,41 @@ class Notifying:
         """Brings one advisory's issue up to date; returns it when somebody was added."""
         advisory, article = told.advisory, told.article
         subject = label(f"advisory_{advisory.kind.value}", self._site_language, title=article.title, ref=article.number)
-        issue = await self._notices.begin(advisory.event, IssueKind.NOTICE, subject, now)
-        if issue.sandbox is not self._sandbox or issue.state is IssueState.CANCELLED:
+        issue = await self._desk.notices.begin(advisory.event, IssueKind.NOTICE, subject, now)
+        if issue.sandbox is not self._desk.sandbox or issue.state is IssueState.CANCELLED:
             return None
         begun = issue.state is not IssueState.PLANNING
-        if begun and await self._notices.settled(issue.number, article.number):
+        if begun and await self._desk.notices.settled(issue.number, article.number):
             return None
-        told.variants = await self._issues.outcomes(issue.number)
+        told.variants = await self._desk.issues.outcomes(issue.number)
         added = 0
-        async for some in self._notices.holders(article.number):
+        async for some in self._desk.notices.holders(article.number):
             added += await self._add(told, issue, some, now)
         if not begun:
-            state = await self._notices.finish(issue.number, told.held, now)
+            state = await self._desk.notices.finish(issue.number, told.held, now)
             _log.info("notice.done", notice=advisory.event, issue=issue.number, planned=added, state=state)
-        await self._notices.looked(issue.number, now)
+        await self._desk.notices.looked(issue.number, now)
         return issue.number if added else None
 
     @property
     def _site_language(self) -> str:
-        return self._catalogue.site.language
+        return self._desk.catalogue.site.language
 
     async def _add(self, told: _Told, issue: Opened, some: Holders, now: datetime) -> int:
         """Gives those of one range who must know their rows; returns how many are new."""
-        there = await self._notices.told(issue.number, some.first, some.last, now)
+        there = await self._desk.notices.told(issue.number, some.first, some.last, now)
         anew = {number for number, unfit in there.items() if unfit}
         due = [h for h in some.holders if h.number in anew or (h.number not in there and told.concerns(h))]
         if not due:
             return 0
-        people = await self._notices.addressees(holder.number for holder in due)
+        people = await self._desk.notices.addressees(holder.number for holder in due)
         rows = []
         for holder in due:
             if holder.number in people:
                 person = people[holder.number]
                 variant = await self._variant(told, issue, self._wording(told, holder, person, now))
                 rows.append((holder.number, variant, person.suppressed))
-        if not await self._notices.add(issue.number, rows, some.mark, told.held, now):
+        if not await self._desk.notices.add(issue.number, rows, some.mark, told.held, now):
             raise OvertakenError("others are planning mail to the same people")
         return len([row for row in rows if row[0] not in there])
 
@@ -209,7 +190,7 @@ class Notifying:
         depth = Depth.TOMBSTONE if killed else self._depth(told, person, now)
         # Who may no longer have the story is told under the headline it had when they got it.
         named = told.article if depth in (*FULL, Depth.SUMMARY, Depth.HEADLINE) else _version(told.versions, version)
-        read = person.newsletters.intersection(self._catalogue.newsletters)
+        read = person.newsletters.intersection(self._desk.catalogue.newsletters)
         own = [name for name in holder.newsletters if name in read]
         return _Wording(
             language=person.language,
@@ -217,12 +198,14 @@ class Notifying:
             notes=() if killed else notes_since(told.versions, version, told.article),
             title="" if killed else named.title,
             newsletter=own[-1] if own else None,
-            zone=known_zone(person.timezone, self._catalogue.site.timezone) if depth is Depth.FULL_EMBARGOED else "",
+            zone=known_zone(person.timezone, self._desk.catalogue.site.timezone)
+            if depth is Depth.FULL_EMBARGOED
+            else "",
         )
 
     def _depth(self, told: _Told, person: Addressee, now: datetime) -> Depth:
         """Returns how much of the story as it is now somebody may have by mail."""
-        catalogue = self._catalogue
+        catalogue = self._desk.catalogue
         viewer = viewer_of(person.licences, catalogue.products)
         earlier = [settled(version, catalogue) for version in told.versions[:-1]]
         article = settled(told.article, catalogue)
@@ -232,7 +215,7 @@ class Notifying:
         key = hashlib.sha256(repr((told.article.version, wording)).encode()).hexdigest()
         if key not in told.variants:
             said = await self._text(told, wording)
-            mail = self._renderer.message("notice", wording.language, notice=said)
+            mail = self._desk.renderer.message("notice", wording.language, notice=said)
             mention = Mention.CORRECTED if wording.notes else Mention.ADVISORY
             ref = StoryRef(
                 article=told.article.number, version=told.article.version, depth=wording.depth, mention=mention
@@ -240,13 +223,13 @@ class Notifying:
             variant = Variant(
                 language=wording.language, form="notice", stories=(ref,), mail=mail, newsletter=wording.newsletter
             )
-            told.variants[key] = await self._issues.add_variant(issue.number, key, variant)
+            told.variants[key] = await self._desk.issues.add_variant(issue.number, key, variant)
         return told.variants[key]
 
     async def _text(self, told: _Told, wording: _Wording) -> NoticeText:
         article, kind, language = told.article, told.advisory.kind, wording.language
         killed = kind is AdvisoryKind.KILL
-        newsletter = self._catalogue.newsletters.get(wording.newsletter or "")
+        newsletter = self._desk.catalogue.newsletters.get(wording.newsletter or "")
         heading = label(f"advisory_{kind.value}", language, title=wording.title, ref=article.number)
         if until := self._until(article, wording):
             heading = label("embargo_subject", language, when=until, title=heading)
@@ -265,21 +248,25 @@ class Notifying:
 
     def _about(self, article: Article, language: str) -> str:
         """Returns which story was killed, without anything of it: number, section and date of publication."""
-        site = self._catalogue.site
-        section = self._catalogue.sections.get(article.section or "")
+        site = self._desk.catalogue.site
+        section = self._desk.catalogue.sections.get(article.section or "")
         named = section.title.in_language(language) if section else article.section or ""
         date = stamp_text(article.published_at, language, site.timezone)
         return label("notice_about", language, ref=article.number, section=named or site.title, date=date)
 
     async def _story(self, told: _Told, wording: _Wording) -> View | None:
         """Returns the story as corrected, when it may be used and the reader may have any of it."""
-        article, channel, policy = settled(told.article, self._catalogue), Channel.EMAIL, self._catalogue.policy
+        article, channel, policy = (
+            settled(told.article, self._desk.catalogue),
+            Channel.EMAIL,
+            self._desk.catalogue.policy,
+        )
         if article.status is not Status.PUBLISHED:
             return None
         if told.body is None and needs_body(wording.depth, channel, policy):
             key = (article.number, article.version)
-            told.body = (await self._articles.bodies([key])).get(key)
-        shown = view(article, wording.depth, catalogue=self._catalogue, body=told.body, channel=channel)
+            told.body = (await self._desk.articles.bodies([key])).get(key)
+        shown = view(article, wording.depth, catalogue=self._desk.catalogue, body=told.body, channel=channel)
         if shown is None:
             return None
         # What was wrong stands above the story already.

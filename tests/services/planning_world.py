@@ -16,6 +16,7 @@ from publisher.model.publication import Revision
 from publisher.model.text import Localized
 from publisher.model.view import View
 from publisher.services.announce import Announcing
+from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
 from publisher.services.plan import Planning
 from publisher.services.preview import Previewing
@@ -173,13 +174,15 @@ class World:
     @property
     def announcing(self) -> Announcing:
         return Announcing(
-            catalogue=self.catalogue,
-            notices=Notices(self.database, sandbox=self.sandbox, page=self.page),
-            issues=self.issues,
-            articles=self.articles,
-            versions=self.articles,
-            renderer=self.renderer,
-            sandbox=self.sandbox,
+            Desk(
+                catalogue=self.catalogue,
+                notices=Notices(self.database, sandbox=self.sandbox, page=self.page),
+                issues=self.issues,
+                articles=self.articles,
+                versions=self.articles,
+                renderer=self.renderer,
+                sandbox=self.sandbox,
+            )
         )
 
     def revising(self, setting: str = "as it was") -> Revising:
