@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from publisher.model.article import Article, Body, Problem
+from publisher.model.checkup import RelayAnswer, WebAnswer
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
 from publisher.model.files import FileStat, Scan
 from publisher.model.issue import (
@@ -458,6 +459,30 @@ class ReportMailbox(Protocol):
 
     def session(self) -> AbstractAsyncContextManager[ReportBox]:
         """Opens it; UnreachableError says why not."""
+
+
+class NameServer(Protocol):
+    """DNS."""
+
+    async def texts(self, name: str) -> tuple[str, ...]:
+        """Returns the TXT records of a name, each as one text; UnreachableError when nobody answers."""
+
+    async def exchangers(self, name: str) -> tuple[str, ...]:
+        """Returns the mail servers of a domain, best first; `.` alone: it takes no mail."""
+
+
+class PublicWeb(Protocol):
+    """The web as a stranger sees it."""
+
+    async def get(self, url: str) -> WebAnswer:
+        """Returns what an address answers, whatever its status; UnreachableError when nothing does."""
+
+
+class RelayProbe(Protocol):
+    """The relay that config names, to be asked without a mail."""
+
+    async def ask(self) -> RelayAnswer | Ending:
+        """Returns what the relay says of itself, or how the way to it ended."""
 
 
 class StopStore(Protocol):
