@@ -414,6 +414,15 @@ class HttpSettings(_Table):
     port: int = Field(default=8000, ge=0, le=65535)
 
 
+def _old_address(value: str) -> str:
+    if not re.fullmatch(r"/[^\s?#\\]*", value) or value == "/" or value.startswith("//"):
+        raise ValueError("an address on this site such as /feed.xml is needed")
+    return value
+
+
+OldAddress = Annotated[str, AfterValidator(_old_address)]
+
+
 class DatabaseSettings(_Table):
     """`[database]`: where the state lives."""
 
@@ -440,6 +449,8 @@ class Settings(_Table):
     dkim: DkimSettings | None = None
     delivery: DeliverySettings = DeliverySettings()
     http: HttpSettings = HttpSettings()
+    redirects: dict[OldAddress, str] = {}
+    """Old addresses of feeds and pages, and where they lead now."""
     database: DatabaseSettings = DatabaseSettings()
 
     @property
@@ -537,6 +548,17 @@ def problems_of(settings: Settings) -> list[str]:
         *_duplicates("newsletters", [n.id for n in settings.newsletters]),
         *_unknown_names(settings),
         *_unsaid(settings),
+        *_circles(settings.redirects),
+    ]
+
+
+def _circles(redirects: dict[str, str]) -> list[str]:
+    return [
+        f"redirects.{old}: {new!r} is no address; write one of this site (/feeds/all.rss) or https://…"
+        if not re.match(r"/(?!/)|https?://", new)
+        else f"redirects.{old}: {new} leads on to somewhere else; write where it ends"
+        for old, new in redirects.items()
+        if new in redirects or not re.match(r"/(?!/)|https?://", new)
     ]
 
 

@@ -21,6 +21,7 @@ from publisher.errors import (
 )
 
 COMMANDS = (
+    "adopt",
     "bounces",
     "build",
     "check",

@@ -82,6 +82,7 @@ def _frame(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     zone = catalogue.site.timezone
     return View(
         id=article.id,
+        guid=article.guid,
         number=article.number,
         version=article.version,
         depth=depth,
