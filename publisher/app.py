@@ -39,6 +39,7 @@ from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
 from publisher.services.announce import Announcing
 from publisher.services.bounces import Bounces
+from publisher.services.circulation import Circulation
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
@@ -110,6 +111,7 @@ class App:
     """The way in for `check`: it keeps nothing."""
     private_feeds: PrivateFeeds
     subscribing: Subscribing
+    circulation: Circulation
     drafting: Drafting
     announcing: Announcing
     planning: Planning
@@ -285,6 +287,9 @@ async def _compose(
         rehearsal=Intake(source, Rehearsal(stored), read, house),
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
         subscribing=Subscribing(
+            catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
+        ),
+        circulation=Circulation(
             catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
         ),
         drafting=drafting,

@@ -46,6 +46,7 @@ from publisher.model.people import (
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.model.reader import Coverage, Reader
 from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
+from publisher.model.segment import Picked
 
 
 class Clock(Protocol):
@@ -232,11 +233,14 @@ class PeopleStore(Protocol):
     async def person(self, number: int) -> Person | None:
         """Returns one subscriber with subscriptions and licences."""
 
-    def pages(self, size: int = 500) -> AsyncIterator[list[Person]]:
-        """Yields everybody, `size` at a time, oldest first."""
+    def pages(self, size: int = 500, *, picked: Picked | None = None) -> AsyncIterator[list[Person]]:
+        """Yields everybody, or those picked, `size` at a time, oldest first."""
 
     async def consents(self, subscriber: int) -> tuple[Consent, ...]:
         """Returns all that a person ever said yes or no to, oldest first."""
+
+    async def consents_of(self, numbers: Sequence[int]) -> dict[int, tuple[Consent, ...]]:
+        """Returns the same of several people; who said nothing is not in it."""
 
     async def enrol(
         self,
@@ -283,9 +287,15 @@ class PeopleStore(Protocol):
         """Ends a pause."""
 
     async def describe(
-        self, subscriber: int, *, name: str | None = None, language: str | None = None, timezone: str | None = None
+        self,
+        subscriber: int,
+        *,
+        name: str | None = None,
+        language: str | None = None,
+        timezone: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Changes what is known of a person; None leaves it."""
+        """Changes what is known of a person; None leaves it, and forgets an attribute."""
 
     async def grant(
         self, subscriber: int, terms: Sequence[Terms], origin: str, now: datetime, *, renew: bool = True
@@ -305,6 +315,12 @@ class PeopleStore(Protocol):
         self, address_key: str, address_hash: str, reason: SuppressionReason, origin: str, now: datetime
     ) -> bool:
         """Never mails this address again; False when it was suppressed before."""
+
+    async def suppress_all(self, entries: Sequence[Suppression], *, dry_run: bool = False) -> list[bool]:
+        """Never mails these addresses again, all or none; answers in the same order whether each is new."""
+
+    async def suppression(self, address_hash: str) -> Suppression | None:
+        """Returns why an address is never mailed; None when it may be."""
 
     async def unsuppress(self, address_hash: str) -> bool:
         """Lets an address be mailed again; False when it was not suppressed."""

@@ -12,6 +12,7 @@ ROWS = {
     "errors": 0,
     "ports": 1,
     "languages": 1,
+    "segments": 1,
     "content": 2,
     "editorial": 2,
     "feeds": 2,
@@ -70,7 +71,7 @@ DOORS = {
 }
 """The one room in which a library may be used."""
 
-PURE = ("content", "editorial", "feeds", "newsletters", "mail", "model", "languages")
+PURE = ("content", "editorial", "feeds", "newsletters", "mail", "model", "languages", "segments")
 FORBIDDEN_WHEN_PURE = {"os", "socket", "asyncio", "subprocess", "time", "sqlite3", "threading"}
 """What a decision has no use for: it takes values and returns one."""
 

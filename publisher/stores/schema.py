@@ -130,7 +130,7 @@ subscribers = sa.Table(
     sa.Column("token_hash", sa.Text, unique=True),
     sa.Column("old_token_hash", sa.Text),
     sa.Column("old_token_until", Moment),
-    sa.Column("attributes", sa.Text, nullable=False, default="{}"),
+    sa.Column("attributes", sa.Text, nullable=False, default="{}"),  # JSON object with plain keys
     sa.Column("created_at", Moment, nullable=False),
     sa.Index("ix_subscribers_old_token_hash", "old_token_hash"),
 )
@@ -188,6 +188,7 @@ consents = sa.Table(
     sa.Column("at", Moment, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),  # web, one-click, command, import FILE
     sa.Column("evidence", sa.Text, nullable=False, default=""),  # truncated network, user agent, wording
+    sa.Column("given_at", Moment),  # when it was said, where that was long before: imports
     sa.Index("ix_consents_subscriber_id", "subscriber_id"),
 )
 
