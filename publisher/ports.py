@@ -19,6 +19,7 @@ from publisher.model.issue import (
     IssueState,
     MailText,
     OpenSlot,
+    Recipients,
     SendRequest,
     SlotState,
     StaleRow,
@@ -44,7 +45,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.model.publication import FileRecord, OutputRecord, Revision
-from publisher.model.reader import Coverage, Reader
+from publisher.model.reader import Alike, Coverage, Reader
 from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
 from publisher.model.segment import Picked
 
@@ -598,8 +599,8 @@ class IssueStore(Protocol):
     async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
         """Freezes one rendering; returns its key, that of the first one with the same outcome."""
 
-    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, now: datetime) -> bool:
-        """Gives recipients (subscriber, variant, suppressed) their rows; False when coverage changed since `mark`."""
+    async def add_deliveries(self, issue: int, shares: Sequence[Recipients], mark: int, now: datetime) -> bool:
+        """Gives recipients their rows; False when coverage changed since `mark`."""
 
     async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
         """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""
@@ -698,6 +699,23 @@ class NoticeStore(Protocol):
         """Returns people with all that decides what they are told."""
 
 
+class ReaderGroups(Protocol):
+    """A newsletter's readers by what can make a difference, range by range of subscribers."""
+
+    async def reach(self, after: int, limit: int) -> int | None:
+        """Returns the number of the last of the `limit` readers that come after a number; None: there are no more."""
+
+    async def alike(self, first: int, last: int) -> list[Alike]:
+        """Returns the confirmed readers with numbers from `first` to `last`."""
+
+
+class History(Protocol):
+    """What went out of some articles, range by range of subscribers."""
+
+    async def among(self, first: int, last: int) -> Coverage:
+        """Returns what subscribers from `first` to `last` have, or are about to get."""
+
+
 class ReaderStore(Protocol):
     """A newsletter's readers and what they have."""
 
@@ -719,6 +737,25 @@ class ReaderStore(Protocol):
 
     async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles."""
+
+    def history(self, articles: Iterable[int], *, sandbox: bool) -> History:
+        """Returns what went out of these articles, to be asked range by range."""
+
+    def audience(
+        self,
+        newsletter: str,
+        cadence: str,
+        zone: str,
+        *,
+        clock: tuple[str, str] | None,
+        licensed_at: datetime | None,
+        turns: Sequence[datetime],
+    ) -> ReaderGroups:
+        """Returns a newsletter's readers, of one clock or of all, by what can make a difference to their mail.
+
+        `licensed_at`: the moment whose licences count; None: none do. Who confirmed between two of the `turns`, the
+        first of them included, is alike.
+        """
 
 
 class FeedReaders(Protocol):

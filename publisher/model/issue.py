@@ -1,6 +1,7 @@
 """Slots, issues, variants and deliveries: the ledger of what went out (docs/ledger.md)."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -131,6 +132,18 @@ class OpenSlot:
     timezone: str
     period: str
     due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Readers who get the same variant of an issue."""
+
+    variant: int
+    """The store's key."""
+    readers: Sequence[int]
+    """The subscribers' numbers."""
+    suppressed: bool = False
+    """Whether they are never mailed: their rows say so from the beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

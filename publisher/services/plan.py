@@ -5,8 +5,8 @@ killed anywhere, and is simply done again: the same slot, the same issue, the
 same rows. An issue goes only when every row is there.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,13 +15,23 @@ import structlog
 
 from publisher.errors import NotFoundError, PublisherError, UnreachableError
 from publisher.model.article import Article
-from publisher.model.catalogue import Catalogue, Newsletter
-from publisher.model.issue import Cohort, Issue, IssueState, Mention, OpenSlot, SendRequest, SlotState, Variant
-from publisher.model.reader import Reader
+from publisher.model.catalogue import Audience, Catalogue, Newsletter
+from publisher.model.issue import (
+    Cohort,
+    Issue,
+    IssueState,
+    Mention,
+    OpenSlot,
+    Recipients,
+    SendRequest,
+    SlotState,
+    Variant,
+)
+from publisher.model.reader import Alike
 from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons, missed
 from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
-from publisher.ports import Articles, IssueStore, ReaderStore
-from publisher.services.draft import Drafting, Occasion, Outcome
+from publisher.ports import Articles, History, IssueStore, ReaderGroups, ReaderStore
+from publisher.services.draft import Drafting, Occasion, Outcome, Round
 from publisher.services.offers import FLASH, SETTLE, Pool
 
 MANUAL = "manual"
@@ -48,6 +58,17 @@ class Sending:
 
     issue: Issue | None = None
     held: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Crowd:
+    """An occasion's readers: who is alike, what they have, and what that brings them."""
+
+    audience: ReaderGroups
+    history: History
+    drafts: Round
+    frozen: dict[str, int] = field(default_factory=dict)
+    """The issue's variants by what they bring."""
 
 
 class Planning:
@@ -259,10 +280,11 @@ class Planning:
         pool = await self._drafting.pool(occasion, now)
         if pool.unsettled and (occasion.article is not None or now - slot.due_at < _UNSETTLED_WAIT):
             return None
+        crowd = await self._crowd(occasion, pool)
         issue, expected, last = await self._issues.of_slot(slot.number), 0, 0
-        async for page in self._pages(occasion):
-            issue, count = await self._plan_page(slot, occasion, pool, page, (last + 1, page[-1].number), issue, now)
-            expected, last = expected + count, page[-1].number
+        while (end := await crowd.audience.reach(last, self._page)) is not None:
+            issue, count = await self._plan_range(slot, occasion, crowd, (last + 1, end), issue, now)
+            expected, last = expected + count, end
         if issue is None:
             await self._issues.close_empty(slot.number)
             return None
@@ -295,40 +317,41 @@ class Planning:
         found = await self._issues.issue(issue.number)
         return found if found and found.state is not IssueState.PLANNING else None
 
-    async def _pages(self, occasion: Occasion) -> AsyncIterator[list[Reader]]:
-        own, last = parse(occasion.newsletter.schedule), 0
-        while True:
-            page = await self._readers.page(
-                occasion.newsletter.id,
-                own.text,
-                occasion.newsletter.timezone,
-                after=last,
-                limit=self._page,
-                clock=occasion.clock,
-            )
-            if page:
-                yield page
-                last = page[-1].number
-            if len(page) < self._page:
-                return
+    async def _crowd(self, occasion: Occasion, pool: Pool) -> _Crowd:
+        """Returns all that planning asks about an occasion's readers."""
+        newsletter = occasion.newsletter
+        own, zone = parse(newsletter.schedule).text, newsletter.timezone
+        drafts = self._drafting.round(occasion, pool.offers, pool.planned)
+        if occasion.clock is not None or newsletter.instant or occasion.since is not None:
+            clocks = [occasion.clock or (own, zone)]
+        else:
+            clocks = await self._readers.clocks(newsletter.id, own, zone)
+        audience = self._readers.audience(
+            newsletter.id,
+            own,
+            zone,
+            clock=occasion.clock,
+            licensed_at=None if newsletter.audience is Audience.PUBLIC else occasion.decided_at,
+            turns=drafts.turns(clocks),
+        )
+        history = self._readers.history((offer.article.number for offer in pool.offers), sandbox=self._sandbox)
+        return _Crowd(audience, history, drafts)
 
-    async def _plan_page(
+    async def _plan_range(
         self,
         slot: OpenSlot,
         occasion: Occasion,
-        pool: Pool,
-        page: Sequence[Reader],
+        crowd: _Crowd,
         span: tuple[int, int],
         issue: Issue | None,
         now: datetime,
     ) -> tuple[Issue | None, int]:
         """Gives some readers their rows; returns the issue, if there is one by now, and how many rows they have."""
-        numbers = [offer.article.number for offer in pool.offers]
         for _ in range(_TRIES):
-            coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
+            coverage = await crowd.history.among(*span)
             done = await self._issues.planned(issue.number, *span) if issue else set()
-            waiting = [reader for reader in page if reader.number not in done]
-            outcomes = self._drafting.draft(occasion, waiting, pool.offers, coverage, pool.planned).outcomes
+            waiting = _without(done, await crowd.audience.alike(*span))
+            outcomes = crowd.drafts.draft(waiting, coverage).outcomes
             if not outcomes:
                 return issue, len(done)
             if issue is None:
@@ -336,19 +359,24 @@ class Planning:
                 issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox)
             if issue is None or issue.state is not IssueState.PLANNING:
                 return issue, 0
-            rows = await self._rows(issue, occasion, outcomes)
-            if await self._issues.add_deliveries(issue.number, rows, coverage.mark, now):
-                return issue, len(done) + len(rows)
+            shares = await self._shares(issue, occasion, crowd, outcomes)
+            if await self._issues.add_deliveries(issue.number, shares, coverage.mark, now):
+                return issue, len(done) + sum(len(share.readers) for share in shares)
         raise _OvertakenError(f"issue {issue.number if issue else '?'} was overtaken by other plans")
 
-    async def _rows(self, issue: Issue, occasion: Occasion, outcomes: Sequence[Outcome]) -> list[tuple[int, int, bool]]:
-        known = await self._issues.outcomes(issue.number)
-        rows: list[tuple[int, int, bool]] = []
-        for outcome in outcomes:
-            key = outcome.key
-            number = known[key] if key in known else await self._freeze(issue, occasion, outcome, key)
-            rows += [(reader.number, number, reader.suppressed) for reader in outcome.readers]
-        return sorted(rows)
+    async def _shares(
+        self, issue: Issue, occasion: Occasion, crowd: _Crowd, outcomes: Mapping[str, Outcome]
+    ) -> list[Recipients]:
+        """Returns who gets which variant; what nobody has got so far is frozen first."""
+        if not crowd.frozen:
+            crowd.frozen |= await self._issues.outcomes(issue.number)
+        shares = []
+        for key, outcome in outcomes.items():
+            if key not in crowd.frozen:
+                crowd.frozen[key] = await self._freeze(issue, occasion, outcome, key)
+            shares.append(Recipients(crowd.frozen[key], outcome.readers))
+            shares.append(Recipients(crowd.frozen[key], outcome.suppressed, suppressed=True))
+        return shares
 
     async def _freeze(self, issue: Issue, occasion: Occasion, outcome: Outcome, key: str) -> int:
         mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=self.web_url(issue))
@@ -483,6 +511,14 @@ class Planning:
             everybody=True,
             impatient=True,
         )
+
+
+def _without(done: Collection[int], readers: Iterable[Alike]) -> Iterable[Alike]:
+    """Returns the readers who have not got their row yet."""
+    if not done:
+        return readers
+    left = (replace(one, numbers=[number for number in one.numbers if number not in done]) for one in readers)
+    return [one for one in left if one.numbers]
 
 
 def _clock(newsletter: Newsletter, cadence: str, zone: str) -> tuple[Schedule, str] | None:

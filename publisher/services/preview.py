@@ -1,6 +1,6 @@
 """Looks ahead and changes nothing: one person's mail, a plan without an issue, the issues of the next days."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from publisher.newsletters.schedule import Due, parse, previous_slot, slots
 from publisher.newsletters.selection import Offer, Pick
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.announce import Announcing
-from publisher.services.draft import Drafting, LeftOut, Occasion, Outcome
+from publisher.services.draft import Draft, Drafting, Occasion, Outcome
 from publisher.services.plan import CHANGED, MANUAL, Planning
 
 _PAGE = 20_000
@@ -209,12 +209,12 @@ class Previewing:
     ) -> Outcome | None:
         if not occasion.newsletter.instant:
             outcomes = self._drafting.draft(occasion, [reader], offers, coverage, planned).outcomes
-            return outcomes[0] if outcomes else None
+            return next(iter(outcomes.values()), None)
         for offer in reversed(offers):
             alone = replace(occasion, article=offer.article.number)
             outcomes = self._drafting.draft(alone, [reader], [offer], coverage).outcomes
             if outcomes:
-                return outcomes[0]
+                return next(iter(outcomes.values()))
         return None
 
     async def _shown(
@@ -242,14 +242,14 @@ class Previewing:
         shares: dict[str, Share] = {}
         left_out: list[tuple[str, str]] = []
         picks: dict[int, Pick] = {}
-        async for outcomes, others in self._drafts(occasion, now):
-            for outcome in outcomes:
+        async for draft, addresses in self._drafts(occasion, now):
+            for key, outcome in draft.outcomes.items():
                 selection = outcome.selection
                 for pick in (*selection.stories, *selection.withdrawn):
                     picks.setdefault(pick.article.number, pick)
-                shares[outcome.key] = _joined(shares.get(outcome.key), outcome)
-                left_out += [(reader.address, SUPPRESSED) for reader in outcome.readers if reader.suppressed]
-            left_out += [(one.reader.address, one.reason) for one in others]
+                shares[key] = _joined(shares.get(key), outcome, addresses)
+                left_out += [(addresses[number], SUPPRESSED) for number in outcome.suppressed]
+            left_out += [(addresses[number], one.reason) for one in draft.left_out for number in one.readers]
         kept = tuple(share for share in shares.values() if share.addresses)
         plan = Plan(
             recipients=sum(len(share.addresses) for share in kept),
@@ -266,9 +266,8 @@ class Previewing:
         cohort = await self._issues.find_cohort(newsletter.id, MANUAL, newsletter.timezone)
         return await self._issues.real_recipients(cohort.number) if cohort else None
 
-    async def _drafts(
-        self, occasion: Occasion, now: datetime
-    ) -> AsyncIterator[tuple[Sequence[Outcome], Sequence[LeftOut]]]:
+    async def _drafts(self, occasion: Occasion, now: datetime) -> AsyncIterator[tuple[Draft, Mapping[int, str]]]:
+        """Yields what an occasion brings some readers, and their addresses."""
         pool = await self._drafting.pool(occasion, now)
         told = await self._announcing.untold(now)
         numbers = [offer.article.number for offer in pool.offers]
@@ -276,7 +275,7 @@ class Previewing:
             span = (page[0].number, page[-1].number)
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
             draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, told, page), pool.planned)
-            yield draft.outcomes, draft.left_out
+            yield draft, {reader.number: reader.address for reader in page}
 
     async def _pages(self, newsletter: Newsletter, clock: tuple[str, str] | None) -> AsyncIterator[list[Reader]]:
         own, last = parse(newsletter.schedule).text, 0
@@ -345,13 +344,14 @@ class Previewing:
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
             draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, given, page), pool.planned)
             turns |= _turns(page, pool.offers)
-            for outcome in draft.outcomes:
+            for outcome in draft.outcomes.values():
                 pending = pending or outcome.selection.pending > 0
-                recipients += len(outcome.readers)
+                numbers = [*outcome.readers, *outcome.suppressed]
+                recipients += len(numbers)
                 titles |= {pick.article.number: pick.article.title for pick in outcome.selection.stories}
                 sent = Sent(newsletter=occasion.newsletter.id, stories=outcome.selection.refs)
-                for reader in outcome.readers:
-                    given.setdefault(reader.number, []).append(sent)
+                for number in numbers:
+                    given.setdefault(number, []).append(sent)
         forecast = replace(_empty(period, occasion, readers), recipients=recipients, stories=tuple(titles.values()))
         if pending:
             return forecast, None
@@ -392,8 +392,8 @@ def _with(coverage: Coverage, given: dict[int, list[Sent]], page: Sequence[Reade
     return Coverage(variants=variants, readers=readers, mark=coverage.mark)
 
 
-def _joined(before: Share | None, outcome: Outcome) -> Share:
-    addresses = tuple(reader.address for reader in outcome.readers if not reader.suppressed)
+def _joined(before: Share | None, outcome: Outcome, known: Mapping[int, str]) -> Share:
+    addresses = tuple(known[number] for number in outcome.readers)
     if before is not None:
         return replace(before, addresses=(*before.addresses, *addresses))
     return Share(

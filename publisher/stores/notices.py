@@ -18,7 +18,7 @@ from publisher.model.notice import Addressee, Holder, Holders, Opened
 from publisher.model.people import SubscriptionStatus
 from publisher.stores.database import Database, chunks, micros
 from publisher.stores.issues import delivery_row, overtaken
-from publisher.stores.people_rows import licences_of
+from publisher.stores.people_rows import in_force, licences_of
 from publisher.stores.readers import Readers, lock_planning, unpacked
 from publisher.stores.revisions import unfit
 from publisher.stores.schema import (
@@ -318,13 +318,7 @@ class Notices:
 
     async def cleared(self, now: datetime) -> list[int]:
         """Returns who has a licence in force that clears for embargoes."""
-        held = licences.c
-        query = sa.select(held.subscriber_id).where(
-            held.embargo_cleared,
-            held.active,
-            sa.or_(held.valid_from.is_(None), held.valid_from <= micros(now)),
-            sa.or_(held.valid_until.is_(None), held.valid_until > micros(now)),
-        )
+        query = sa.select(licences.c.subscriber_id).where(licences.c.embargo_cleared, in_force(now))
         async with self._database.read() as connection:
             return sorted(set((await connection.execute(query)).scalars()))
 

@@ -211,6 +211,16 @@ def subscription_of(row: sa.Row[Any]) -> Subscription:
     )
 
 
+def in_force(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a licence is in force at `now`, as `model.people.in_force` says of one that was read."""
+    held = licences.c
+    return sa.and_(
+        held.active,
+        sa.or_(held.valid_from.is_(None), held.valid_from <= micros(now)),
+        sa.or_(held.valid_until.is_(None), held.valid_until > micros(now)),
+    )
+
+
 def licence_of(row: sa.Row[Any]) -> Licence:
     """Returns the licence of a row."""
     return Licence(

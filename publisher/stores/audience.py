@@ -1,0 +1,243 @@
+"""A newsletter's readers by what can make a difference to their mail, counted and told apart by the database.
+
+A million readers differ in few ways (decisions 7): what comes back is a row for each way and the numbers of those who
+share it, never a row for each reader.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from publisher.model.catalogue import Filter
+from publisher.model.people import SubscriptionStatus
+from publisher.model.reader import Alike, Entitlement
+from publisher.stores.database import Database, chunks, micros, moment
+from publisher.stores.people_rows import in_force
+from publisher.stores.schema import licences, profiles, subscribers, subscriptions, suppressions
+
+_Mark = TypeVar("_Mark", bound=Hashable)
+_FIRST, _LAST = sa.bindparam("first", type_=sa.BigInteger), sa.bindparam("last", type_=sa.BigInteger)
+
+
+class _ChoicesRow(msgspec.Struct):
+    sections: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+_choices_row = msgspec.json.Decoder(_ChoicesRow)
+_ALL = Filter()
+_LICENCE = ("product", "archive_days", "embargo_cleared")
+
+
+class Audience:
+    """The readers of one newsletter on one clock, or on all; remembers the choices it has met."""
+
+    def __init__(
+        self,
+        database: Database,
+        newsletter: str,
+        cadence: str,
+        zone: str,
+        *,
+        clock: tuple[str, str] | None,
+        licensed_at: datetime | None,
+        turns: Sequence[datetime],
+    ) -> None:
+        """`cadence` and `zone` are the newsletter's own; `clock` picks a rhythm and zone.
+
+        `licensed_at`: the moment whose licences count; None: none do. Who confirmed between two of the `turns`, the
+        first of them included, is alike.
+        """
+        self._database = database
+        self._newsletter = newsletter
+        self._clock = clock
+        self._licensed = licensed_at is not None
+        self._query = _query(database, newsletter, cadence, zone, clock, licensed_at, turns)
+        self._choices: dict[int | None, Filter] = {None: _ALL}
+
+    async def reach(self, after: int, limit: int) -> int | None:
+        """Returns the number of the last of the `limit` readers that come after a number; None: there are no more."""
+        some = (
+            sa.select(subscriptions.c.subscriber_id)
+            .where(reads(self._newsletter), subscriptions.c.subscriber_id > after)
+            .order_by(subscriptions.c.subscriber_id)
+            .limit(limit)
+            .subquery()
+        )
+        async with self._database.read() as connection:
+            last: int | None = await connection.scalar(sa.select(sa.func.max(some.c.subscriber_id)))
+        return last
+
+    async def alike(self, first: int, last: int) -> list[Alike]:
+        """Returns the confirmed readers with numbers from `first` to `last`, by what can make a difference."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(self._query, {"first": first, "last": last})).all()
+            unmet = {row.profile_id for row in rows}.difference(self._choices)
+            for some in chunks(sorted(unmet)):
+                found = await connection.execute(sa.select(profiles).where(profiles.c.id.in_(some)))
+                self._choices |= {row.id: choices_of(row.choices) for row in found}
+        kinds: dict[object, list[Any]] = {}
+        for row in rows:
+            kinds.setdefault(tuple(row[:_KIND]), []).append(row)
+        return [
+            self._alike(kind[0], terms, numbers)
+            for kind in kinds.values()
+            for terms, numbers in self._by_entitlement(kind)
+        ]
+
+    def _by_entitlement(self, rows: Sequence[Any]) -> Iterable[tuple[Entitlement, Sequence[int]]]:
+        """Yields readers of one kind by what licences they have in force; each row is one licence and its holders."""
+        held = [(_terms(row), self._database.gathered(row.numbers)) for row in rows]
+        if len(held) == 1:  # nobody has two
+            return [(frozenset(terms), numbers) for terms, numbers in held]
+        by_reader = marked((term, numbers) for terms, numbers in held for term in terms)
+        everybody = {number for _, numbers in held for number in numbers}
+        return apart(sorted(everybody), by_reader)
+
+    def _alike(self, row: Any, entitlement: Entitlement, numbers: Sequence[int]) -> Alike:
+        cadence, zone = self._clock or (row.rhythm, row.zone)
+        return Alike(
+            language=row.language,
+            timezone=zone,
+            cadence=cadence,
+            confirmed_at=moment(row.confirmed),
+            choices=self._choices[row.profile_id],
+            entitlement=entitlement,
+            lapsed=bool(row.licensed) and not entitlement,
+            suppressed=bool(row.suppressed),
+            numbers=numbers,
+        )
+
+
+def marked(marks: Iterable[tuple[_Mark, Iterable[int]]]) -> dict[int, frozenset[_Mark]]:
+    """Returns by number which marks it has; numbers with the same marks share one set."""
+    sets: list[frozenset[_Mark]] = [frozenset()]
+    places = {sets[0]: 0}
+    found: dict[int, int] = {}
+    for mark, numbers in marks:
+        step: dict[int, int] = {}
+        for number in numbers:
+            before = found.get(number, 0)
+            after = step.get(before)
+            if after is None:
+                grown = sets[before] | {mark}
+                after = step[before] = places.setdefault(grown, len(sets))
+                if after == len(sets):
+                    sets.append(grown)
+            found[number] = after
+    return {number: sets[place] for number, place in found.items()}
+
+
+def apart(
+    numbers: Iterable[int], marks: Mapping[int, frozenset[_Mark]]
+) -> Iterable[tuple[frozenset[_Mark], list[int]]]:
+    """Yields numbers by the marks they have."""
+    parts: dict[frozenset[_Mark], list[int]] = {}
+    nothing: frozenset[_Mark] = frozenset()
+    for number in numbers:
+        parts.setdefault(marks.get(number, nothing), []).append(number)
+    return parts.items()
+
+
+def joined() -> sa.Join:
+    """Returns subscriptions with their subscribers."""
+    return subscriptions.join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+
+
+def rhythm_of(default: str) -> sa.Label[str]:
+    """Returns a reader's rhythm, where it is not chosen the newsletter's."""
+    return sa.func.coalesce(subscriptions.c.cadence, default).label("cadence")
+
+
+def zone_of(default: str) -> sa.Label[str]:
+    """Returns a reader's time zone, where none is known the newsletter's."""
+    return sa.func.coalesce(subscriptions.c.timezone, subscribers.c.timezone, default).label("zone")
+
+
+def reads(newsletter: str) -> sa.ColumnElement[bool]:
+    """Whether a subscription is a confirmed one to a newsletter."""
+    return sa.and_(
+        subscriptions.c.newsletter == newsletter, subscriptions.c.status == SubscriptionStatus.CONFIRMED.value
+    )
+
+
+CONFIRMED_AT = sa.func.coalesce(subscriptions.c.confirmed_at, subscriptions.c.created_at)
+
+
+def choices_of(text: str | None) -> Filter:
+    """Returns a profile's choices; None: everything."""
+    if text is None:
+        return _ALL
+    row = _choices_row.decode(text)
+    return Filter(sections=row.sections, tags=row.tags, languages=row.languages)
+
+
+_KIND = 7
+"""How many columns tell readers apart beside their licences: the first ones."""
+
+
+def _query(
+    database: Database,
+    newsletter: str,
+    cadence: str,
+    zone: str,
+    clock: tuple[str, str] | None,
+    licensed_at: datetime | None,
+    turns: Sequence[datetime],
+) -> sa.Select[Any]:
+    """Returns the grouping of a range of readers: one row for each kind, and for each licence that is in force."""
+    source = joined()
+    held: tuple[sa.ColumnElement[Any], ...] = (sa.null(), sa.null(), sa.null())
+    licensed: sa.ColumnElement[Any] = sa.literal_column("0")
+    if licensed_at is not None:
+        mine = licences.c.subscriber_id == subscriptions.c.subscriber_id
+        source = source.outerjoin(licences, sa.and_(mine, in_force(licensed_at)))
+        held = (licences.c.product, licences.c.archive_days, licences.c.embargo_cleared)
+        ended = licences.alias()
+        other = sa.exists().where(ended.c.subscriber_id == subscriptions.c.subscriber_id)
+        licensed = sa.case((licences.c.id.is_not(None), 1), (other, 1), else_=0)
+    suppressed = sa.exists().where(suppressions.c.address == subscribers.c.address_key)
+    everybody = (
+        sa.select(
+            subscriptions.c.profile_id,
+            _rank(CONFIRMED_AT, [micros(turn) for turn in turns]).label("since"),
+            subscribers.c.language,
+            (rhythm_of(cadence) if clock is None else sa.null()).label("rhythm"),
+            (zone_of(zone) if clock is None else sa.null()).label("zone"),
+            sa.case((suppressed, 1), else_=0).label("suppressed"),
+            licensed.label("licensed"),
+            *(column.label(name) for column, name in zip(held, _LICENCE, strict=True)),
+            CONFIRMED_AT.label("confirmed"),
+            subscriptions.c.subscriber_id.label("number"),
+        )
+        .select_from(source)
+        .where(
+            reads(newsletter),
+            subscriptions.c.subscriber_id.between(_FIRST, _LAST),
+            *([] if clock is None else [rhythm_of(cadence) == clock[0], zone_of(zone) == clock[1]]),
+        )
+        .subquery()
+    )
+    kinds = list(everybody.c)[: _KIND + len(_LICENCE)]
+    return sa.select(
+        *kinds,
+        sa.func.min(everybody.c.confirmed).label("confirmed"),
+        database.gather(everybody.c.number).label("numbers"),
+    ).group_by(*kinds)
+
+
+def _rank(value: sa.ColumnElement[int], turns: Sequence[int], first: int = 0) -> sa.ColumnElement[int]:
+    """Returns how many of the sorted `turns` are not above a value, `first` more, by halves."""
+    if not turns:
+        return sa.literal_column(str(first))
+    middle = len(turns) // 2
+    below, above = _rank(value, turns[:middle], first), _rank(value, turns[middle + 1 :], first + middle + 1)
+    return sa.case((value < sa.literal_column(str(turns[middle])), below), else_=above)
+
+
+def _terms(row: Any) -> list[tuple[str, int | None, bool]]:
+    return [] if row.product is None else [(row.product, row.archive_days, bool(row.embargo_cleared))]
