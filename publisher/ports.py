@@ -596,6 +596,9 @@ class IssueStore(Protocol):
     async def outcomes(self, issue: int) -> dict[str, int]:
         """Returns the variants an issue has already, by outcome."""
 
+    async def add_variants(self, issue: int, said: Mapping[str, Variant]) -> dict[str, int]:
+        """Freezes some renderings, by outcome, in one transaction; returns their keys."""
+
     async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
         """Freezes one rendering; returns its key, that of the first one with the same outcome."""
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from publisher.editorial.access import announced, covers, decide, matches, settled
 from publisher.editorial.rendition import embargo_text, needs_body, view
 from publisher.languages import direction, label, spoken
-from publisher.model.article import Article, Status
+from publisher.model.article import Article, Body, Status
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
 from publisher.model.issue import BRINGS, ComingUp, Edition, MailText, Mention, StoryRef
 from publisher.model.people import EVERYTHING, PUBLIC, Grant, Licence, Viewer
@@ -105,6 +105,8 @@ class Draft:
 
 
 _COMING_UP = 10
+_BODIES = 100
+"""How many stories' texts are kept in memory."""
 _NOTHING_PENDING = "nothing new since the last mail"
 _TOO_FEW = "fewer stories than min_articles"
 _LAPSED = "the licence has ended"
@@ -126,6 +128,7 @@ class Drafting:
         self._articles = articles
         self._offering = Offering(catalogue, articles, versions, issues)
         self._renderer = renderer
+        self._bodies: dict[tuple[int, int], Body] = {}
 
     async def pool(self, occasion: Occasion, now: datetime) -> Pool:
         """Returns the stories that may go out on an occasion."""
@@ -275,7 +278,7 @@ class Drafting:
     async def _views(self, picks: Sequence[Pick]) -> list[tuple[Pick, View]]:
         catalogue, channel = self._catalogue, Channel.EMAIL
         needed = [p.ref for p in picks if needs_body(p.depth, channel, catalogue.policy)]
-        bodies = await self._articles.bodies(map(_version, needed))
+        bodies = await self._bodies_of([_version(ref) for ref in needed])
         shown = [
             (
                 pick,
@@ -290,6 +293,15 @@ class Drafting:
             for pick in picks
         ]
         return [(pick, _plain(pick, one)) for pick, one in shown if one is not None]
+
+    async def _bodies_of(self, versions: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Body]:
+        """Returns the bodies of versions, which never change; the outcomes of an issue share most of them."""
+        wanted = [version for version in versions if version not in self._bodies]
+        if wanted:
+            kept = {version: self._bodies[version] for version in versions if version in self._bodies}
+            read = await self._articles.bodies(wanted)
+            self._bodies = {**(kept if len(self._bodies) > _BODIES else self._bodies), **read}
+        return {version: self._bodies[version] for version in versions if version in self._bodies}
 
 
 def _is_among(refs: Iterable[StoryRef], wanted: StoryRef, depth: Depth) -> bool:

@@ -37,6 +37,8 @@ from publisher.services.offers import FLASH, SETTLE, Pool
 MANUAL = "manual"
 _PAGE = 20_000
 """Readers per transaction (decisions 7)."""
+_TOGETHER = 20
+"""Variants per transaction."""
 _BEYOND = 2**62
 _INSTANT_REACH = timedelta(days=7)
 """A story that could not go out at once, because nothing ran, still does within a week."""
@@ -370,18 +372,17 @@ class Planning:
         """Returns who gets which variant; what nobody has got so far is frozen first."""
         if not crowd.frozen:
             crowd.frozen |= await self._issues.outcomes(issue.number)
-        shares = []
-        for key, outcome in outcomes.items():
-            if key not in crowd.frozen:
-                crowd.frozen[key] = await self._freeze(issue, occasion, outcome, key)
-            shares.append(Recipients(crowd.frozen[key], outcome.readers))
-            shares.append(Recipients(crowd.frozen[key], outcome.suppressed, suppressed=True))
-        return shares
+        fresh = [key for key in outcomes if key not in crowd.frozen]
+        for start in range(0, len(fresh), _TOGETHER):
+            made = {key: await self._rendered(issue, occasion, outcomes[key]) for key in fresh[start:][:_TOGETHER]}
+            crowd.frozen |= await self._issues.add_variants(issue.number, made)
+        shares = [Recipients(crowd.frozen[key], outcome.readers) for key, outcome in outcomes.items()]
+        suppressed = [(crowd.frozen[key], one.suppressed) for key, one in outcomes.items() if one.suppressed]
+        return shares + [Recipients(variant, readers, suppressed=True) for variant, readers in suppressed]
 
-    async def _freeze(self, issue: Issue, occasion: Occasion, outcome: Outcome, key: str) -> int:
+    async def _rendered(self, issue: Issue, occasion: Occasion, outcome: Outcome) -> Variant:
         mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=self.web_url(issue))
-        variant = Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
-        return await self._issues.add_variant(issue.number, key, variant)
+        return Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
 
     def web_url(self, issue: Issue) -> str | None:
         """Returns where an issue stands on the web; None for one that does not."""

@@ -6,7 +6,7 @@ and by two processes at once.
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -207,6 +207,13 @@ class Issues:
         query = sa.select(variants.c.outcome, variants.c.id).where(variants.c.issue_id == issue)
         async with self._database.read() as connection:
             return {row.outcome: row.id for row in await connection.execute(query)}
+
+    async def add_variants(self, issue: int, said: Mapping[str, Variant]) -> dict[str, int]:
+        """Freezes some renderings of an issue, by outcome, in one transaction; returns their keys."""
+        made = [(_frozen(issue, outcome, variant), variant.stories) for outcome, variant in said.items()]
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            return {values["outcome"]: await _add(self._database, connection, values, refs) for values, refs in made}
 
     async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
         """Freezes one rendering of an issue; returns its key, that of the first one with the same outcome."""
@@ -668,7 +675,12 @@ async def add_variant(
 
     It is stale from the beginning when one of its stories was recalled after it was read for it.
     """
-    values = {
+    return await _add(database, connection, _frozen(issue, outcome, variant), variant.stories)
+
+
+def _frozen(issue: int, outcome: str, variant: Variant) -> dict[str, Any]:
+    """Returns a variant's row; packing its words takes a while, in which no transaction should be open."""
+    return {
         "issue_id": issue,
         "outcome": outcome,
         "language": variant.language,
@@ -679,13 +691,18 @@ async def add_variant(
         "html": zlib.compress(variant.mail.html.encode()),
         "text": zlib.compress(variant.mail.text.encode()),
     }
-    statement = database.insert(variants).values(values).on_conflict_do_nothing().returning(variants.c.id)
+
+
+async def _add(
+    database: Database, connection: AsyncConnection, values: Mapping[str, Any], stories: Sequence[StoryRef]
+) -> int:
+    statement = database.insert(variants).values(**values).on_conflict_do_nothing().returning(variants.c.id)
     row = (await connection.execute(statement)).first()
     if row is None:
-        same = sa.select(variants.c.id).where(variants.c.issue_id == issue, variants.c.outcome == outcome)
-        return int((await connection.execute(same)).scalar_one())
-    if variant.stories:
-        await connection.execute(variant_stories.insert(), _story_rows(row.id, variant.stories))
+        same = sa.and_(variants.c.issue_id == values["issue_id"], variants.c.outcome == values["outcome"])
+        return int((await connection.execute(sa.select(variants.c.id).where(same))).scalar_one())
+    if stories:
+        await connection.execute(variant_stories.insert(), _story_rows(row.id, stories))
         await connection.execute(_OVERTAKEN.where(variants.c.id == row.id))
     return int(row.id)
 
