@@ -82,7 +82,7 @@ class Audience:
                 self._choices |= {row.id: choices_of(row.choices) for row in found}
         kinds: dict[object, list[Any]] = {}
         for row in rows:
-            kinds.setdefault(tuple(row[:_KIND]), []).append(row)
+            kinds.setdefault(tuple(row[: len(_KIND)]), []).append(row)
         return [
             self._alike(kind[0], terms, numbers)
             for kind in kinds.values()
@@ -176,8 +176,8 @@ def choices_of(text: str | None) -> Filter:
     return Filter(sections=row.sections, tags=row.tags, languages=row.languages)
 
 
-_KIND = 7
-"""How many columns tell readers apart beside their licences: the first ones."""
+_KIND = ("profile_id", "since", "language", "suppressed", "rhythm", "zone", "licensed")
+"""What tells readers apart beside their licences."""
 
 
 def _query(
@@ -190,44 +190,45 @@ def _query(
     turns: Sequence[datetime],
 ) -> sa.Select[Any]:
     """Returns the grouping of a range of readers: one row for each kind, and for each licence that is in force."""
+    of = subscriptions.c
     source = joined()
-    held: tuple[sa.ColumnElement[Any], ...] = (sa.null(), sa.null(), sa.null())
-    licensed: sa.ColumnElement[Any] = sa.literal_column("0")
-    if licensed_at is not None:
-        mine = licences.c.subscriber_id == subscriptions.c.subscriber_id
-        source = source.outerjoin(licences, sa.and_(mine, in_force(licensed_at)))
-        held = (licences.c.product, licences.c.archive_days, licences.c.embargo_cleared)
-        ended = licences.alias()
-        other = sa.exists().where(ended.c.subscriber_id == subscriptions.c.subscriber_id)
-        licensed = sa.case((licences.c.id.is_not(None), 1), (other, 1), else_=0)
     suppressed = sa.exists().where(suppressions.c.address == subscribers.c.address_key)
+    kinds: dict[str, sa.ColumnElement[Any]] = {
+        "profile_id": of.profile_id,
+        "since": _rank(CONFIRMED_AT, [micros(turn) for turn in turns]),
+        "language": subscribers.c.language,
+        "suppressed": sa.case((suppressed, 1), else_=0),
+    }
+    if clock is None:
+        kinds |= {"rhythm": rhythm_of(cadence), "zone": zone_of(zone)}
+    if licensed_at is not None:
+        source = source.outerjoin(
+            licences, sa.and_(licences.c.subscriber_id == of.subscriber_id, in_force(licensed_at))
+        )
+        ended = licences.alias()
+        other = sa.exists().where(ended.c.subscriber_id == of.subscriber_id)
+        kinds |= {name: licences.c[name] for name in _LICENCE}
+        kinds["licensed"] = sa.case((licences.c.id.is_not(None), 1), (other, 1), else_=0)
     everybody = (
         sa.select(
-            subscriptions.c.profile_id,
-            _rank(CONFIRMED_AT, [micros(turn) for turn in turns]).label("since"),
-            subscribers.c.language,
-            (rhythm_of(cadence) if clock is None else sa.null()).label("rhythm"),
-            (zone_of(zone) if clock is None else sa.null()).label("zone"),
-            sa.case((suppressed, 1), else_=0).label("suppressed"),
-            licensed.label("licensed"),
-            *(column.label(name) for column, name in zip(held, _LICENCE, strict=True)),
+            *(column.label(name) for name, column in kinds.items()),
             CONFIRMED_AT.label("confirmed"),
-            subscriptions.c.subscriber_id.label("number"),
+            of.subscriber_id.label("number"),
         )
         .select_from(source)
         .where(
             reads(newsletter),
-            subscriptions.c.subscriber_id.between(_FIRST, _LAST),
+            of.subscriber_id.between(_FIRST, _LAST),
             *([] if clock is None else [rhythm_of(cadence) == clock[0], zone_of(zone) == clock[1]]),
         )
         .subquery()
     )
-    kinds = list(everybody.c)[: _KIND + len(_LICENCE)]
+    same = {name: everybody.c[name] for name in kinds}
     return sa.select(
-        *kinds,
+        *(same.get(name, sa.null()).label(name) for name in (*_KIND, *_LICENCE)),
         sa.func.min(everybody.c.confirmed).label("confirmed"),
         database.gather(everybody.c.number).label("numbers"),
-    ).group_by(*kinds)
+    ).group_by(*same.values())
 
 
 def _rank(value: sa.ColumnElement[int], turns: Sequence[int], first: int = 0) -> sa.ColumnElement[int]:

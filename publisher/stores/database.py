@@ -132,11 +132,11 @@ class Database:
 
     def gather(self, numbers: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
         """Returns all the numbers of a group as one value; `gathered` reads it."""
-        return sa.func.json_group_array(numbers) if self.embedded else sa.func.array_agg(numbers)
+        return sa.func.group_concat(numbers) if self.embedded else sa.func.array_agg(numbers)
 
     def gathered(self, value: Any) -> list[int]:
         """Returns the numbers that `gather` put together, in no order."""
-        return list(json.loads(value) if self.embedded else value)
+        return json.loads(f"[{value}]") if self.embedded else list(value)
 
     def insert(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """Returns an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
