@@ -291,6 +291,7 @@ async def _measure(url: str, folder: Path, readers: int) -> str:
         for day in (_FIRST, _FIRST + _DAY):
             await _publish(database, catalogue, day)
             found.append(await _plan(database, catalogue, day, readers))
+            print(found[-1], file=sys.stderr, flush=True)
         seconds, megabytes = await _iterate(database)
     finally:
         await database.close()

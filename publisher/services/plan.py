@@ -5,7 +5,9 @@ killed anywhere, and is simply done again: the same slot, the same issue, the
 same rows. An issue goes only when every row is there.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +29,7 @@ from publisher.model.issue import (
     SlotState,
     Variant,
 )
-from publisher.model.reader import Alike
+from publisher.model.reader import Alike, Coverage
 from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons, missed
 from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
 from publisher.ports import Articles, History, IssueStore, ReaderGroups, ReaderStore
@@ -62,6 +64,16 @@ class Sending:
     held: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Readers whose numbers follow each other, and what they have, or are about to get."""
+
+    first: int
+    last: int
+    readers: Sequence[Alike]
+    coverage: Coverage
+
+
 @dataclass(slots=True)
 class _Crowd:
     """An occasion's readers: who is alike, what they have, and what that brings them."""
@@ -71,6 +83,26 @@ class _Crowd:
     drafts: Round
     frozen: dict[str, int] = field(default_factory=dict)
     """The issue's variants by what they bring."""
+
+    async def ranges(self, size: int) -> AsyncGenerator[_Range, None]:
+        """Yields all readers, `size` at a time; the next are looked at while these get their rows."""
+        ahead = asyncio.create_task(self._after(0, size))
+        try:
+            while (some := await ahead) is not None:
+                ahead = asyncio.create_task(self._after(some.last, size))
+                yield some
+        finally:
+            ahead.cancel()
+            await asyncio.wait([ahead])
+
+    async def _after(self, last: int, size: int) -> _Range | None:
+        end = await self.audience.reach(last, size)
+        return None if end is None else await self.look(last + 1, end)
+
+    async def look(self, first: int, last: int) -> _Range:
+        """Returns the readers with numbers from `first` to `last` and what they have at this moment."""
+        readers = await self.audience.alike(first, last)
+        return _Range(first, last, readers, await self.history.among(first, last))
 
 
 class Planning:
@@ -284,9 +316,10 @@ class Planning:
             return None
         crowd = await self._crowd(occasion, pool)
         issue, expected, last = await self._issues.of_slot(slot.number), 0, 0
-        while (end := await crowd.audience.reach(last, self._page)) is not None:
-            issue, count = await self._plan_range(slot, occasion, crowd, (last + 1, end), issue, now)
-            expected, last = expected + count, end
+        async with aclosing(crowd.ranges(self._page)) as ranges:
+            async for some in ranges:
+                issue, count = await self._plan_range(slot, occasion, crowd, some, issue, now)
+                expected, last = expected + count, some.last
         if issue is None:
             await self._issues.close_empty(slot.number)
             return None
@@ -344,16 +377,14 @@ class Planning:
         slot: OpenSlot,
         occasion: Occasion,
         crowd: _Crowd,
-        span: tuple[int, int],
+        some: _Range,
         issue: Issue | None,
         now: datetime,
     ) -> tuple[Issue | None, int]:
         """Gives some readers their rows; returns the issue, if there is one by now, and how many rows they have."""
         for _ in range(_TRIES):
-            coverage = await crowd.history.among(*span)
-            done = await self._issues.planned(issue.number, *span) if issue else set()
-            waiting = _without(done, await crowd.audience.alike(*span))
-            outcomes = crowd.drafts.draft(waiting, coverage).outcomes
+            done = await self._issues.planned(issue.number, some.first, some.last) if issue else set()
+            outcomes = crowd.drafts.draft(_without(done, some.readers), some.coverage).outcomes
             if not outcomes:
                 return issue, len(done)
             if issue is None:
@@ -362,8 +393,9 @@ class Planning:
             if issue is None or issue.state is not IssueState.PLANNING:
                 return issue, 0
             shares = await self._shares(issue, occasion, crowd, outcomes)
-            if await self._issues.add_deliveries(issue.number, shares, coverage.mark, now):
+            if await self._issues.add_deliveries(issue.number, shares, some.coverage.mark, now):
                 return issue, len(done) + sum(len(share.readers) for share in shares)
+            some = await crowd.look(some.first, some.last)
         raise _OvertakenError(f"issue {issue.number if issue else '?'} was overtaken by other plans")
 
     async def _shares(
