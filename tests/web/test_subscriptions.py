@@ -22,7 +22,9 @@ from publisher.model.catalogue import Audience, Catalogue, Newsletter, Site
 from publisher.model.issue import MailText
 from publisher.model.text import Localized
 from publisher.rendering.templates import Templates
+from publisher.services.choose import Choosing
 from publisher.services.subscribe import ALL, Subscribing
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.people import People
 from publisher.stores.schema import metadata
@@ -100,6 +102,7 @@ class House:
             renderer=templates,
             tokens=self.tokens,
             links=self.links,
+            choosing=Choosing(CATALOGUE, ReaderChoices(self.database)),
         )
         app: Any = SimpleNamespace(
             catalogue=CATALOGUE,
