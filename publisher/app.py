@@ -39,6 +39,7 @@ from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
 from publisher.services.announce import Announcing
 from publisher.services.bounces import Bounces
+from publisher.services.choose import Choosing
 from publisher.services.circulation import Circulation
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
@@ -58,6 +59,7 @@ from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
 from publisher.stores.articles import Articles
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.facts import Facts
@@ -112,6 +114,7 @@ class App:
     private_feeds: PrivateFeeds
     subscribing: Subscribing
     circulation: Circulation
+    choosing: Choosing
     drafting: Drafting
     announcing: Announcing
     planning: Planning
@@ -249,6 +252,7 @@ async def _compose(
             restored=copied,
         )
     )
+    choosing = Choosing(catalogue, ReaderChoices(database))
     publishing = Publishing(
         intake=Intake(source, stored, read, house),
         articles=articles,
@@ -287,11 +291,24 @@ async def _compose(
         rehearsal=Intake(source, Rehearsal(stored), read, house),
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
         subscribing=Subscribing(
-            catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
+            catalogue=catalogue,
+            people=people,
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
+            links=links,
+            choosing=choosing,
         ),
         circulation=Circulation(
-            catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
+            catalogue=catalogue,
+            people=people,
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
+            links=links,
+            choosing=choosing,
         ),
+        choosing=choosing,
         drafting=drafting,
         announcing=announcing,
         planning=planning,

@@ -28,6 +28,7 @@ from publisher.model.people import (
 )
 from publisher.ports import Outbox, PeopleStore, Renderer
 from publisher.services.admission import CURRENT, PER_ADDRESS, Admitting, brought_by, newsletters_of, plain_name
+from publisher.services.choose import Choosing
 from publisher.services.roster import Row, parse_moment, read_roster, roster_rows
 
 FEED_TOKEN_GRACE = timedelta(hours=24)
@@ -120,7 +121,9 @@ class Circulation:
         renderer: Renderer,
         tokens: Tokens,
         links: Links,
+        choosing: Choosing,
     ) -> None:
+        self._choosing = choosing
         self._catalogue = catalogue
         self._people = people
         self._tokens = tokens
@@ -193,9 +196,9 @@ class Circulation:
         self._judge(newsletters or (), [*(products or ()), *(renew or ())], language, timezone)
         conditions = Conditions(valid_from, valid_until, archive_days, embargo_cleared)
         ended, terms = _licences_after(person.licences, products, renew, end, conditions)
-        await self._people.describe(
-            number, name=None if name is None else plain_name(name), language=language, timezone=timezone
-        )
+        await self._people.describe(number, name=None if name is None else plain_name(name), language=language)
+        if timezone is not None:
+            await self._choosing.move(number, timezone)
         if newsletters is not None:
             current = {s.newsletter for s in person.subscriptions if s.status in CURRENT}
             left = [s.newsletter for s in person.subscriptions if s.newsletter not in newsletters]
