@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 
 from publisher import __version__
-from publisher.editorial.access import decide, open_from, settled
+from publisher.editorial.access import decide, goes_by, open_from, settled
 from publisher.editorial.shelves import Shelf, Shelves, shelves_of
 from publisher.editorial.ties import Ties
 from publisher.editorial.timing import next_change_at, publishable
@@ -279,7 +279,7 @@ class Publishing:
     def _place(self, article: Article, now: datetime) -> set[Shelf]:
         number, policy = article.number, self.catalogue.policy
         depth = decide(article, PUBLIC, Channel.PAGE, now, policy=policy)
-        if not publishable(article, now):
+        if not publishable(article, now) or not goes_by(article, Channel.PAGE):
             touched = self._remove(number)
             held = self.advices.held(number)
             if held is not None or depth in SHOWN:
