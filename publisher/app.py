@@ -35,6 +35,7 @@ from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
 from publisher.services.announce import Announcing
+from publisher.services.archive import Archive
 from publisher.services.bounces import Bounces
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
@@ -52,6 +53,7 @@ from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, 
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
+from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
@@ -230,6 +232,7 @@ async def _compose(
         companions=companions,
         renderer=templates,
         catalogue=catalogue,
+        archive=Archive(PastIssues(database, sandbox=settings.smtp.sandbox), catalogue),
         authority=authority,
         epoch=epoch,
         setting=_setting(settings),
