@@ -38,6 +38,7 @@ from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
 from publisher.services.announce import Announcing
+from publisher.services.archive import Archive
 from publisher.services.bounces import Bounces
 from publisher.services.choose import Choosing
 from publisher.services.circulation import Circulation
@@ -58,6 +59,7 @@ from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, 
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
+from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
@@ -263,6 +265,7 @@ async def _compose(
         companions=companions,
         renderer=templates,
         catalogue=catalogue,
+        archive=Archive(PastIssues(database, sandbox=settings.smtp.sandbox), catalogue),
         authority=authority,
         epoch=epoch,
         setting=_setting(settings),

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Body, Problem
 from publisher.model.checkup import RelayAnswer, WebAnswer
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
@@ -591,7 +592,13 @@ class IssueStore(Protocol):
         """Ends a slot that brought nothing to anybody; `issue`, begun for it in vain, goes if it has no recipient."""
 
     async def begin(
-        self, slot: OpenSlot, window: tuple[datetime, datetime], now: datetime, *, sandbox: bool
+        self,
+        slot: OpenSlot,
+        window: tuple[datetime, datetime],
+        now: datetime,
+        *,
+        sandbox: bool,
+        on_web: bool = False,
     ) -> Issue | None:
         """Returns the slot's one issue, made if it is new; None: the slot has come to its end."""
 
@@ -639,6 +646,16 @@ class IssueStore(Protocol):
 
     async def answer_request(self, number: int, issue: int | None, answer: dict[str, Any]) -> None:
         """Says what came of a wish."""
+
+
+class PastIssues(Protocol):
+    """The issues that stand on the web."""
+
+    async def numbers(self) -> list[int]:
+        """Returns the numbers of all of them, oldest first."""
+
+    async def issues(self, numbers: Iterable[int]) -> list[PastIssue]:
+        """Returns these issues with what they brought, oldest first."""
 
 
 class Revisions(Protocol):

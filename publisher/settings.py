@@ -273,6 +273,7 @@ class NewsletterSettings(_FilterKeys):
     description: LocalizedText = ""
     audience: Audience = Audience.PUBLIC
     open: bool | None = None
+    archive: bool | None = None
     schedule: str = "daily 07:00"
     timezone: Timezone | None = None
     products: list[str] = []
@@ -523,12 +524,14 @@ class Settings(_Table):
 
     def _newsletter(self, n: NewsletterSettings) -> Newsletter:
         instant = n.schedule == "instant"
+        is_open = n.open if n.open is not None else n.audience is Audience.PUBLIC
         return Newsletter(
             id=n.id,
             title=Localized.of(n.title),
             description=Localized.of(n.description),
             audience=n.audience,
-            open=n.open if n.open is not None else n.audience is Audience.PUBLIC,
+            open=is_open,
+            archive=not instant and (is_open if n.archive is None else n.archive),
             schedule=n.schedule,
             timezone=n.timezone or self.site.timezone,
             products=tuple(n.products),

@@ -89,6 +89,7 @@ def _manuscript(
         corrections=story.corrections(fields, rules),
         status=status,
         access=access,
+        deliver=story.deliver(fields),
         products=story.products(fields, rules),
         urgency=story.urgency(fields),
         date=date,

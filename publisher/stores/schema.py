@@ -265,6 +265,7 @@ issues = sa.Table(
     sa.Column("finished_at", Moment),
     sa.Column("expected", sa.Integer, nullable=False, default=0),
     sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
+    sa.Column("on_web", sa.Boolean, nullable=False, default=False),  # planned on its newsletter's own clock
     sa.Column("hold_reasons", sa.Text, nullable=False, default="[]"),
     sa.Column("stop_reason", sa.Text),  # `code: sentence`
     sa.Column("released_at", Moment),  # when it was last let go by hand: alarms count from here
@@ -272,6 +273,7 @@ issues = sa.Table(
     sa.UniqueConstraint("newsletter", "edition"),
     sa.UniqueConstraint("slot_id"),
     sa.Index("ix_issues_state", "state"),
+    sa.Index("ix_issues_on_web", "on_web"),
 )
 
 variants = sa.Table(
