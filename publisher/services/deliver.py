@@ -238,6 +238,7 @@ class _Shift:
         await asyncio.gather(*self._workers, return_exceptions=True)
         await self._marks.close()
         with contextlib.suppress(PublisherError):
+            await self._deliveries.disown(self._boot, self._marks.unwritten, self._now())
             await self._gate.settle()
             await self._finish()
 
