@@ -54,6 +54,7 @@ from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
 from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
+from publisher.services.timekeeping import Timekeeping
 from publisher.services.wire import Wire
 from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
@@ -67,6 +68,7 @@ from publisher.stores.deliveries import Deliveries
 from publisher.stores.facts import Facts
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
+from publisher.stores.moments import Moments
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
@@ -95,6 +97,7 @@ class App:
     settings: Settings
     catalogue: Catalogue
     clock: Clock
+    timekeeping: Timekeeping
     database: Database
     facts: Facts
     articles: Articles
@@ -171,14 +174,18 @@ async def open_app(
     Raises ConfigError for a folder that is none, or whose config cannot be used. `accept_key`: go on with a
     secret that is not the one the database was used with. `confirm_copy`: from now on this copy is the publication.
     """
-    clock = clock or SystemClock()
     settings = config.load(folder)
     state = state_folder(folder)
     database = Database.open(settings.database.url, folder)
     try:
         await upgrade(database)
         copied = await _is_copy(Facts(database), home(state, database.path), confirm=confirm_copy)
-        yield await _compose(folder, state, settings, clock, database, accept_key=accept_key, copied=copied)
+        machine = SystemClock()
+        timekeeping = Timekeeping(machine, Moments(database))
+        await timekeeping.begin()
+        yield await _compose(
+            folder, state, settings, clock or machine, timekeeping, database, accept_key=accept_key, copied=copied
+        )
     finally:
         await database.close()
 
@@ -188,6 +195,7 @@ async def _compose(
     state: Path,
     settings: Settings,
     clock: Clock,
+    timekeeping: Timekeeping,
     database: Database,
     *,
     accept_key: bool,
@@ -276,6 +284,7 @@ async def _compose(
         settings=settings,
         catalogue=catalogue,
         clock=clock,
+        timekeeping=timekeeping,
         database=database,
         facts=facts,
         articles=articles,
@@ -331,6 +340,7 @@ async def _compose(
             letters=letters,
             engine=engine,
             clock=clock,
+            keep_time=timekeeping.look,
             boot=_boot(folder, now),
             revise=Revising(
                 planning=planning,

@@ -58,6 +58,36 @@ class Clock(Protocol):
         """Returns the present moment, aware UTC."""
 
 
+class SteadyClock(Clock, Protocol):
+    """A clock that says a jump of the machine's, or of the database server's, only once it was reckoned with."""
+
+    @property
+    def jump(self) -> timedelta:
+        """Returns by how much the clock was set and that has not been reckoned with; zero: it was not."""
+
+    def steady(self) -> timedelta:
+        """Returns the time since some moment, by a clock that nobody can set."""
+
+    def reckon(self, by: timedelta) -> None:
+        """Goes on by so much later, or earlier."""
+
+    def follow(self, server: datetime, at: timedelta) -> None:
+        """Goes by another machine's clock, which said `server` at `at` by `steady()`."""
+
+
+class MomentStore(Protocol):
+    """What is stored as a moment and means a while."""
+
+    async def server_time(self) -> datetime | None:
+        """Returns the time by which all is stored; None: it is this machine's."""
+
+    async def moved(self) -> timedelta:
+        """Returns by how much all jumps so far have moved what waits."""
+
+    async def move(self, by: timedelta, known: timedelta, now: datetime) -> timedelta:
+        """Moves what waits by a jump, unless another process has since `moved()` was `known`; returns that anew."""
+
+
 class Renderer(Protocol):
     """Lays out pages and mails."""
 
