@@ -121,6 +121,12 @@ def _in_ascii(domain: str) -> str:
         raise ValueError(f"{domain!r} is not a domain") from error
 
 
+def _long_secret(value: SecretStr) -> SecretStr:
+    if 0 < len(value.get_secret_value()) < _SHORTEST_SECRET:
+        raise ValueError(f"at least {_SHORTEST_SECRET} characters are needed, such as: openssl rand -hex 32")
+    return value
+
+
 def _domain(value: str) -> str:
     domain = _in_ascii(value.strip()).lower()
     if not _DOMAIN.fullmatch(domain) or len(domain) > 253:
@@ -353,9 +359,7 @@ class BouncesSettings(_Table):
     @field_validator("hook_secret")
     @classmethod
     def _is_long(cls, value: SecretStr) -> SecretStr:
-        if 0 < len(value.get_secret_value()) < _SHORTEST_SECRET:
-            raise ValueError(f"at least {_SHORTEST_SECRET} characters are needed, such as: openssl rand -hex 32")
-        return value
+        return _long_secret(value)
 
     @model_validator(mode="after")
     def _keeps_secrets(self) -> "BouncesSettings":
@@ -415,6 +419,12 @@ class HttpSettings(_Table):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    metrics_token: SecretStr = SecretStr("")
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_long(cls, value: SecretStr) -> SecretStr:
+        return _long_secret(value)
 
 
 def _old_address(value: str) -> str:
