@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from publisher.model.article import Access
+from publisher.model.segment import Segment
 from publisher.model.text import Localized
 from publisher.model.view import Channel
 
@@ -136,4 +137,5 @@ class Catalogue:
     products: dict[str, Product]
     newsletters: dict[str, Newsletter]
     default_access: Access
+    segments: dict[str, Segment] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
