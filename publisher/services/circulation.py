@@ -23,6 +23,7 @@ from publisher.model.segment import AllOf, Condition, Exists, Picked
 from publisher.ports import Outbox, PeopleStore, Renderer
 from publisher.segments import Vocabulary, parse_condition
 from publisher.services.admission import CURRENT, OPERATOR_LIMITS, Admitting, plain_name
+from publisher.services.choose import Choosing
 from publisher.services.importing import Importing, ImportReport, Instructions
 from publisher.services.registrar import Conditions, Particulars, Registrar, licences_after
 from publisher.services.roster import Roster, roster_rows
@@ -59,7 +60,9 @@ class Circulation:
         renderer: Renderer,
         tokens: Tokens,
         links: Links,
+        choosing: Choosing,
     ) -> None:
+        self._choosing = choosing
         self._catalogue = catalogue
         self._people = people
         self._tokens = tokens
@@ -140,9 +143,10 @@ class Circulation:
             number,
             name=None if name is None else plain_name(name),
             language=language,
-            timezone=timezone,
             attributes=attributes,
         )
+        if timezone is not None:
+            await self._choosing.move(number, timezone)
         if newsletters is not None:
             current = {s.newsletter for s in person.subscriptions if s.status in CURRENT}
             left = [s.newsletter for s in person.subscriptions if s.newsletter not in newsletters]

@@ -27,8 +27,10 @@ from publisher.model.issue import MailText
 from publisher.model.segment import Comparison, Held, Segment
 from publisher.model.text import Localized
 from publisher.services.bounces import Bounces
+from publisher.services.choose import Choosing
 from publisher.services.circulation import Circulation
 from publisher.stores import bounces
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.facts import Facts
 from publisher.stores.people import People
@@ -67,6 +69,7 @@ class Opened(Context):
         async def opened() -> Any:
             database = Database.open("sqlite:///publisher.db", self.folder)
             plain: Any = Plain()
+            choosing = Choosing(CATALOGUE, ReaderChoices(database))
             circulation = Circulation(
                 catalogue=CATALOGUE,
                 people=People(database),
@@ -74,11 +77,14 @@ class Opened(Context):
                 renderer=plain,
                 tokens=self.tokens,
                 links=Links(CATALOGUE.site.url, self.tokens),
+                choosing=choosing,
             )
             clock = SimpleNamespace(now=lambda: NOW)
             store = bounces.Bounces(database, self.tokens.address_hash)
             taking = Bounces(store, Facts(database), self.tokens, bytes(32))
-            app = SimpleNamespace(catalogue=CATALOGUE, clock=clock, circulation=circulation, bounces=taking)
+            app = SimpleNamespace(
+                catalogue=CATALOGUE, clock=clock, circulation=circulation, choosing=choosing, bounces=taking
+            )
             try:
                 return await work(app)
             finally:

@@ -13,10 +13,12 @@ from publisher.model.article import Access
 from publisher.model.catalogue import Audience, Catalogue, Newsletter, Product, Site
 from publisher.model.issue import Edition, MailText
 from publisher.model.text import Localized
+from publisher.services.choose import Choosing
 from publisher.services.circulation import Circulation
 from publisher.services.importing import ImportReport, Instructions
 from publisher.services.roster import Roster
 from publisher.services.subscribe import Subscribing, Visit
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.people import People
 from publisher.stores.schema import metadata
@@ -130,5 +132,6 @@ def open_house(database: Database) -> House:
         "renderer": Plain(),
         "tokens": tokens,
         "links": Links(CATALOGUE.site.url, tokens),
+        "choosing": Choosing(CATALOGUE, ReaderChoices(database)),
     }
     return House(database, people, post, tokens, Subscribing(**edges), Circulation(**edges))

@@ -234,7 +234,7 @@ async def test_what_export_writes_import_reads_whole(
     await house.circulation.add("gus@example.org", NOW, confirmed=True, newsletters=["daily"], timezone="Europe/Paris")
     await house.circulation.edit("gus@example.org", NOW, newsletters=["weekly"])
     token = house.tokens.preferences(await house.number("gus@example.org"))
-    await house.subscribing.pause(token, paused=True)
+    await house.subscribing.pause(token, NOW, paused=True)
     await house.circulation.add("hal@example.org", NOW, newsletters=["daily"], products=["asia"])
     await house.circulation.add("ida@example.org", NOW, confirmed=True, newsletters=[], name="Ida; of (all), things")
     await house.circulation.suppress("ida@example.org", NOW, SuppressionReason.COMPLAINT)
