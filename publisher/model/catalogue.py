@@ -77,6 +77,8 @@ class Newsletter:
     products: tuple[str, ...] = ()
     """Empty: all that the reader may see."""
     filter: Filter = field(default_factory=Filter)
+    segments: tuple[str, ...] = ()
+    """Only the readers who are in all of these; empty: every reader."""
     min_articles: int = 1
     max_articles: int = 20
     grace_seconds: float = 900.0
