@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +33,7 @@ from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Boot, Policy, Stop, Window
+from publisher.model.segment import AllOf, Picked
 from publisher.output import Output
 from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
@@ -233,7 +234,11 @@ async def _compose(
     articles = Articles(database, as_configured)
     stored = Articles(database)
     read = partial(parse, rules=rules)
-    people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
+    people, issues, readers = (
+        People(database),
+        Issues(database, sandbox=settings.smtp.sandbox),
+        Readers(database, partial(_pick, catalogue, clock)),
+    )
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
     links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
@@ -415,6 +420,12 @@ def _name_servers(server: str) -> "NameServers":
         return NameServers([str(ip_address(address))], int(port or 53))
     except ValueError as error:
         raise UsageError(f"{server!r} is no name server: an address such as 9.9.9.9 is needed") from error
+
+
+def _pick(catalogue: Catalogue, clock: Clock, segments: Sequence[str]) -> Picked | None:
+    """Returns who is in all of these segments now."""
+    conditions = tuple(catalogue.segments[each].condition for each in segments)
+    return Picked(AllOf(conditions), catalogue.site.timezone, clock.now()) if conditions else None
 
 
 def state_folder(folder: Path) -> Path:
