@@ -283,6 +283,8 @@ class NewsletterSettings(_FilterKeys):
     late: Late = Late.RUN
     sender: Mailbox | Literal[""] = ""
     subject: str = ""
+    rhythms: list[Literal["instant", "daily", "weekdays", "weekly", "monthly"]] | None = None
+    approval: bool = False
 
     @field_validator("grace", mode="before")
     @classmethod
@@ -415,6 +417,15 @@ class HttpSettings(_Table):
     port: int = Field(default=8000, ge=0, le=65535)
 
 
+def _old_address(value: str) -> str:
+    if not re.fullmatch(r"/[^\s?#\\]*", value) or value == "/" or value.startswith("//"):
+        raise ValueError("an address on this site such as /feed.xml is needed")
+    return value
+
+
+OldAddress = Annotated[str, AfterValidator(_old_address)]
+
+
 class DatabaseSettings(_Table):
     """`[database]`: where the state lives."""
 
@@ -441,6 +452,8 @@ class Settings(_Table):
     dkim: DkimSettings | None = None
     delivery: DeliverySettings = DeliverySettings()
     http: HttpSettings = HttpSettings()
+    redirects: dict[OldAddress, str] = {}
+    """Old addresses of feeds and pages, and where they lead now."""
     database: DatabaseSettings = DatabaseSettings()
 
     @property
@@ -529,7 +542,14 @@ class Settings(_Table):
             late=n.late,
             sender=n.sender or self.smtp.sender,
             subject=n.subject,
+            rhythms=tuple(dict.fromkeys(n.rhythms if n.rhythms is not None else _rhythms_of(instant))),
+            approval=n.approval,
         )
+
+
+def _rhythms_of(instant: bool) -> tuple[str, ...]:
+    """Returns what readers may choose where nothing is said: any but each story as it comes, which is many mails."""
+    return () if instant else ("daily", "weekdays", "weekly", "monthly")
 
 
 def problems_of(settings: Settings) -> list[str]:
@@ -540,6 +560,17 @@ def problems_of(settings: Settings) -> list[str]:
         *_duplicates("newsletters", [n.id for n in settings.newsletters]),
         *_unknown_names(settings),
         *_unsaid(settings),
+        *_circles(settings.redirects),
+    ]
+
+
+def _circles(redirects: dict[str, str]) -> list[str]:
+    return [
+        f"redirects.{old}: {new!r} is no address; write one of this site (/feeds/all.rss) or https://…"
+        if not re.match(r"/(?!/)|https?://", new)
+        else f"redirects.{old}: {new} leads on to somewhere else; write where it ends"
+        for old, new in redirects.items()
+        if new in redirects or not re.match(r"/(?!/)|https?://", new)
     ]
 
 

@@ -44,6 +44,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "translation_of": (),
     "slug": (),
     "id": (),
+    "guid": (),
     "image": ("cover", "featured_image", "feature_image", "thumbnail", "images"),
     "enclosures": ("enclosure",),
     "corrections": (),

@@ -102,6 +102,7 @@ def _manuscript(
         supersedes=fields.texts("supersedes", separators=""),
         related=fields.texts("related", separators=""),
         aliases=story.aliases(fields),
+        guid=story.guid(fields),
         permalink=story.own_address(fields, rules, slug=slug, section=section, language=language, date=date),
         kill_reason=fields.text("kill_reason"),
         ednote=fields.text("ednote"),

@@ -132,15 +132,28 @@ def language(fields: Fields, name: FileName, rules: Rules) -> str:
     return tag
 
 
+def is_uri(text: str) -> bool:
+    """Returns whether a text can be a story's id: an absolute URI (RFC 3986 §4.3) of at most 500 characters."""
+    return _URI.fullmatch(text) is not None and len(text) <= 500
+
+
 def identifier(fields: Fields) -> str | None:
     """Returns the id the file asks for: an absolute URI (RFC 3986 §4.3), as RFC 4287 §4.2.6 wants it."""
     typed = fields.text("id")
-    if typed and not (_URI.fullmatch(typed) and len(typed) <= 500):
+    if typed and not is_uri(typed):
         raise RefusedError(
             f"id {typed[:60]!r} is not an absolute URI; write one such as tag:example.org,2025:story, or leave it out",
             fields.line("id"),
         )
     return typed or None
+
+
+def guid(fields: Fields) -> str:
+    """Returns the name that an older feed gave the story, any text of one line (RSS 2.0, guid)."""
+    typed = fields.text("guid")
+    if len(typed) > 500 or any(character < " " for character in typed):
+        raise RefusedError("guid is one line of at most 500 characters, as the old feed had it", fields.line("guid"))
+    return typed
 
 
 def dates(

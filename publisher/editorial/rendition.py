@@ -83,6 +83,7 @@ def _frame(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     paged = access is not Access.SUBSCRIBER and goes_by(article, Channel.PAGE)
     return View(
         id=article.id,
+        guid=article.guid,
         number=article.number,
         version=article.version,
         depth=depth,

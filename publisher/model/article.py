@@ -129,6 +129,8 @@ class Story:
     related: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     """Old root-relative addresses that redirect here."""
+    guid: str = ""
+    """What RSS and JSON feeds call it, where that is not its id: from a feed that was there before us."""
     permalink: str | None = None
     """The story's own address, root-relative with leading slash, when it differs from the site's pattern."""
     kill_reason: str = ""

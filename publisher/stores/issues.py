@@ -311,6 +311,12 @@ class Issues:
         async with self._database.read() as connection:
             return [_issue(row) for row in await connection.execute(query)]
 
+    async def last_planned_at(self) -> datetime | None:
+        """Returns when an issue was last planned; None: never."""
+        async with self._database.read() as connection:
+            query = sa.select(sa.func.max(issues.c.planned_at))
+            return maybe_moment((await connection.execute(query)).scalar())
+
     async def held(self) -> list[Issue]:
         """Returns the issues that wait for somebody's word, oldest first."""
         query = _issues().where(issues.c.state == IssueState.HELD.value).order_by(issues.c.id)
