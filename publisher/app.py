@@ -50,6 +50,7 @@ from publisher.services.golive import GoingLive
 from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
 from publisher.services.plan import Planning
+from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
@@ -117,6 +118,8 @@ class App:
     publishing: Publishing
     rehearsal: Intake
     """The way in for `check`: it keeps nothing."""
+    preflight: Preflight
+    """What `check` says beyond what is refused; it sees each file that the rehearsal reads."""
     private_feeds: PrivateFeeds
     subscribing: Subscribing
     circulation: Circulation
@@ -283,6 +286,15 @@ async def _compose(
         epoch=epoch,
         setting=_setting(settings),
     )
+    preflight = Preflight(
+        parse=read,
+        catalogue=catalogue,
+        companions=companions,
+        source=source,
+        folder=settings.articles.path,
+        clock=clock.now,
+        sandbox=settings.smtp.sandbox,
+    )
     return App(
         folder=folder,
         state=state,
@@ -305,7 +317,8 @@ async def _compose(
         articles_root=articles_root,
         companions=companions,
         publishing=publishing,
-        rehearsal=Intake(source, Rehearsal(stored), read, house),
+        rehearsal=Intake(source, Rehearsal(stored), preflight.read, house),
+        preflight=preflight,
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
         subscribing=Subscribing(
             catalogue=catalogue,
