@@ -45,6 +45,7 @@ from publisher.services.plan import Planning
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
+from publisher.services.reading import ReadingRoom
 from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
 from publisher.services.wire import Wire
@@ -61,6 +62,7 @@ from publisher.stores.migrate import upgrade
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
+from publisher.stores.readings import Readings
 from publisher.stores.revisions import Revisions
 from publisher.stores.stops import Stops
 from publisher.transports.inbox import Inbox
@@ -102,6 +104,7 @@ class App:
     rehearsal: Intake
     """The way in for `check`: it keeps nothing."""
     private_feeds: PrivateFeeds
+    reading_room: ReadingRoom
     subscribing: Subscribing
     drafting: Drafting
     announcing: Announcing
@@ -257,6 +260,15 @@ async def _compose(
         publishing=publishing,
         rehearsal=Intake(source, Rehearsal(stored), read, house),
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
+        reading_room=ReadingRoom(
+            catalogue=catalogue,
+            issues=issues,
+            readings=Readings(database),
+            articles=articles,
+            planning=planning,
+            drafting=drafting,
+            tokens=tokens,
+        ),
         subscribing=Subscribing(
             catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
         ),

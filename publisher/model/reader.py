@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from publisher.model.catalogue import Filter
+from publisher.model.choices import Form
 from publisher.model.issue import StoryRef
 from publisher.model.people import Licence
 
@@ -24,6 +25,7 @@ class Reader:
     confirmed_at: datetime
     choices: Filter = field(default_factory=Filter)
     """What the reader wants of the newsletter; equal choices are one profile (decisions 7)."""
+    form: Form = Form.FULL
     licences: tuple[Licence, ...] = ()
     suppressed: bool = False
 

@@ -1,6 +1,7 @@
 """Pages and mails from templates."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import css_inline
@@ -8,8 +9,10 @@ import css_inline
 from publisher.errors import TemplateError
 from publisher.languages import direction
 from publisher.model import personal
-from publisher.model.catalogue import Catalogue, Newsletter
+from publisher.model.catalogue import Catalogue, Newsletter, Site
+from publisher.model.choices import Form
 from publisher.model.issue import Edition, MailText
+from publisher.model.theme import Theme
 from publisher.model.view import Kin, Label
 from publisher.rendering import environment, names
 from publisher.rendering.plaintext import one_line, wrapped
@@ -58,6 +61,7 @@ class Templates:
         self._own = own
         self._catalogue = catalogue
         self._env = environment.environment(packaged, own)
+        self._theme = _absolute(catalogue.site)
         self._inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
         names.install(self._env)
 
@@ -68,12 +72,14 @@ class Templates:
     def mail(self, edition: Edition) -> MailText:
         """Returns a digest, or a single story's mail, laid out; `[TEST]` heads the subject of a test."""
         views = edition.views
-        name = "story" if edition.instant and len(views) == 1 else "digest"
+        name = "story" if len(views) == 1 else "digest"
         context = {"edition": edition, "views": views, **self._common(edition.language)}
         mail = self._mail(name, {**context, "subject": self._own_subject(edition, context)})
-        if not edition.test:
-            return mail
-        return MailText(subject=f"[TEST] {mail.subject}", preheader=mail.preheader, html=mail.html, text=mail.text)
+        return replace(
+            mail,
+            subject=f"[TEST] {mail.subject}" if edition.test else mail.subject,
+            html="" if edition.form is Form.TEXT else mail.html,
+        )
 
     def message(self, kind: str, language: str, **context: object) -> MailText:
         """Returns service mail to one person: `confirmation` (titles) or `welcome` (titles, private_feed)."""
@@ -91,6 +97,7 @@ class Templates:
         site = self._catalogue.site
         return {
             "site": site,
+            "theme": self._theme,
             "home": site.absolute("/"),
             "language": language,
             "direction": direction(language),
@@ -130,3 +137,12 @@ class Templates:
     def _rendered(self, name: str, context: dict[str, object]) -> str:
         with environment.naming_faults(self._own, name):
             return self._env.get_template(name).render(context)
+
+
+def _absolute(site: Site) -> Theme:
+    """Returns the site's look with its logo at addresses that a mail can show."""
+    logo = site.theme.logo
+    if logo is None:
+        return site.theme
+    src, dark = (site.absolute(address) if address.startswith("/") else address for address in (logo.src, logo.dark))
+    return replace(site.theme, logo=replace(logo, src=src, dark=dark))

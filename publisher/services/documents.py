@@ -36,7 +36,7 @@ _NOTES = 200
 """Notes on a page of the log."""
 _ON_PAGE = 40
 """Stories on a front or section page."""
-_PRIVATE_PATHS = ("/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/inbox/", "/admin/", "/api/")
+_PRIVATE_PATHS = ("/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/read/", "/inbox/", "/admin/", "/api/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from publisher.editorial.access import announced, covers, decide, matches, settled
-from publisher.editorial.rendition import embargo_text, needs_body, view
+from publisher.editorial.rendition import brief, embargo_text, needs_body, view
 from publisher.languages import direction, label, spoken
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
+from publisher.model.choices import Form
 from publisher.model.issue import BRINGS, ComingUp, Edition, MailText, Mention, StoryRef
 from publisher.model.people import EVERYTHING, PUBLIC, Grant, Licence, Viewer
 from publisher.model.reader import Coverage, Reader
@@ -27,6 +28,7 @@ from publisher.newsletters.edition import groups
 from publisher.newsletters.schedule import Schedule, looks_back_to, parse, previous_slot, slots
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
 from publisher.ports import Articles, IssueStore, Renderer, Versions
+from publisher.services.fit import fitted
 from publisher.services.offers import Offering, Pool
 
 _RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
@@ -101,6 +103,7 @@ class Draft:
 
 
 Entitlement = frozenset[tuple[str, int | None, bool]]
+_FORMS = {form.value: form for form in Form}
 _COMING_UP = 10
 _NOTHING_PENDING = "nothing new since the last mail"
 _TOO_FEW = "fewer stories than min_articles"
@@ -229,8 +232,9 @@ class Drafting:
     async def mail(
         self, occasion: Occasion, outcome: Outcome, number: int, *, web_url: str | None = None, test: bool = False
     ) -> MailText:
-        """Returns an outcome laid out, with markers where personal values go."""
-        return self._renderer.mail(await self.edition(occasion, outcome, number, web_url=web_url, test=test))
+        """Returns an outcome laid out and short enough to be shown whole, with markers where personal values go."""
+        edition = await self.edition(occasion, outcome, number, web_url=web_url, test=test)
+        return fitted(edition, self._renderer.mail)
 
     async def edition(
         self, occasion: Occasion, outcome: Outcome, number: int, *, web_url: str | None = None, test: bool = False
@@ -241,6 +245,9 @@ class Drafting:
         headings = {s.id: s.title.in_language(language) for s in self._catalogue.sections.values()}
         stories = await self._views(outcome.selection.stories)
         stories = [(pick, _in_zone(pick, one, language, occasion.zone)) for pick, one in stories]
+        form = _FORMS.get(outcome.form, Form.FULL)
+        if form is Form.BRIEF:
+            stories = [(pick, brief(one)) for pick, one in stories]
         return Edition(
             newsletter_id=newsletter.id,
             newsletter_title=newsletter.title.in_language(language),
@@ -250,6 +257,7 @@ class Drafting:
             number=number,
             language=language,
             direction=direction(language),
+            form=form,
             local_date=occasion.at.astimezone(ZoneInfo(occasion.zone)),
             groups=groups(stories, headings, label("updated", words), label("corrections", words)),
             already_sent=tuple(one for _, one in await self._views(outcome.selection.already_sent)),
@@ -371,7 +379,7 @@ class _Round:
                 continue
             made = Outcome(
                 language=alike[0].language,
-                form="public" if self._public else "full",
+                form=_form(alike[0].form, public=self._public),
                 selection=selection,
                 coming_up=self._coming_up(alike[0]),
             )
@@ -386,7 +394,8 @@ class _Round:
             if not self._public and reader.licences and not entitlement:
                 draft.left_out.append(LeftOut(reader, _LAPSED))
                 continue
-            key = (reader.language, self._begin(reader), entitlement, reader.choices, self._variants(reader))
+            wish = (reader.choices, reader.form)
+            key = (reader.language, self._begin(reader), entitlement, wish, self._variants(reader))
             alike.setdefault(key, []).append(reader)
         return alike
 
@@ -460,6 +469,10 @@ class _Round:
             for ref in sent.stories:
                 found[ref.article] = _joined(found.get(ref.article), ref, elsewhere=not own)
         return found
+
+
+def _form(wanted: Form, *, public: bool) -> str:
+    return "public" if public and wanted is Form.FULL else wanted.value
 
 
 def _joined(before: Covered | None, ref: StoryRef, *, elsewhere: bool) -> Covered:

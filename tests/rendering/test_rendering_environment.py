@@ -71,14 +71,14 @@ def test_mistake_in_an_own_mail_is_named_too(own: Path) -> None:
     (own / "email" / "digest.txt").write_text("Subject: x\n\n{{ nonsense }}", encoding="utf-8")
 
     with pytest.raises(TemplateError, match=r"templates/email/digest\.txt:3: 'nonsense' is undefined"):
-        templates(agency, own).mail(edition(view()))
+        templates(agency, own).mail(edition(view(), view(id="2")))
 
 
 def test_text_template_must_begin_with_its_subject(own: Path) -> None:
     (own / "email" / "digest.txt").write_text("Hello", encoding="utf-8")
 
     with pytest.raises(TemplateError, match="its first line must be"):
-        templates(agency, own).mail(edition(view()))
+        templates(agency, own).mail(edition(view(), view(id="2")))
 
 
 @pytest.mark.parametrize("subject", ["{{ nonsense }}", "{% if %}"])
