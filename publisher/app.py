@@ -172,6 +172,8 @@ async def _compose(
     tokens = Tokens(key)
     own_templates = folder / "templates"
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
+    if subjects := templates.subject_problems():
+        raise ConfigError([problem for error in subjects for problem in error.problems])
     asset_path = partial(_asset_path, key)
     rules = _rules(settings, catalogue, asset_path)
     articles_root = folder / settings.articles.path
@@ -434,5 +436,5 @@ def _asset_path(key: bytes, source: str) -> str:
 
 def _setting(settings: Settings) -> str:
     """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
-    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters"})
+    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters", "theme"})
     return hashlib.sha256(told.encode()).hexdigest()

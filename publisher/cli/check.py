@@ -11,13 +11,14 @@ from publisher.cli.context import Context, pass_context
 def check_command(ctx: Context, strict: bool) -> int:
     """Validate config, articles and templates; changes nothing."""
     from publisher.app import App
+    from publisher.cli.look import look
     from publisher.model.article import Problem
 
     async def work(app: App) -> list[Problem]:
         await app.rehearsal.load()
         taken = await app.rehearsal.take(app.clock.now(), everything=True)
-        faults = [Problem(path=f"templates/{e.path}", line=e.line, message=e.message) for e in app.templates.problems()]
-        return [*taken.problems, *app.companions.problems(), *faults]
+        faults = [Problem(path=e.path, line=e.line, message=e.message) for e in app.templates.problems()]
+        return [*taken.problems, *app.companions.problems(), *faults, *look(app)]
 
     problems = ctx.run(work)
     refused = [problem for problem in problems if problem.fatal]
