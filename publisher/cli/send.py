@@ -136,6 +136,9 @@ def _send(ctx: Context, newsletter: str, at: str | None, since: str | None, *, y
             lambda app: _send_alone(app, ctx, newsletter, at, since, yes=yes, progress=progress.show),
             lambda app: _send_beside(app, newsletter, at, since, yes=yes, progress=progress.show),
         )
+    except KeyboardInterrupt:
+        ctx.say("stopped; run the same command again to go on")
+        raise
     finally:
         progress.end()
     return _answer(ctx, told)
@@ -173,6 +176,7 @@ async def _send_alone(
     """Takes in what changed in the folder, plans, and delivers in this process."""
     await _take_in(app, ctx)
     now = app.clock.now()
+    await app.choosing.wake(now)
     await _announce(app, now)
     sending: Sending = await app.planning.send(
         newsletter, now, at=_not_ahead(app, at), since=moment_option(app, since), release=yes

@@ -23,6 +23,8 @@ class Reader:
     cadence: str
     """The rhythm the reader chose, else the newsletter's."""
     confirmed_at: datetime
+    pending_since: datetime | None = None
+    """Stories first published after it are pending; None: since the last slot before `confirmed_at`."""
     choices: Filter = field(default_factory=Filter)
     """What the reader wants of the newsletter; equal choices are one profile (decisions 7)."""
     form: Form = Form.FULL
