@@ -30,7 +30,7 @@ def encoded_size(text: str) -> int:
     """Returns how many octets a text has as quoted-printable, or a few more; fast enough to ask for again and again."""
     octets = text.encode("utf-8", "replace")
     length = len(octets) + 2 * len(octets.translate(None, _SAFE_OCTETS))
-    return length + len(_SOFT_BREAK) * (length // (LINE - 3) + 1) + octets.count(b"\n")
+    return length + len(_SOFT_BREAK) * (length // (LINE - 3) + 1) + octets.count(b"\n") + 2 * octets.count(b"\n.")
 
 
 def _quoted_line(line: bytes) -> bytes:

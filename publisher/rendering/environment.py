@@ -125,6 +125,11 @@ def _innermost_template_line(trace: TracebackType | None) -> tuple[str, int] | N
     return found
 
 
+def shown(own: Path | None, name: str) -> str:
+    """Returns a template's name as its readers know it: seen from the publication's folder if it is its own."""
+    return _shown(str(own / name), own) if own is not None and (own / name).is_file() else name
+
+
 def _shown(path: str, own: Path | None) -> str:
     """Templates of the publication are named as seen from its folder."""
     if own is not None and Path(path).is_relative_to(own):

@@ -167,7 +167,8 @@ class Templates:
         """The text template comes first: it says subject and preheader, which the HTML one then may use."""
         plain = _HEAD.fullmatch(self._rendered(f"email/{name}.txt", context))
         if plain is None:
-            raise TemplateError(f"email/{name}.txt", 1, 'its first line must be "Subject: …"')
+            path = environment.shown(self._own, f"email/{name}.txt")
+            raise TemplateError(path, 1, 'its first line must be "Subject: …"')
         subject = one_line(plain["subject"])
         preheader = one_line(plain["preheader"] or "")
         html = self._rendered(f"email/{name}.html", {**context, "subject": subject, "preheader": preheader})
