@@ -1,7 +1,6 @@
 """The database dies, is stopped, or is kept from writing in the middle of an issue: it costs time and no mail."""
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -9,14 +8,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from crashes import Place, Yard, ended, judge
+from crashes import PROVE, Place, Yard, ended, judge
 
 from mortal_server import MortalServer, mortal_server
 from publisher.stores import migrate
 from publisher.stores.database import Database
 
 PEOPLE = 120
-LOCKED_SECONDS = 30.0 if os.environ.get("PROVE") else 8.0
+LOCKED_SECONDS = 30.0 if PROVE else 8.0
 BACK_SECONDS = 30.0
 """After which, at most, mail goes out again by itself."""
 

@@ -69,6 +69,8 @@ class Orders:
     """Ends by itself once no issue is being sent."""
     plan: str = ""
     """The moment to plan for first; empty: nothing is planned."""
+    schedule: str = "daily 07:00"
+    """Of the newsletter that is planned for."""
     log: str = ""
     clock_wrong: float = 0.0
     """Seconds by which its machine's clock is wrong."""
@@ -280,7 +282,7 @@ async def plan(orders: Orders, database: Database, killer: Killer) -> None:
             watched.killer = killer
             return watched
 
-    world = KilledWorld(database, publication(newsletter("daily", "daily 07:00")), page=20)
+    world = KilledWorld(database, publication(newsletter("daily", orders.schedule)), page=20)
     await world.planning.due(datetime.fromisoformat(orders.plan))
 
 
