@@ -5,11 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Body, Problem
 from publisher.model.checkup import RelayAnswer, WebAnswer
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
 from publisher.model.files import FileStat, Scan
 from publisher.model.issue import (
+    Brought,
     Cohort,
     DeliveryState,
     Edition,
@@ -40,6 +42,7 @@ from publisher.model.people import (
     SignUp,
     SignUpLimits,
     Subscriber,
+    Subscription,
     Suppression,
     SuppressionReason,
     Terms,
@@ -55,6 +58,36 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Returns the present moment, aware UTC."""
+
+
+class SteadyClock(Clock, Protocol):
+    """A clock that says a jump of the machine's, or of the database server's, only once it was reckoned with."""
+
+    @property
+    def jump(self) -> timedelta:
+        """Returns by how much the clock was set and that has not been reckoned with; zero: it was not."""
+
+    def steady(self) -> timedelta:
+        """Returns the time since some moment, by a clock that nobody can set."""
+
+    def reckon(self, by: timedelta) -> None:
+        """Goes on by so much later, or earlier."""
+
+    def follow(self, server: datetime, at: timedelta) -> None:
+        """Goes by another machine's clock, which said `server` at `at` by `steady()`."""
+
+
+class MomentStore(Protocol):
+    """What is stored as a moment and means a while."""
+
+    async def server_time(self) -> datetime | None:
+        """Returns the time by which all is stored; None: it is this machine's."""
+
+    async def moved(self) -> timedelta:
+        """Returns by how much all jumps so far have moved what waits."""
+
+    async def move(self, by: timedelta, known: timedelta, now: datetime) -> timedelta:
+        """Moves what waits by a jump, unless another process has since `moved()` was `known`; returns that anew."""
 
 
 class Renderer(Protocol):
@@ -281,12 +314,6 @@ class PeopleStore(Protocol):
     ) -> bool:
         """Takes back an unsubscription that is not older than `since`."""
 
-    async def pause(self, subscriber: int) -> None:
-        """Holds what the person gets until `resume`."""
-
-    async def resume(self, subscriber: int) -> None:
-        """Ends a pause."""
-
     async def describe(
         self,
         subscriber: int,
@@ -328,6 +355,23 @@ class PeopleStore(Protocol):
 
     async def suppressions(self) -> list[Suppression]:
         """Returns who is never mailed, latest first."""
+
+
+class ChoiceStore(Protocol):
+    """What readers choose of newsletters."""
+
+    async def alter(
+        self,
+        subscriber: int,
+        newsletters: Collection[str],
+        decide: Callable[[Subscription, str | None], Subscription],
+        *,
+        timezone: str | None = None,
+    ) -> list[Subscription]:
+        """Changes somebody's subscriptions to what `decide` makes of each and their own zone, in one transaction."""
+
+    async def wake(self, now: datetime, decide: Callable[[Subscription, str | None], Subscription]) -> int:
+        """Changes the subscriptions whose pause has ended; returns how many there were."""
 
 
 class Transport(Protocol):
@@ -580,7 +624,13 @@ class IssueStore(Protocol):
         """Ends a slot that brought nothing to anybody; `issue`, begun for it in vain, goes if it has no recipient."""
 
     async def begin(
-        self, slot: OpenSlot, window: tuple[datetime, datetime], now: datetime, *, sandbox: bool
+        self,
+        slot: OpenSlot,
+        window: tuple[datetime, datetime],
+        now: datetime,
+        *,
+        sandbox: bool,
+        on_web: bool = False,
     ) -> Issue | None:
         """Returns the slot's one issue, made if it is new; None: the slot has come to its end."""
 
@@ -631,6 +681,16 @@ class IssueStore(Protocol):
 
     async def answer_request(self, number: int, issue: int | None, answer: dict[str, Any]) -> None:
         """Says what came of a wish."""
+
+
+class PastIssues(Protocol):
+    """The issues that stand on the web."""
+
+    async def numbers(self) -> list[int]:
+        """Returns the numbers of all of them, oldest first."""
+
+    async def issues(self, numbers: Iterable[int]) -> list[PastIssue]:
+        """Returns these issues with what they brought, oldest first."""
 
 
 class Revisions(Protocol):
@@ -735,8 +795,9 @@ class ReaderStore(Protocol):
         limit: int = 20_000,
         clock: tuple[str, str] | None = None,
         address_key: str | None = None,
+        segments: Sequence[str] = (),
     ) -> list[Reader]:
-        """Returns at most `limit` confirmed readers by number from `after` on."""
+        """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
 
     async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles."""
@@ -753,12 +814,21 @@ class ReaderStore(Protocol):
         clock: tuple[str, str] | None,
         licensed_at: datetime | None,
         turns: Sequence[datetime],
+        moments: Sequence[datetime],
+        segments: Sequence[str] = (),
     ) -> ReaderGroups:
-        """Returns a newsletter's readers, of one clock or of all, by what can make a difference to their mail.
+        """Returns the readers in all of these segments, of one clock or of all, by what can make a difference.
 
         `licensed_at`: the moment whose licences count; None: none do. Who confirmed between two of the `turns`, the
-        first of them included, is alike.
+        first of them included, is alike; for whom stories are pending since a moment of their own, between `moments`.
         """
+
+
+class ReadingStore(Protocol):
+    """What issues brought their readers."""
+
+    async def brought(self, issue: int, subscriber: int) -> Brought | None:
+        """Returns a digest's stories as one reader got them, and who that is; None: they did not get it."""
 
 
 class FeedReaders(Protocol):

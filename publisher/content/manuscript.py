@@ -89,6 +89,7 @@ def _manuscript(
         corrections=story.corrections(fields, rules),
         status=status,
         access=access,
+        deliver=story.deliver(fields),
         products=story.products(fields, rules),
         urgency=story.urgency(fields),
         date=date,
@@ -109,6 +110,7 @@ def _manuscript(
         genre=fields.text("genre"),
         subjects=story.subjects(fields),
         assets=tuple(links.assets),
+        links=tuple(links.followed.items()),
         warnings=tuple(sorted(fields.warnings, key=lambda problem: problem.line)),
     )
 

@@ -12,7 +12,7 @@ from publisher.content.links import Links
 from publisher.content.names import FileName
 from publisher.content.rules import Rules
 from publisher.errors import RefusedError
-from publisher.model.article import Access, Contributor, Correction, Dateline, Enclosure, Image, Status
+from publisher.model.article import Access, Contributor, Correction, Dateline, Deliver, Enclosure, Image, Status
 
 URGENCIES = {"flash": 1, "urgent": 2, "important": 3, "routine": 4}
 CORRECTION_KINDS = ("correction", "clarification", "update", "refile")
@@ -82,6 +82,15 @@ def access(fields: Fields, rules: Rules, *, doubtful_section: bool) -> Access | 
     levels = [rules.default_access, *(section.access for section in rules.sections.values() if section.access)]
     strictest = max(levels, key=_STRICTNESS.index)
     return strictest if strictest is not rules.default_access else None
+
+
+def deliver(fields: Fields) -> Deliver:
+    """Returns which ways the story goes; Ghost's `email_only: true` is a letter."""
+    typed = fields.word("deliver", [way.value for way in Deliver])
+    letter = fields.boolean("email_only")
+    if letter and typed not in (None, Deliver.MAIL.value):
+        raise RefusedError(f"deliver says {typed}, but email_only says mail; keep one", fields.line("deliver"))
+    return Deliver.MAIL if letter else Deliver(typed or Deliver.BOTH)
 
 
 def products(fields: Fields, rules: Rules) -> tuple[str, ...]:

@@ -15,19 +15,22 @@ from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from publisher.editorial.access import announced, covers, decide, matches, settled
-from publisher.editorial.rendition import embargo_text, needs_body, view
+from publisher.editorial.rendition import brief, embargo_text, needs_body, view
 from publisher.languages import direction, label, spoken
 from publisher.model.article import Article, Body, Status
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
+from publisher.model.choices import Form
 from publisher.model.issue import BRINGS, ComingUp, Edition, MailText, Mention, StoryRef
 from publisher.model.people import EVERYTHING, PUBLIC, Grant, Licence, Viewer
 from publisher.model.reader import Alike, Coverage, Entitlement, Reader, Sent
 from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.edition import groups
-from publisher.newsletters.schedule import Schedule, looks_back_to, parse, previous_slot, slots
+from publisher.newsletters.schedule import INSTANT, Schedule, looks_back_to, parse, previous_slot, slots
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
 from publisher.ports import Articles, IssueStore, Renderer, Versions
+from publisher.services.fit import fitted
 from publisher.services.offers import Offering, Pool
+from publisher.services.outline import issue_path
 
 _RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
 
@@ -52,7 +55,7 @@ class Occasion:
     impatient: bool = False
     """Whether stories go out that may still be being written: somebody said so."""
     everybody: bool = False
-    """Whether readers of all rhythms and zones are meant: a story just came out, or somebody said so."""
+    """Whether readers of all rhythms and zones are meant: somebody said so."""
 
     @property
     def clock(self) -> tuple[str, str] | None:
@@ -104,6 +107,7 @@ class Draft:
     left_out: list[LeftOut]
 
 
+_FORMS = {form.value: form for form in Form}
 _COMING_UP = 10
 _BODIES = 100
 """How many stories' texts are kept in memory."""
@@ -239,11 +243,24 @@ class Drafting:
             )
         )
 
+    def web_url(self, occasion: Occasion, outcome: Outcome, number: int) -> str | None:
+        """Returns where edition `number` will stand on the web for readers of the outcome's language.
+
+        None where the newsletter has no archive, or the public has nothing of these stories.
+        """
+        newsletter, catalogue = occasion.newsletter, self._catalogue
+        at, policy = occasion.decided_at, catalogue.policy
+        shown = (decide(pick.article, PUBLIC, Channel.PAGE, at, policy=policy) for pick in outcome.selection.stories)
+        if not newsletter.archive or all(depth not in _RANK for depth in shown):
+            return None
+        return catalogue.site.absolute(issue_path(catalogue.site, newsletter.id, number, outcome.language))
+
     async def mail(
         self, occasion: Occasion, outcome: Outcome, number: int, *, web_url: str | None = None, test: bool = False
     ) -> MailText:
-        """Returns an outcome laid out, with markers where personal values go."""
-        return self._renderer.mail(await self.edition(occasion, outcome, number, web_url=web_url, test=test))
+        """Returns an outcome laid out and short enough to be shown whole, with markers where personal values go."""
+        edition = await self.edition(occasion, outcome, number, web_url=web_url, test=test)
+        return fitted(edition, self._renderer.mail)
 
     async def edition(
         self, occasion: Occasion, outcome: Outcome, number: int, *, web_url: str | None = None, test: bool = False
@@ -254,15 +271,19 @@ class Drafting:
         headings = {s.id: s.title.in_language(language) for s in self._catalogue.sections.values()}
         stories = await self._views(outcome.selection.stories)
         stories = [(pick, _in_zone(pick, one, language, occasion.zone)) for pick, one in stories]
+        form = _FORMS.get(outcome.form, Form.FULL)
+        if form is Form.BRIEF:
+            stories = [(pick, brief(one)) for pick, one in stories]
         return Edition(
             newsletter_id=newsletter.id,
             newsletter_title=newsletter.title.in_language(language),
             newsletter_description=newsletter.description.in_language(language),
             public=newsletter.audience is Audience.PUBLIC,
-            instant=newsletter.instant,
+            instant=newsletter.instant or occasion.article is not None,
             number=number,
             language=language,
             direction=direction(language),
+            form=form,
             local_date=occasion.at.astimezone(ZoneInfo(occasion.zone)),
             groups=groups(stories, headings, label("updated", words), label("corrections", words)),
             already_sent=tuple(one for _, one in await self._views(outcome.selection.already_sent)),
@@ -362,7 +383,9 @@ def _alone(reader: Reader, at: datetime, *, public: bool) -> Alike:
         timezone=reader.timezone,
         cadence=reader.cadence,
         confirmed_at=reader.confirmed_at,
+        pending_since=reader.pending_since,
         choices=reader.choices,
+        form=reader.form,
         entitlement=entitlement,
         lapsed=not public and bool(reader.licences) and not entitlement,
         suppressed=reader.suppressed,
@@ -378,6 +401,7 @@ class _Kind:
     since: datetime
     entitlement: Entitlement
     choices: Filter
+    form: Form
     variants: frozenset[int]
     """What they have, or are about to get."""
 
@@ -394,7 +418,8 @@ class Round:
         self._sent: Mapping[int, Sent] = {}
         self._public = occasion.newsletter.audience is Audience.PUBLIC
         changed = (at for o in offers for at in (o.update_at, o.correction_at) if at is not None)
-        self._planned = [] if occasion.newsletter.instant else self._to_come(planned)
+        instant = occasion.newsletter.instant or occasion.article is not None
+        self._planned = [] if instant else self._to_come(planned)
         self._moments = sorted({*(o.published_at for o in offers), *changed})
         self._floor = occasion.looks_back_to
         self._limits = drafting.limits(occasion)
@@ -405,15 +430,20 @@ class Round:
         self._decided = cache(self._decide)
         self._in_newsletter = {o.article.number for o in offers if drafting.wants(occasion.newsletter, o.article)}
 
+    @property
+    def moments(self) -> Sequence[datetime]:
+        """Returns when stories came out or changed, in order: between two of them nothing else becomes pending."""
+        return self._moments
+
     def turns(self, clocks: Iterable[tuple[str, str]]) -> list[datetime]:
         """Returns when readers of these rhythms and zones confirmed from whom on less is pending, in order."""
-        if self._occasion.since is not None:
-            return []
         found: set[datetime] = set()
         for cadence, zone in clocks:
             before = self._moved_back(self._floor)
-            for at in self._moments if self._occasion.newsletter.instant else self._slots(cadence, zone):
-                if at > self._floor and (since := self._moved_back(self._pending_since(cadence, zone, at))) != before:
+            at_once = cadence == INSTANT or self._occasion.article is not None
+            for at in self._moments if at_once else self._slots(cadence, zone):
+                since = self._moved_back(self._pending_since(cadence, zone, at, None))
+                if at > self._floor and since != before:
                     found.add(at)
                     before = since
         return sorted(found)
@@ -437,8 +467,9 @@ class Round:
         return Draft(outcomes, [LeftOut(some, reason) for reason, some in left_out.items()])
 
     def _kind(self, alike: Alike, variants: frozenset[int]) -> _Kind:
-        since = self._pending_since(alike.cadence, alike.timezone, alike.confirmed_at)
-        return _Kind(alike.language, self._moved_back(since), alike.entitlement, alike.choices, variants)
+        since = self._pending_since(alike.cadence, alike.timezone, alike.confirmed_at, alike.pending_since)
+        wish = (alike.choices, alike.form)
+        return _Kind(alike.language, self._moved_back(since), alike.entitlement, *wish, variants)
 
     def _decide(self, kind: _Kind) -> tuple[str, Outcome | str]:
         """Returns what readers of a kind get, with its key, or why they get nothing."""
@@ -447,7 +478,7 @@ class Round:
             return "", _TOO_FEW if selection.pending else _NOTHING_PENDING
         made = Outcome(
             language=kind.language,
-            form="public" if self._public else "full",
+            form=_form(kind.form, public=self._public),
             selection=selection,
             coming_up=self._coming_up(kind),
         )
@@ -458,12 +489,14 @@ class Round:
         earlier = bisect_right(self._moments, since)
         return self._moments[earlier - 1] if earlier else self._floor
 
-    def _pending_since(self, cadence: str, zone: str, confirmed_at: datetime) -> datetime:
+    def _pending_since(self, cadence: str, zone: str, confirmed_at: datetime, changed: datetime | None) -> datetime:
         if self._occasion.since is not None:
             return self._occasion.since
+        if changed is not None:
+            return max(self._floor, changed)
         if confirmed_at <= self._floor:
             return self._floor
-        if self._occasion.newsletter.instant:
+        if cadence == INSTANT or self._occasion.article is not None:
             return confirmed_at
         due = self._slots(cadence, zone)
         before = bisect_right(due, confirmed_at)
@@ -527,6 +560,10 @@ def _by_coverage(numbers: Sequence[int], coverage: Coverage) -> Iterable[tuple[f
     for number in numbers:
         parts.setdefault(coverage.readers.get(number, nothing), []).append(number)
     return parts.items()
+
+
+def _form(wanted: Form, *, public: bool) -> str:
+    return "public" if public and wanted is Form.FULL else wanted.value
 
 
 def _joined(before: Covered | None, ref: StoryRef, *, elsewhere: bool) -> Covered:

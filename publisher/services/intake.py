@@ -147,6 +147,10 @@ class Intake:
         """Returns the number of the story at a root-relative address."""
         return self._addresses.get(address)
 
+    def story(self, number: int) -> Article | None:
+        """Returns a story as stored, its file there or gone."""
+        return self._articles.get(number)
+
     def misses(self, sources: Iterable[str]) -> bool:
         """Returns whether any of these files was missing at the last look."""
         return any(source in self._missing for source in sources)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 
-from publisher.errors import NotFoundError, PublisherError, UnreachableError
+from publisher.errors import NotFoundError, PublisherError, UnreachableError, UsageError
 from publisher.model.article import Article
 from publisher.model.catalogue import Audience, Catalogue, Newsletter
 from publisher.model.issue import (
@@ -36,7 +36,7 @@ from publisher.ports import Articles, History, IssueStore, ReaderGroups, ReaderS
 from publisher.services.draft import Drafting, Occasion, Outcome, Round
 from publisher.services.offers import FLASH, SETTLE, Pool
 
-MANUAL = "manual"
+_MANUAL = "manual"
 _PAGE = 20_000
 """Readers per transaction (decisions 7)."""
 _TOGETHER = 20
@@ -118,10 +118,8 @@ class Planning:
         drafting: Drafting,
         sandbox: bool,
         restored: bool = False,
-        archive: bool = False,
         page: int = _PAGE,
     ) -> None:
-        """`archive`: whether issues of the newsletter's own cohort have a page on the web."""
         self._catalogue = catalogue
         self._issues = issues
         self._readers = readers
@@ -129,7 +127,6 @@ class Planning:
         self._drafting = drafting
         self._sandbox = sandbox
         self._restored = restored
-        self._archive = archive
         self._page = page
 
     # What is due ----------------------------------------------------------------------------------------------------
@@ -140,19 +137,18 @@ class Planning:
         What comes in from then on goes out with the first run, however much later that is.
         """
         for newsletter in self._catalogue.newsletters.values():
-            if newsletter.instant:
+            if newsletter.at_once:
                 await self._issues.cohort(newsletter.id, INSTANT, newsletter.timezone, now)
 
     async def due(self, now: datetime) -> list[Issue]:
         """Plans every slot that is due, and those whose planning was cut short; returns what may go now, or is held."""
         for newsletter in self._catalogue.newsletters.values():
-            if newsletter.instant:
+            if newsletter.at_once:
                 await self._grant_stories(newsletter, now)
-            else:
-                await self._grant_slots(newsletter, now)
+            await self._grant_slots(newsletter, now)
         planned = []
         for slot in await self._issues.open_slots():
-            if slot.cadence != MANUAL and slot.newsletter in self._catalogue.newsletters:
+            if not is_manual(slot.cadence) and slot.newsletter in self._catalogue.newsletters:
                 issue = await self._plan_or_report(slot, now)
                 planned += [issue] if issue is not None else []
         return planned
@@ -169,12 +165,12 @@ class Planning:
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when `due` has something to do next, as far as is known now; None: nothing is scheduled."""
-        moments = [now + SETTLE for slot in await self._issues.open_slots() if slot.cadence != MANUAL]
+        moments = [now + SETTLE for slot in await self._issues.open_slots() if not is_manual(slot.cadence)]
         for newsletter in self._catalogue.newsletters.values():
             for schedule, zone in await self.clocks(newsletter):
                 upcoming = next_slot(schedule, zone, now)
                 moments += [upcoming.due_at] if upcoming else []
-            if newsletter.instant:
+            if newsletter.at_once:
                 moments += await self._stories_ahead(newsletter, now)
         return min(moments, default=None)
 
@@ -195,17 +191,16 @@ class Planning:
         return self._catalogue.site.language
 
     async def clocks(self, newsletter: Newsletter) -> list[tuple[Schedule, str]]:
-        """Returns the rhythms and zones of a newsletter's readers, its own first; an instant one has none."""
+        """Returns the rhythms and zones of a newsletter's readers, its own first; `instant` is none of them."""
         own = parse(newsletter.schedule)
-        if newsletter.instant:
-            return []
         found = dict.fromkeys(
             [
                 (own.text, newsletter.timezone),
                 *await self._readers.clocks(newsletter.id, own.text, newsletter.timezone),
             ]
         )
-        return [clock for cadence, zone in found if (clock := _clock(newsletter, cadence, zone))]
+        clocks = (_clock(newsletter, cadence, zone) for cadence, zone in found if cadence != INSTANT)
+        return [clock for clock in clocks if clock is not None]
 
     async def _grant_slots(self, newsletter: Newsletter, now: datetime) -> None:
         for schedule, zone in await self.clocks(newsletter):
@@ -275,8 +270,8 @@ class Planning:
         newsletter = self._catalogue.newsletters.get(issue.newsletter or "")
         if newsletter is None or issue.due_at is None:
             return None
-        if issue.cadence == MANUAL:
-            return self.by_hand(newsletter, now, issue.due_at)
+        if is_manual(issue.cadence):
+            return self.by_hand(newsletter, now, issue.due_at, segment=issue.cadence.partition("/")[2])
         return self._by_itself(newsletter, issue, issue.due_at, now)
 
     def _by_itself(self, newsletter: Newsletter, of: OpenSlot | Issue, due_at: datetime, now: datetime) -> Occasion:
@@ -291,7 +286,6 @@ class Planning:
             until=due_at,
             decided_at=max(due_at, now),
             article=int(of.period.split(":")[1]),
-            everybody=True,
         )
 
     def scheduled(
@@ -357,10 +351,7 @@ class Planning:
         newsletter = occasion.newsletter
         own, zone = parse(newsletter.schedule).text, newsletter.timezone
         drafts = self._drafting.round(occasion, pool.offers, pool.planned)
-        if occasion.clock is not None or newsletter.instant or occasion.since is not None:
-            clocks = [occasion.clock or (own, zone)]
-        else:
-            clocks = await self._readers.clocks(newsletter.id, own, zone)
+        clocks = [occasion.clock] if occasion.clock else await self._readers.clocks(newsletter.id, own, zone)
         audience = self._readers.audience(
             newsletter.id,
             own,
@@ -368,6 +359,8 @@ class Planning:
             clock=occasion.clock,
             licensed_at=None if newsletter.audience is Audience.PUBLIC else occasion.decided_at,
             turns=drafts.turns(clocks),
+            moments=drafts.moments,
+            segments=newsletter.segments,
         )
         history = self._readers.history((offer.article.number for offer in pool.offers), sandbox=self._sandbox)
         return _Crowd(audience, history, drafts)
@@ -389,7 +382,8 @@ class Planning:
                 return issue, len(done)
             if issue is None:
                 window = (occasion.looks_back_to, occasion.until)
-                issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox)
+                on_web = _is_own(occasion.newsletter, slot)
+                issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox, on_web=on_web)
             if issue is None or issue.state is not IssueState.PLANNING:
                 return issue, 0
             shares = await self._shares(issue, occasion, crowd, outcomes)
@@ -413,16 +407,13 @@ class Planning:
         return shares + [Recipients(variant, readers, suppressed=True) for variant, readers in suppressed]
 
     async def _rendered(self, issue: Issue, occasion: Occasion, outcome: Outcome) -> Variant:
-        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=self.web_url(issue))
+        web_url = self.web_url(issue, occasion, outcome)
+        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=web_url)
         return Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
 
-    def web_url(self, issue: Issue) -> str | None:
-        """Returns where an issue stands on the web; None for one that does not."""
-        newsletter = self._catalogue.newsletters[issue.newsletter or ""]
-        own = (issue.cadence, issue.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
-        if not self._archive or not own or newsletter.instant:
-            return None
-        return self._catalogue.site.absolute(f"/issues/{newsletter.id}/{issue.edition}/")
+    def web_url(self, issue: Issue, occasion: Occasion, outcome: Outcome) -> str | None:
+        """Returns where an issue stands on the web; None where it does not, or where the public has nothing of it."""
+        return self._drafting.web_url(occasion, outcome, issue.edition) if issue.on_web else None
 
     async def _hold_reasons(self, slot: OpenSlot, issue: Issue, expected: int, now: datetime) -> tuple[str, ...]:
         if self._sandbox:
@@ -440,7 +431,7 @@ class Planning:
                 changed=tuple(changed),
                 first=await self._issues.real_recipients() is None,
                 restored=self._restored,
-                late=timedelta(0) if slot.cadence == MANUAL else now - slot.due_at,
+                late=timedelta(0) if is_manual(slot.cadence) else now - slot.due_at,
             )
         )
 
@@ -462,17 +453,20 @@ class Planning:
         *,
         at: datetime | None = None,
         since: datetime | None = None,
+        segment: str = "",
         release: bool = False,
     ) -> Sending:
         """Plans an issue now, or goes on with the newsletter's unfinished manual one (decisions 4).
 
-        `at` plans as of another moment, `since` reaches further back, `release` lets go what would be held.
+        `at` plans as of another moment, `since` reaches further back, `segment` is for some of the readers,
+        `release` lets go what would be held.
         """
         newsletter = self.newsletter(newsletter_id)
-        cohort = await self._issues.cohort(newsletter.id, MANUAL, newsletter.timezone, now)
+        occasion = self.by_hand(newsletter, now, at, since, segment)
+        cohort = await self._issues.cohort(newsletter.id, by_hand_of(segment), newsletter.timezone, now)
         issue = await self._issues.unfinished(cohort.number, sandbox=self._sandbox)
         if issue is None or issue.state is IssueState.PLANNING:
-            issue = await self._plan_by_hand(cohort, self.by_hand(newsletter, now, at, since), now, released=release)
+            issue = await self._plan_by_hand(cohort, occasion, now, released=release)
         if issue is None or issue.state is not IssueState.HELD:
             return Sending(issue=issue)
         if not release:
@@ -496,6 +490,7 @@ class Planning:
                 now,
                 at=_maybe_moment(wish.get("at")),
                 since=_maybe_moment(wish.get("since")),
+                segment=str(wish.get("segment") or ""),
                 release=bool(wish.get("yes")),
             )
         except PublisherError as error:
@@ -529,12 +524,24 @@ class Planning:
         return found
 
     def by_hand(
-        self, newsletter: Newsletter, now: datetime, at: datetime | None = None, since: datetime | None = None
+        self,
+        newsletter: Newsletter,
+        now: datetime,
+        at: datetime | None = None,
+        since: datetime | None = None,
+        segment: str = "",
     ) -> Occasion:
-        """Returns the occasion that somebody's word makes: for readers of all clocks, and without grace."""
+        """Returns the occasion that somebody's word makes: for readers of all clocks, and without grace.
+
+        `segment`: only for those of the readers who are in it; UsageError when there is none of that name.
+        """
         at = at or now
+        if segment and segment not in self._catalogue.segments:
+            names = ", ".join(self._catalogue.segments) or "none"
+            raise UsageError(f"there is no segment {segment!r} in config.toml; there are: {names}")
+        segments = (*newsletter.segments, *([segment] if segment else []))
         return Occasion(
-            newsletter=newsletter,
+            newsletter=replace(newsletter, segments=segments),
             schedule=parse(newsletter.schedule),
             zone=newsletter.timezone,
             at=at,
@@ -554,6 +561,16 @@ def _without(done: Collection[int], readers: Iterable[Alike]) -> Iterable[Alike]
     return [one for one in left if one.numbers]
 
 
+def is_manual(cadence: str) -> bool:
+    """Returns whether a cohort's issues come by somebody's word."""
+    return cadence.partition("/")[0] == _MANUAL
+
+
+def by_hand_of(segment: str) -> str:
+    """Returns the cadence of the cohort for issues by hand; those for a segment have one of their own."""
+    return f"{_MANUAL}/{segment}" if segment else _MANUAL
+
+
 def _clock(newsletter: Newsletter, cadence: str, zone: str) -> tuple[Schedule, str] | None:
     try:
         ZoneInfo(zone)
@@ -561,6 +578,11 @@ def _clock(newsletter: Newsletter, cadence: str, zone: str) -> tuple[Schedule, s
     except (ValueError, ZoneInfoNotFoundError) as error:
         _log.error("plan.clock", newsletter=newsletter.id, cadence=cadence, timezone=zone, error=str(error))
         return None
+
+
+def _is_own(newsletter: Newsletter, slot: OpenSlot) -> bool:
+    """Returns whether a slot is on its newsletter's own clock: these issues are its archive (decisions 4)."""
+    return (slot.cadence, slot.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
 
 
 def _maybe_moment(text: str | None) -> datetime | None:

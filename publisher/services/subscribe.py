@@ -28,6 +28,7 @@ from publisher.services.admission import (
     plain_name,
     titles_of,
 )
+from publisher.services.choose import Choosing
 
 ALL = "*"
 """In an unsubscribe link: every newsletter."""
@@ -110,7 +111,9 @@ class Subscribing:
         renderer: Renderer,
         tokens: Tokens,
         links: Links,
+        choosing: Choosing,
     ) -> None:
+        self._choosing = choosing
         self._catalogue = catalogue
         self._people = people
         self._outbox = outbox
@@ -249,19 +252,19 @@ class Subscribing:
         if added:
             await self._people.subscribe(number, [newsletter.id for newsletter in added], proof, now)
             if before.paused:
-                await self._people.pause(number)
+                await self._choosing.pause(number, now)
             terms = [Terms(product=product) for product in brought_by(added)]
             await self._people.grant(number, terms, proof.origin, now, renew=False)
         if language:
             await self._people.describe(number, language=self._language(language))
         return await self.preferences(token)
 
-    async def pause(self, token: str, *, paused: bool) -> Preferences | None:
+    async def pause(self, token: str, now: datetime, *, paused: bool) -> Preferences | None:
         """Holds everything for the person of a preferences link, or lets it flow again."""
         number = self._tokens.read_preferences(token)
         if number is None:
             return None
-        await (self._people.pause(number) if paused else self._people.resume(number))
+        await (self._choosing.pause(number, now) if paused else self._choosing.resume(number, now))
         return await self.preferences(token)
 
     async def leave_all(self, token: str, visit: Visit, now: datetime) -> Preferences | None:

@@ -8,28 +8,22 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 
-from publisher.model.catalogue import Filter
+from publisher.model.choices import Choices
 from publisher.model.people import SubscriptionStatus
 from publisher.model.reader import Alike, Entitlement
-from publisher.stores.database import Database, chunks, micros, moment
-from publisher.stores.people_rows import in_force
+from publisher.model.segment import Picked
+from publisher.newsletters.schedule import INSTANT
+from publisher.stores.database import Database, chunks, maybe_moment, micros, moment
+from publisher.stores.people_rows import choices_of, in_force
 from publisher.stores.schema import licences, profiles, subscribers, subscriptions, suppressions
+from publisher.stores.segments import matching
 
 _Mark = TypeVar("_Mark", bound=Hashable)
 _FIRST, _LAST = sa.bindparam("first", type_=sa.BigInteger), sa.bindparam("last", type_=sa.BigInteger)
 
 
-class _ChoicesRow(msgspec.Struct):
-    sections: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-
-
-_choices_row = msgspec.json.Decoder(_ChoicesRow)
-_ALL = Filter()
 _LICENCE = ("product", "archive_days", "embargo_cleared")
 
 
@@ -46,18 +40,20 @@ class Audience:
         clock: tuple[str, str] | None,
         licensed_at: datetime | None,
         turns: Sequence[datetime],
+        moments: Sequence[datetime],
+        picked: Picked | None = None,
     ) -> None:
         """`cadence` and `zone` are the newsletter's own; `clock` picks a rhythm and zone.
 
         `licensed_at`: the moment whose licences count; None: none do. Who confirmed between two of the `turns`, the
-        first of them included, is alike.
+        first of them included, is alike; for whom stories are pending since a moment of their own, between `moments`.
         """
         self._database = database
         self._newsletter = newsletter
         self._clock = clock
         self._licensed = licensed_at is not None
-        self._query = _query(database, newsletter, cadence, zone, clock, licensed_at, turns)
-        self._choices: dict[int | None, Filter] = {None: _ALL}
+        self._query = _query(database, newsletter, cadence, zone, clock, licensed_at, turns, moments, picked)
+        self._choices: dict[int | None, Choices] = {None: choices_of(None)}
 
     async def reach(self, after: int, limit: int) -> int | None:
         """Returns the number of the last of the `limit` readers that come after a number; None: there are no more."""
@@ -100,12 +96,15 @@ class Audience:
 
     def _alike(self, row: Any, entitlement: Entitlement, numbers: Sequence[int]) -> Alike:
         cadence, zone = self._clock or (row.rhythm, row.zone)
+        chosen = self._choices[row.profile_id]
         return Alike(
             language=row.language,
             timezone=zone,
             cadence=cadence,
             confirmed_at=moment(row.confirmed),
-            choices=self._choices[row.profile_id],
+            pending_since=maybe_moment(row.pending),
+            choices=chosen.filter,
+            form=chosen.form,
             entitlement=entitlement,
             lapsed=bool(row.licensed) and not entitlement,
             suppressed=bool(row.suppressed),
@@ -149,13 +148,20 @@ def joined() -> sa.Join:
 
 
 def rhythm_of(default: str) -> sa.Label[str]:
-    """Returns a reader's rhythm, where it is not chosen the newsletter's."""
-    return sa.func.coalesce(subscriptions.c.cadence, default).label("cadence")
+    """Returns the rhythm of a reader's issues: what does not reach them at once comes with the newsletter's own."""
+    return sa.func.coalesce(sa.func.nullif(subscriptions.c.cadence, INSTANT), default).label("cadence")
 
 
 def zone_of(default: str) -> sa.Label[str]:
     """Returns a reader's time zone, where none is known the newsletter's."""
     return sa.func.coalesce(subscriptions.c.timezone, subscribers.c.timezone, default).label("zone")
+
+
+def on(clock: tuple[str, str], cadence: str, zone: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Whether a reader is on a clock; of `instant` it is all zones: a story comes out everywhere at once."""
+    if clock[0] == INSTANT:
+        return (sa.func.coalesce(subscriptions.c.cadence, cadence) == INSTANT,)
+    return rhythm_of(cadence) == clock[0], zone_of(zone) == clock[1]
 
 
 def reads(newsletter: str) -> sa.ColumnElement[bool]:
@@ -166,14 +172,6 @@ def reads(newsletter: str) -> sa.ColumnElement[bool]:
 
 
 CONFIRMED_AT = sa.func.coalesce(subscriptions.c.confirmed_at, subscriptions.c.created_at)
-
-
-def choices_of(text: str | None) -> Filter:
-    """Returns a profile's choices; None: everything."""
-    if text is None:
-        return _ALL
-    row = _choices_row.decode(text)
-    return Filter(sections=row.sections, tags=row.tags, languages=row.languages)
 
 
 _KIND = ("profile_id", "since", "language", "suppressed", "rhythm", "zone", "licensed")
@@ -188,6 +186,8 @@ def _query(
     clock: tuple[str, str] | None,
     licensed_at: datetime | None,
     turns: Sequence[datetime],
+    moments: Sequence[datetime],
+    picked: Picked | None,
 ) -> sa.Select[Any]:
     """Returns the grouping of a range of readers: one row for each kind, and for each licence that is in force."""
     of = subscriptions.c
@@ -195,7 +195,10 @@ def _query(
     suppressed = sa.exists().where(suppressions.c.address == subscribers.c.address_key)
     kinds: dict[str, sa.ColumnElement[Any]] = {
         "profile_id": of.profile_id,
-        "since": _rank(CONFIRMED_AT, [micros(turn) for turn in turns]),
+        "since": sa.case(
+            (of.pending_since.is_not(None), -1 - _rank(of.pending_since, [micros(moment) for moment in moments])),
+            else_=_rank(CONFIRMED_AT, [micros(turn) for turn in turns]),
+        ),
         "language": subscribers.c.language,
         "suppressed": sa.case((suppressed, 1), else_=0),
     }
@@ -213,13 +216,15 @@ def _query(
         sa.select(
             *(column.label(name) for name, column in kinds.items()),
             CONFIRMED_AT.label("confirmed"),
+            of.pending_since.label("pending"),
             of.subscriber_id.label("number"),
         )
         .select_from(source)
         .where(
             reads(newsletter),
             of.subscriber_id.between(_FIRST, _LAST),
-            *([] if clock is None else [rhythm_of(cadence) == clock[0], zone_of(zone) == clock[1]]),
+            *(() if clock is None else on(clock, cadence, zone)),
+            sa.true() if picked is None else matching(database, picked),
         )
         .subquery()
     )
@@ -227,6 +232,7 @@ def _query(
     return sa.select(
         *(same.get(name, sa.null()).label(name) for name in (*_KIND, *_LICENCE)),
         sa.func.min(everybody.c.confirmed).label("confirmed"),
+        sa.func.min(everybody.c.pending).label("pending"),
         database.gather(everybody.c.number).label("numbers"),
     ).group_by(*same.values())
 

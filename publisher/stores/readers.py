@@ -9,7 +9,7 @@ import struct
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import Any
@@ -20,10 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.issue import COVERS, DeliveryState, IssueKind, IssueState, Mention, StoryRef
 from publisher.model.people import Licence
 from publisher.model.reader import Coverage, Reader, Sent
+from publisher.model.segment import Picked
 from publisher.model.view import Depth
-from publisher.stores.audience import CONFIRMED_AT, Audience, choices_of, joined, marked, reads, rhythm_of, zone_of
-from publisher.stores.database import Database, chunks, moment
-from publisher.stores.people_rows import licence_of
+from publisher.stores.audience import CONFIRMED_AT, Audience, joined, marked, on, reads, rhythm_of, zone_of
+from publisher.stores.database import Database, chunks, maybe_moment, moment
+from publisher.stores.people_rows import choices_of, licence_of
 from publisher.stores.schema import (
     deliveries,
     delivery_events,
@@ -37,6 +38,7 @@ from publisher.stores.schema import (
     variant_stories,
     variants,
 )
+from publisher.stores.segments import matching
 
 PLANNING_LOCK = 0x706C616E  # "plan": one writer of plans at a time on a PostgreSQL
 _COVERS = tuple(state.value for state in COVERS)
@@ -45,8 +47,10 @@ _COVERS = tuple(state.value for state in COVERS)
 class Readers:
     """A newsletter's readers and what they have."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, pick: Callable[[Sequence[str]], Picked | None] = lambda _: None) -> None:
+        """`pick` says who is in all of these segments, as of now."""
         self._database = database
+        self._pick = pick
 
     async def clocks(self, newsletter: str, cadence: str, zone: str) -> list[tuple[str, str]]:
         """Returns the rhythms and zones there are among readers; `cadence` and `zone` are the newsletter's own."""
@@ -64,8 +68,12 @@ class Readers:
         limit: int = 20_000,
         clock: tuple[str, str] | None = None,
         address_key: str | None = None,
+        segments: Sequence[str] = (),
     ) -> list[Reader]:
-        """Returns at most `limit` confirmed readers by number from `after` on; `clock` picks a rhythm and zone."""
+        """Returns at most `limit` confirmed readers by number from `after` on.
+
+        `clock` picks a rhythm and zone; of `instant` it is all zones: a story comes out everywhere at once.
+        """
         query = (
             sa.select(
                 subscribers.c.id,
@@ -74,6 +82,7 @@ class Readers:
                 zone_of(zone),
                 rhythm_of(cadence),
                 CONFIRMED_AT.label("confirmed_at"),
+                subscriptions.c.pending_since,
                 profiles.c.choices,
                 suppressions.c.address_hash,
             )
@@ -87,7 +96,9 @@ class Readers:
             .limit(limit)
         )
         if clock is not None:
-            query = query.where(rhythm_of(cadence) == clock[0], zone_of(zone) == clock[1])
+            query = query.where(*on(clock, cadence, zone))
+        if segments and (picked := self._pick(segments)):
+            query = query.where(matching(self._database, picked))
         if address_key is not None:
             query = query.where(subscribers.c.address_key == address_key)
         async with self._database.read() as connection:
@@ -104,9 +115,21 @@ class Readers:
         clock: tuple[str, str] | None,
         licensed_at: datetime | None,
         turns: Sequence[datetime],
+        moments: Sequence[datetime],
+        segments: Sequence[str] = (),
     ) -> Audience:
         """Returns a newsletter's readers by what can make a difference; `Audience` tells what is given."""
-        return Audience(self._database, newsletter, cadence, zone, clock=clock, licensed_at=licensed_at, turns=turns)
+        return Audience(
+            self._database,
+            newsletter,
+            cadence,
+            zone,
+            clock=clock,
+            licensed_at=licensed_at,
+            turns=turns,
+            moments=moments,
+            picked=self._pick(segments) if segments else None,
+        )
 
     async def mark(self) -> int:
         """Returns a number that grows with every planned mail; none is being planned at this moment."""
@@ -205,6 +228,7 @@ async def lock_planning(database: Database, connection: AsyncConnection) -> None
 
 
 def _reader(row: Any, held: tuple[Licence, ...]) -> Reader:
+    chosen = choices_of(row.choices)
     return Reader(
         number=row.id,
         address=row.address,
@@ -212,7 +236,9 @@ def _reader(row: Any, held: tuple[Licence, ...]) -> Reader:
         timezone=row.zone,
         cadence=row.cadence,
         confirmed_at=moment(row.confirmed_at),
-        choices=choices_of(row.choices),
+        pending_since=maybe_moment(row.pending_since),
+        choices=chosen.filter,
+        form=chosen.form,
         licences=held,
         suppressed=row.address_hash is not None,
     )

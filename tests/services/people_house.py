@@ -1,5 +1,6 @@
 """A publication with people and no stories, over a real store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,8 +13,12 @@ from publisher.model.article import Access
 from publisher.model.catalogue import Audience, Catalogue, Newsletter, Product, Site
 from publisher.model.issue import Edition, MailText
 from publisher.model.text import Localized
+from publisher.services.choose import Choosing
 from publisher.services.circulation import Circulation
+from publisher.services.importing import ImportReport, Instructions
+from publisher.services.roster import Roster
 from publisher.services.subscribe import Subscribing, Visit
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.people import People
 from publisher.stores.schema import metadata
@@ -101,6 +106,10 @@ class House:
     async def sign_up(self, address: str, *newsletters: str, now: datetime = NOW, visit: Visit = VISIT) -> None:
         await self.subscribing.sign_up(parse_address(address), newsletters, "en", visit, now)
 
+    async def import_csv(self, lines: Iterable[str], source: str, now: datetime, **said: Any) -> ImportReport:
+        roster = Roster(lines, said.pop("mapping", None))
+        return await self.circulation.import_people(roster, Instructions(source=source, **said), now)
+
     async def number(self, address: str) -> int:
         return (await self.circulation.show(address)).person.subscriber.number
 
@@ -123,5 +132,6 @@ def open_house(database: Database) -> House:
         "renderer": Plain(),
         "tokens": tokens,
         "links": Links(CATALOGUE.site.url, tokens),
+        "choosing": Choosing(CATALOGUE, ReaderChoices(database)),
     }
     return House(database, people, post, tokens, Subscribing(**edges), Circulation(**edges))

@@ -16,6 +16,7 @@ from publisher.stores.schema import licences, profiles, subscribers, subscriptio
 NOW = datetime(2026, 10, 19, 5, tzinfo=UTC)
 DAY = timedelta(days=1)
 TURNS = [NOW - 3 * DAY, NOW - 2 * DAY, NOW - DAY]
+MOMENTS = [NOW - 4 * DAY, NOW - timedelta(hours=30)]
 JOINED = [NOW - 9 * DAY, TURNS[0] - timedelta(microseconds=1), *TURNS, TURNS[1] + timedelta(hours=1), NOW]
 LICENCES: list[list[dict[str, Any]]] = [
     [],
@@ -57,6 +58,7 @@ async def fill(database: Database) -> None:
                 "subscriber_id": number, "newsletter": "daily",
                 "status": "paused" if number % 11 == 0 else "confirmed", "cadence": cadence, "timezone": own_zone,
                 "profile_id": wish or None, "created_at": joined,
+                "pending_since": micros(JOINED[number % 5]) if number % 7 == 0 else None,
                 "confirmed_at": None if number % 13 == 0 else joined,
             }
         )  # fmt: skip
@@ -65,7 +67,7 @@ async def fill(database: Database) -> None:
             bad.append({"address_hash": key, "address": key, "reason": "manual", "at": 0, "origin": "test"})
     for one in held:
         one |= {name: maybe_micros(one[name]) for name in ("valid_from", "valid_until")}
-    choices = [{"id": 1, "choices": '{"sections":["asia"]}'}, {"id": 2, "choices": '{"tags":["x"]}'}]
+    choices = [{"id": 1, "choices": '{"sections":["asia"]}'}, {"id": 2, "choices": '{"tags":["x"],"form":"brief"}'}]
     async with database.write() as connection:
         for table, rows in (
             (profiles, choices), (subscribers, people), (subscriptions, reads), (licences, held), (suppressions, bad),
@@ -77,15 +79,30 @@ def told(reader: Reader, *, licensed: bool) -> tuple[object, ...]:
     """Returns all that planning looks at in a reader."""
     entitlement = in_force(reader.licences, NOW) if licensed else frozenset()
     lapsed = licensed and bool(reader.licences) and not entitlement
-    since = sum(turn <= reader.confirmed_at for turn in TURNS)
-    clock = (reader.timezone, reader.cadence)
-    return (reader.language, *clock, since, reader.choices, entitlement, lapsed, reader.suppressed)
+    wish = (reader.choices, reader.form)
+    return (
+        reader.language,
+        reader.timezone,
+        reader.cadence,
+        since(reader),
+        *wish,
+        entitlement,
+        lapsed,
+        reader.suppressed,
+    )
 
 
 def alike_told(alike: Alike) -> tuple[object, ...]:
-    since = sum(turn <= alike.confirmed_at for turn in TURNS)
-    clock = (alike.timezone, alike.cadence)
-    return (alike.language, *clock, since, alike.choices, alike.entitlement, alike.lapsed, alike.suppressed)
+    wish = (alike.choices, alike.form)
+    rights = (alike.entitlement, alike.lapsed, alike.suppressed)
+    return (alike.language, alike.timezone, alike.cadence, since(alike), *wish, *rights)
+
+
+def since(one: Reader | Alike) -> tuple[bool, int]:
+    """Returns whether stories are pending for somebody since a moment of their own, and between which it is."""
+    if one.pending_since is not None:
+        return True, sum(moment <= one.pending_since for moment in MOMENTS)
+    return False, sum(turn <= one.confirmed_at for turn in TURNS)
 
 
 @pytest.mark.parametrize("licensed", [True, False], ids=["subscribers", "public"])
@@ -97,7 +114,7 @@ async def test_the_database_tells_readers_apart_as_they_are(
     await fill(database)
     store, own = Readers(database), ("daily", "daily 07:00", "Europe/Berlin")
     expected = {reader.number: told(reader, licensed=licensed) for reader in await store.page(*own, clock=clock)}
-    audience = store.audience(*own, clock=clock, licensed_at=NOW if licensed else None, turns=TURNS)
+    audience = store.audience(*own, clock=clock, licensed_at=NOW if licensed else None, turns=TURNS, moments=MOMENTS)
     found: dict[int, tuple[object, ...]] = {}
     last, kinds = 0, []
     while (end := await audience.reach(last, 60)) is not None:
@@ -113,7 +130,7 @@ async def test_the_database_tells_readers_apart_as_they_are(
 
 async def test_a_range_ends_with_its_last_reader(database: Database) -> None:
     await fill(database)
-    audience = Readers(database).audience("daily", "x", "UTC", clock=None, licensed_at=None, turns=[])
+    audience = Readers(database).audience("daily", "x", "UTC", clock=None, licensed_at=None, turns=[], moments=[])
     assert await audience.reach(0, 10) == 10
     assert await audience.reach(10, 2) == 13  # 11 has paused
     assert await audience.reach(13, 10**6) == 192

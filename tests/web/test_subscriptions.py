@@ -22,8 +22,10 @@ from publisher.model.catalogue import Audience, Catalogue, Newsletter, Site
 from publisher.model.issue import MailText
 from publisher.model.text import Localized
 from publisher.rendering.templates import Templates
+from publisher.services.choose import Choosing
 from publisher.services.circulation import Circulation
 from publisher.services.subscribe import ALL, Subscribing
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.people import People
 from publisher.stores.schema import metadata
@@ -101,6 +103,7 @@ class House:
             "renderer": templates,
             "tokens": self.tokens,
             "links": self.links,
+            "choosing": Choosing(CATALOGUE, ReaderChoices(self.database)),
         }
         self.subscribing, self.circulation = Subscribing(**edges), Circulation(**edges)
         app: Any = SimpleNamespace(
