@@ -220,7 +220,7 @@ class Issues:
         made = [(_frozen(issue, outcome, variant), variant.stories) for outcome, variant in said.items()]
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
-            return {values["outcome"]: await _add(self._database, connection, values, refs) for values, refs in made}
+            return await _add(self._database, connection, issue, made)
 
     async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
         """Freezes one rendering of an issue; returns its key, that of the first one with the same outcome."""
@@ -667,7 +667,8 @@ async def add_variant(
 
     It is stale from the beginning when one of its stories was recalled after it was read for it.
     """
-    return await _add(database, connection, _frozen(issue, outcome, variant), variant.stories)
+    made = [(_frozen(issue, outcome, variant), variant.stories)]
+    return (await _add(database, connection, issue, made))[outcome]
 
 
 def _frozen(issue: int, outcome: str, variant: Variant) -> dict[str, Any]:
@@ -686,17 +687,29 @@ def _frozen(issue: int, outcome: str, variant: Variant) -> dict[str, Any]:
 
 
 async def _add(
-    database: Database, connection: AsyncConnection, values: Mapping[str, Any], stories: Sequence[StoryRef]
-) -> int:
-    statement = database.insert(variants).values(**values).on_conflict_do_nothing().returning(variants.c.id)
-    row = (await connection.execute(statement)).first()
-    if row is None:
-        same = sa.and_(variants.c.issue_id == values["issue_id"], variants.c.outcome == values["outcome"])
-        return int((await connection.execute(sa.select(variants.c.id).where(same))).scalar_one())
+    database: Database,
+    connection: AsyncConnection,
+    issue: int,
+    made: Sequence[tuple[dict[str, Any], Sequence[StoryRef]]],
+) -> dict[str, int]:
+    statement = database.insert(variants).on_conflict_do_nothing().returning(variants.c.outcome, variants.c.id)
+    rows = await connection.execute(statement, [values for values, _ in made])
+    fresh: dict[str, int] = {row.outcome: row.id for row in rows}
+    stories = [
+        row
+        for values, refs in made
+        if values["outcome"] in fresh
+        for row in _story_rows(fresh[values["outcome"]], refs)
+    ]
     if stories:
-        await connection.execute(variant_stories.insert(), _story_rows(row.id, stories))
-        await connection.execute(_OVERTAKEN.where(variants.c.id == row.id))
-    return int(row.id)
+        await connection.execute(variant_stories.insert(), stories)
+        await connection.execute(_OVERTAKEN.where(variants.c.id.in_(fresh.values())))
+    twins = [values["outcome"] for values, _ in made if values["outcome"] not in fresh]
+    if not twins:
+        return fresh
+    query = sa.select(variants.c.outcome, variants.c.id)
+    same = query.where(variants.c.issue_id == issue, variants.c.outcome.in_(twins))
+    return fresh | {row.outcome: row.id for row in await connection.execute(same)}
 
 
 # A story was killed, held, withdrawn or corrected after it was read for them.

@@ -223,7 +223,7 @@ def subscription_of(row: sa.Row[Any]) -> Subscription:
 
 
 def in_force(now: datetime) -> sa.ColumnElement[bool]:
-    """Whether a licence is in force at `now`, as `model.people.in_force` says of one that was read."""
+    """Whether a licence is in force at `now`, as `editorial.access.in_force` says of one that was read."""
     held = licences.c
     return sa.and_(
         held.active,
