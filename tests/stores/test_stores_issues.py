@@ -265,6 +265,26 @@ async def test_compacted_issues_still_cover_and_count(database: Database) -> Non
     assert sorted(left) == [readers[0], readers[5]]
 
 
+async def test_a_history_notices_what_is_planned_and_compacted_meanwhile(database: Database) -> None:
+    """What concerns no single range is kept between ranges, and read again as soon as it is different."""
+    readers = await people(database, 4)
+    history = Readers(database).history([1], sandbox=False)
+    assert (await history.among(readers[0], readers[-1])).readers == {}
+    first = await issued(database, readers[:3], (1, 1), period="daily:2026-10-19")
+    before = await history.among(readers[0], readers[-1])
+    assert set(before.readers) == set(readers[:3])
+    await set_state(database, first, DeliveryState.ACCEPTED)
+    async with database.write() as connection:
+        await connection.execute(issues.update().values(state=IssueState.DONE.value))
+    assert await Readers(database).compact(first)
+    assert (await history.among(readers[0], readers[-1])).readers == before.readers
+    await issued(database, readers[2:], (1, 2), period="daily:2026-10-20")
+    after = await history.among(readers[1], readers[-1])
+    assert {reader: len(found) for reader, found in after.readers.items()} == dict(
+        zip(readers[1:], (1, 2, 1), strict=True)
+    )
+
+
 @pytest.mark.parametrize("ids", [[], [1], [3, 4, 900, 2**40], list(range(1, 20000, 3))])
 def test_packed_ids_come_back(ids: list[int]) -> None:
     blob = packed(ids)
