@@ -36,6 +36,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CHECKPOINT_PAGES = 1000
 _LOCK_SECONDS = 60.0
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
 _PG_THREADS = 2
 _PG_DISK_FULL = "53100"
 _PG_LIMITS = {
@@ -151,10 +152,11 @@ class Database:
         async with self._alone(), _reachable(), self._writers.begin() as connection:
             yield connection
 
-    async def transact(self, work: Callable[[sa.Connection], _T]) -> _T:
+    async def transact(self, work: Callable[[Any], _T]) -> _T:
         """Runs a short transaction in one go, in a thread: durable when this returns, undone on any error.
 
-        Who is cancelled meanwhile waits for its end: nothing is written once the lock has been given back.
+        `work` gets a cursor of the driver's. Who is cancelled meanwhile waits for the end: nothing is written once the
+        lock has been given back.
         """
         async with self._alone(), _reachable():
             done = asyncio.get_running_loop().run_in_executor(self._threads, self._transacted, work)
@@ -164,9 +166,22 @@ class Database:
                 await asyncio.wait([done])
                 raise
 
-    def _transacted(self, work: Callable[[sa.Connection], _T]) -> _T:
-        with self._direct.begin() as connection:
-            return work(connection)
+    def _transacted(self, work: Callable[[Any], _T]) -> _T:
+        connection = self._direct.raw_connection()  # SQLAlchemy's own costs as much as the work
+        errors = self.dialect.loaded_dbapi.Error
+        try:
+            cursor = connection.cursor()
+            if self.embedded:
+                cursor.execute(_BEGIN_WRITING)
+            done = work(cursor)
+            connection.commit()
+            return done
+        except errors as error:
+            if self.dialect.is_disconnect(error, connection.driver_connection, None):
+                connection.invalidate(error)
+            raise sa.exc.DBAPIError.instance(None, None, error, errors, dialect=self.dialect) from error
+        finally:
+            connection.close()  # undoes what was not committed
 
     @asynccontextmanager
     async def restructure(self) -> AsyncIterator[AsyncConnection]:
@@ -288,7 +303,7 @@ def _configure(engine: sa.Engine, *, writing: bool) -> None:
         cursor.close()
 
     def on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        connection.exec_driver_sql(_BEGIN_WRITING if writing else "BEGIN")
 
     sa.event.listen(engine, "connect", on_connect)
     sa.event.listen(engine, "begin", on_begin)
