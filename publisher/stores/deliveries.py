@@ -213,7 +213,7 @@ class Deliveries(Outlook):
             self._endings.record(cursor, boot, others)
             return self._begin(cursor, boot, now, begun, margin) if begun else set()
 
-        return await self._database.transact(work)
+        return await self._database.transact(work, brief=True)
 
     # Time ------------------------------------------------------------------------------------------------------------
 
