@@ -70,7 +70,6 @@ class Seal:
     """A variant's signature as far as it is the same for everybody."""
 
     header = "DKIM-Signature"
-    begins = b"DKIM-Signature:"
 
     def __init__(self, signer: Signer, fixed: Sequence[bytes], own: Iterable[str], body: Sequence[bytes]) -> None:
         signed = [line for line in fixed if _name(line) not in _UNSIGNED]

@@ -130,7 +130,7 @@ def prepare(
             f"\r\n--{boundary}--\r\n".encode(),
         ]
     )
-    _require_clean(*body)
+    _require_clean(b" ".join(body))
     personal_subject = mail.subject if OPEN in mail.subject else None
     slots = {place.slot for place in places} | set(_SLOT.findall(mail.subject))
     unknown = slots - set(SLOTS)
@@ -158,7 +158,7 @@ def prepare(
         body=body,
         places=places,
         names=tuple(sorted([*map(_name, fixed), *own, *([seal.header] if seal else [])])),
-        own=tuple(f"{name}:".encode() for name in own),
+        own=tuple(f"{name}:".encode() for name in ([seal.header, *own] if seal else own)),
         slots=frozenset(slots),
         seal=seal,
         size=sum(map(len, body)) + (seal.size if seal else 0),
@@ -169,15 +169,11 @@ def fill(prepared: Prepared, personal: Personal) -> bytes:
     """Returns one reader's message, CRLF throughout; ValueError rather than a header too many or too few."""
     own = _own_headers(prepared, personal)
     values = _filled(prepared.places, personal.values)
-    _require_clean(*values)
-    told = _lines(own)
-    _require_headers(told, own, prepared.own)
-    pieces = [prepared.head, told, b"\r\n", prepared.body[0]]
-    if prepared.seal is not None:
-        signature = prepared.seal.sign(own, values, personal.at)
-        sealed = _lines([signature])
-        _require_headers(sealed, [signature], [prepared.seal.begins])
-        pieces.insert(0, sealed)
+    sealed = [] if prepared.seal is None else [prepared.seal.sign(own, values, personal.at)]
+    signature, told = _lines(sealed), _lines(own)
+    _require_headers(signature + told, sealed + own, prepared.own)
+    _require_clean(b" ".join(values))
+    pieces = [signature, prepared.head, told, b"\r\n", prepared.body[0]]
     for value, piece in zip(values, prepared.body[1:], strict=True):
         pieces += value, piece
     return b"".join(pieces)
@@ -253,7 +249,7 @@ def _parted(pieces: Iterable[bytes | _Place]) -> tuple[tuple[bytes, ...], tuple[
 
 def _filled(places: Iterable[_Place], values: Mapping[str, str]) -> list[bytes]:
     """Returns what comes into each place; a value that stands in several, as links do, is encoded once."""
-    lines = {slot: one_line(_STRAY.sub("", value)) for slot, value in values.items()}
+    lines = {slot: one_line(_unmarked(value)) for slot, value in values.items()}
     encoded: dict[str, bytes] = {}
     filled = []
     for place in places:
@@ -264,29 +260,36 @@ def _filled(places: Iterable[_Place], values: Mapping[str, str]) -> list[bytes]:
     return filled
 
 
+def _unmarked(value: str) -> str:
+    return value if OPEN not in value and CLOSE not in value else _STRAY.sub("", value)
+
+
 def _replaced(text: str, values: Mapping[str, str]) -> str:
     return _STRAY.sub("", _SLOT.sub(lambda match: values[match[1]], text))
 
 
-def _lines(headers: Iterable[bytes]) -> bytes:
-    return b"".join(header + b"\r\n" for header in headers)
+def _lines(headers: Sequence[bytes]) -> bytes:
+    return b"\r\n".join([*headers, b""])
 
 
-def _require_clean(*pieces: bytes) -> None:
+def _require_clean(octets: bytes) -> None:
     """ValueError: something would not cross every relay as it stands (RFC 5321 §2.3.8, RFC 5322 §2.1.1)."""
-    for octets in pieces:
-        ends = octets.count(b"\r\n")
-        if not (octets.count(b"\r") == octets.count(b"\n") == ends and octets.isascii()) or b"\0" in octets:
-            raise ValueError("the headers or the text hold something that mail cannot carry")
+    ends = octets.count(b"\r\n")
+    if not (octets.count(b"\r") == octets.count(b"\n") == ends and octets.isascii()) or b"\0" in octets:
+        raise ValueError("the headers or the text hold something that mail cannot carry")
 
 
 def _require_headers(octets: bytes, lines: Sequence[bytes], starts: Sequence[bytes]) -> None:
     """ValueError: the octets are not just these headers, each beginning as it should and none hiding another."""
     _require_clean(octets)
     begun = octets.count(b"\n") - octets.count(b"\n ") - octets.count(b"\n\t")
-    expected = all(line.startswith(start) for line, start in zip(lines, starts, strict=True))
-    if not expected or begun != len(starts) or max(map(len, octets.split(b"\r\n"))) > _LONGEST_LINE:
+    expected = all(map(bytes.startswith, lines, starts))
+    if not expected or begun != len(starts) or len(lines) != len(starts) or _is_too_long(octets):
         raise ValueError("the headers are not the expected ones")
+
+
+def _is_too_long(octets: bytes) -> bool:
+    return len(octets) > _LONGEST_LINE and max(map(len, octets.split(b"\r\n"))) > _LONGEST_LINE
 
 
 def _name(line: bytes) -> str:

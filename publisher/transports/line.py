@@ -19,6 +19,7 @@ _GOODBYE_SECONDS = 2.0
 _SERVICE_CLOSING = 421
 _TOO_LARGE = Ending(phase=Phase.DATA, code=552, text="5.3.4 larger than the relay takes")
 _GROUP = (Phase.MAIL, Phase.RCPT, Phase.DATA)
+_USUAL = (250, 250, 354)
 _OUT = (b"", b"", b"")
 """An envelope that went out with the body before it."""
 
@@ -173,6 +174,9 @@ class _Exchange:
         """
         lines = _OUT if self._ahead else posting.envelope(self._session)
         await self._announce(lines)
+        if self._grouped and self._wire.all_heard(_USUAL):
+            self._phase = Phase.DATA
+            return None
         refused: Ending | None = None
         for phase, line in zip(_GROUP, lines, strict=True):
             if refused is None:

@@ -129,7 +129,11 @@ class Wire(asyncio.Protocol):
     @property
     def clean(self) -> bool:
         """Whether something new may be asked: connected, nothing left over, nothing owed."""
-        return self._broken is None and not self._rest and not self._replies and self._awaited == 0
+        return self._is_as_asked and not self._replies and self._awaited == 0
+
+    @property
+    def _is_as_asked(self) -> bool:
+        return self._broken is None and not self._rest
 
     @property
     def fault(self) -> Fault | None:
@@ -177,6 +181,16 @@ class Wire(asyncio.Protocol):
             return None
         self._awaited -= 1
         return self._replies.popleft()
+
+    def all_heard(self, codes: tuple[int, ...]) -> bool:
+        """Takes the replies, if all that are awaited have come, with these codes, and nothing else."""
+        if len(self._replies) != self._awaited or not self._is_as_asked:
+            return False
+        if tuple([reply.code for reply in self._replies]) != codes:
+            return False
+        self._replies.clear()
+        self._awaited = 0
+        return True
 
     async def until(self, moment: float, answer: "asyncio.Future[bool]") -> bool:
         """Returns an answer; TimeoutError, and whoever gives it is called off, where it does not come by a moment."""
