@@ -66,6 +66,7 @@ class Letters:
             generation=row.token_generation,
             newsletter=row.newsletter,
             event=row.event or "",
+            issue=row.issue,
             identity=message_id(self._key, row.issue, row.subscriber, prepared.sender.domain),
             now=now,
         )
@@ -89,6 +90,7 @@ class Letters:
             generation=to.token_generation,
             newsletter=newsletter,
             event="",
+            issue=None,
             identity=message_id(self._key, moment, to.number, prepared.sender.domain),
             now=now,
         )
@@ -106,6 +108,7 @@ class Letters:
         generation: int,
         newsletter: str | None,
         event: str,
+        issue: int | None,
         identity: str,
         now: datetime,
     ) -> Personal:
@@ -122,6 +125,8 @@ class Letters:
                     return unsubscribe_url
                 case "unsubscribe_url" | "preferences_url":
                     return links.preferences_url(subscriber)
+                case "read_url":
+                    return links.front_url() if issue is None else links.read_url(issue, subscriber)
                 case "feed_url":
                     return links.feed_url(subscriber, generation)
                 case "confirm_url":

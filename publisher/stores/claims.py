@@ -11,7 +11,7 @@ from publisher.model.delivery import Boot, Claimed, Rates
 from publisher.model.issue import DUE, DeliveryState, IssueKind
 from publisher.model.people import SubscriptionStatus, SuppressionReason
 from publisher.stores.compiled import Compiled, one_of
-from publisher.stores.database import Database, maybe_moment, micros, moment
+from publisher.stores.database import Database, micros, moment
 from publisher.stores.revisions import unfit
 from publisher.stores.schema import deliveries, issues, lanes, subscribers, subscriptions, suppressions, variants
 
@@ -175,7 +175,7 @@ class Claims:
         places = self._places(cursor, throttle, able, now)
         taken = [row for row in able if row.number not in places or places[row.number].granted]
         self._own(cursor, boot, now, taken, wish.lease)
-        return [_claimed(row, now, hashes[row.number], places.get(row.number)) for row in taken]
+        return [_claimed(row, hashes[row.number], places.get(row.number)) for row in taken]
 
     def _due(self, cursor: Any, now: datetime, limit: int, wish: Wish) -> list[_Row]:
         """Returns what is due: service mail first, then what is told of stories, then by issue.
@@ -278,7 +278,7 @@ def _taken(database: Database) -> sa.Update:
     )
 
 
-def _claimed(row: _Row, now: datetime, digest: str, place: Place | None) -> Claimed:
+def _claimed(row: _Row, digest: str, place: Place | None) -> Claimed:
     """Returns a row as the one who claimed it gets it."""
     return Claimed(
         number=row.number,
@@ -296,6 +296,5 @@ def _claimed(row: _Row, now: datetime, digest: str, place: Place | None) -> Clai
         attempts=row.attempts + 1,
         refusals=row.refusals,
         resends=row.resends,
-        sending_at=maybe_moment(row.sending_at) or now,
         not_before=place.at if place else None,
     )
