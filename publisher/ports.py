@@ -376,11 +376,23 @@ class ChoiceStore(Protocol):
 class Transport(Protocol):
     """Mail out."""
 
-    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
-        """Runs one transaction; `in_flight` is awaited before the first byte of the body and may forbid it.
+    async def ready(self) -> None:
+        """Makes ready to send; what was closed is so again."""
 
-        The end of a letter is told before `in_flight` is awaited for the next one on the same connection.
+    def post(
+        self,
+        letter: Letter,
+        in_flight: Callable[[], Awaitable[bool]],
+        tell: Callable[[Ending | BaseException], None],
+    ) -> object:
+        """Hands over one letter, once ready; `tell` hears how its transaction ended, or what failed of our own.
+
+        `in_flight` is awaited before the first byte of the body and may forbid it. The end of a letter is told before
+        it is asked for the next one on the same connection.
         """
+
+    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
+        """Runs one transaction by itself."""
 
     async def close(self) -> None:
         """Ends the sessions."""

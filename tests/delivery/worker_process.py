@@ -37,6 +37,7 @@ from publisher.stores.issues import Issues
 from publisher.stores.moments import Moments
 from publisher.stores.schema import deliveries, issues
 from publisher.stores.stops import Stops
+from publisher.transports.postings import Posting, Tell
 from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 
@@ -171,10 +172,12 @@ class KilledTransport(SmtpTransport):
 
     killer: Killer
 
-    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
-        ending = await super().send(letter, in_flight)
-        self.killer.at("sent", int(ending.accepted))
-        return ending
+    def post(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]], tell: Tell) -> Posting:
+        def told(end: Ending | BaseException) -> None:
+            self.killer.at("sent", int(isinstance(end, Ending) and end.accepted))
+            tell(end)
+
+        return super().post(letter, in_flight, told)
 
 
 def watch_socket(killer: Killer) -> None:
