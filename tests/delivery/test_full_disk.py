@@ -11,7 +11,7 @@ from typing import Any
 from crashes import PATIENCE, PROVE
 from full_disk import CONNECTIONS, PEOPLE
 
-MOMENTS = [0, 1, 2, 5, 10, 25, 50, 90, 130, PEOPLE - 1] if PROVE else [0, 1, 75]
+MOMENTS = [0, 1, 2, 5, 10, 25, 50, 90, 130, PEOPLE - 1] if PROVE else [1, 75, PEOPLE - 1]
 SCRIPT = Path(__file__).with_name("full_disk.py")
 
 
