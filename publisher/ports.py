@@ -5,10 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Body, Problem
+from publisher.model.checkup import RelayAnswer, WebAnswer
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
 from publisher.model.files import FileStat, Scan
 from publisher.model.issue import (
+    Brought,
     Cohort,
     DeliveryState,
     Edition,
@@ -38,6 +41,7 @@ from publisher.model.people import (
     SignUp,
     SignUpLimits,
     Subscriber,
+    Subscription,
     Suppression,
     SuppressionReason,
     Terms,
@@ -45,6 +49,7 @@ from publisher.model.people import (
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.model.reader import Coverage, Reader
 from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
+from publisher.model.segment import Picked
 
 
 class Clock(Protocol):
@@ -261,11 +266,14 @@ class PeopleStore(Protocol):
     async def person(self, number: int) -> Person | None:
         """Returns one subscriber with subscriptions and licences."""
 
-    def pages(self, size: int = 500) -> AsyncIterator[list[Person]]:
-        """Yields everybody, `size` at a time, oldest first."""
+    def pages(self, size: int = 500, *, picked: Picked | None = None) -> AsyncIterator[list[Person]]:
+        """Yields everybody, or those picked, `size` at a time, oldest first."""
 
     async def consents(self, subscriber: int) -> tuple[Consent, ...]:
         """Returns all that a person ever said yes or no to, oldest first."""
+
+    async def consents_of(self, numbers: Sequence[int]) -> dict[int, tuple[Consent, ...]]:
+        """Returns the same of several people; who said nothing is not in it."""
 
     async def enrol(
         self,
@@ -305,16 +313,16 @@ class PeopleStore(Protocol):
     ) -> bool:
         """Takes back an unsubscription that is not older than `since`."""
 
-    async def pause(self, subscriber: int) -> None:
-        """Holds what the person gets until `resume`."""
-
-    async def resume(self, subscriber: int) -> None:
-        """Ends a pause."""
-
     async def describe(
-        self, subscriber: int, *, name: str | None = None, language: str | None = None, timezone: str | None = None
+        self,
+        subscriber: int,
+        *,
+        name: str | None = None,
+        language: str | None = None,
+        timezone: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Changes what is known of a person; None leaves it."""
+        """Changes what is known of a person; None leaves it, and forgets an attribute."""
 
     async def grant(
         self, subscriber: int, terms: Sequence[Terms], origin: str, now: datetime, *, renew: bool = True
@@ -335,11 +343,34 @@ class PeopleStore(Protocol):
     ) -> bool:
         """Never mails this address again; False when it was suppressed before."""
 
+    async def suppress_all(self, entries: Sequence[Suppression], *, dry_run: bool = False) -> list[bool]:
+        """Never mails these addresses again, all or none; answers in the same order whether each is new."""
+
+    async def suppression(self, address_hash: str) -> Suppression | None:
+        """Returns why an address is never mailed; None when it may be."""
+
     async def unsuppress(self, address_hash: str) -> bool:
         """Lets an address be mailed again; False when it was not suppressed."""
 
     async def suppressions(self) -> list[Suppression]:
         """Returns who is never mailed, latest first."""
+
+
+class ChoiceStore(Protocol):
+    """What readers choose of newsletters."""
+
+    async def alter(
+        self,
+        subscriber: int,
+        newsletters: Collection[str],
+        decide: Callable[[Subscription, str | None], Subscription],
+        *,
+        timezone: str | None = None,
+    ) -> list[Subscription]:
+        """Changes somebody's subscriptions to what `decide` makes of each and their own zone, in one transaction."""
+
+    async def wake(self, now: datetime, decide: Callable[[Subscription, str | None], Subscription]) -> int:
+        """Changes the subscriptions whose pause has ended; returns how many there were."""
 
 
 class Transport(Protocol):
@@ -490,6 +521,30 @@ class ReportMailbox(Protocol):
         """Opens it; UnreachableError says why not."""
 
 
+class NameServer(Protocol):
+    """DNS."""
+
+    async def texts(self, name: str) -> tuple[str, ...]:
+        """Returns the TXT records of a name, each as one text; UnreachableError when nobody answers."""
+
+    async def exchangers(self, name: str) -> tuple[str, ...]:
+        """Returns the mail servers of a domain, best first; `.` alone: it takes no mail."""
+
+
+class PublicWeb(Protocol):
+    """The web as a stranger sees it."""
+
+    async def get(self, url: str) -> WebAnswer:
+        """Returns what an address answers, whatever its status; UnreachableError when nothing does."""
+
+
+class RelayProbe(Protocol):
+    """The relay that config names, to be asked without a mail."""
+
+    async def ask(self) -> RelayAnswer | Ending:
+        """Returns what the relay says of itself, or how the way to it ended."""
+
+
 class StopStore(Protocol):
     """What stands still and why, over all processes."""
 
@@ -568,7 +623,13 @@ class IssueStore(Protocol):
         """Ends a slot that brought nothing to anybody; `issue`, begun for it in vain, goes if it has no recipient."""
 
     async def begin(
-        self, slot: OpenSlot, window: tuple[datetime, datetime], now: datetime, *, sandbox: bool
+        self,
+        slot: OpenSlot,
+        window: tuple[datetime, datetime],
+        now: datetime,
+        *,
+        sandbox: bool,
+        on_web: bool = False,
     ) -> Issue | None:
         """Returns the slot's one issue, made if it is new; None: the slot has come to its end."""
 
@@ -616,6 +677,16 @@ class IssueStore(Protocol):
 
     async def answer_request(self, number: int, issue: int | None, answer: dict[str, Any]) -> None:
         """Says what came of a wish."""
+
+
+class PastIssues(Protocol):
+    """The issues that stand on the web."""
+
+    async def numbers(self) -> list[int]:
+        """Returns the numbers of all of them, oldest first."""
+
+    async def issues(self, numbers: Iterable[int]) -> list[PastIssue]:
+        """Returns these issues with what they brought, oldest first."""
 
 
 class Revisions(Protocol):
@@ -703,11 +774,19 @@ class ReaderStore(Protocol):
         limit: int = 20_000,
         clock: tuple[str, str] | None = None,
         address_key: str | None = None,
+        segments: Sequence[str] = (),
     ) -> list[Reader]:
-        """Returns at most `limit` confirmed readers by number from `after` on."""
+        """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
 
     async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles."""
+
+
+class ReadingStore(Protocol):
+    """What issues brought their readers."""
+
+    async def brought(self, issue: int, subscriber: int) -> Brought | None:
+        """Returns a digest's stories as one reader got them, and who that is; None: they did not get it."""
 
 
 class FeedReaders(Protocol):

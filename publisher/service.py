@@ -156,8 +156,10 @@ class Service:
         async with self._planning:
             now = self._app.clock.now()
             try:
+                await self._app.choosing.wake(now)
                 await self._app.announcing.due(now)
-                await self._app.planning.due(now)
+                if await self._app.planning.due(now):
+                    await self._app.publishing.refresh_issues(now)
                 ahead = (await self._app.announcing.next_due(now), await self._app.planning.next_due(now))
                 self._scheduler.at("plan-next", min(filter(None, ahead), default=None), self._plan)
                 self._vitals.faults.pop("planning", None)
@@ -174,6 +176,8 @@ class Service:
         async with self._planning:
             if await self._app.planning.answer_requests(self._app.clock.now()):
                 self._app.engine.ring()
+        # What somebody released beside us, before a reader asks for it.
+        await self._app.publishing.refresh_issues(self._app.clock.now())
 
     def _set_anew(self) -> None:
         """The clock was set: other slots may be due now, and timers would ring at the wrong time."""

@@ -12,7 +12,7 @@ from html import unescape
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from publisher.editorial.access import effective_access
+from publisher.editorial.access import effective_access, goes_by
 from publisher.languages import date_text, datetime_text, direction, label, spoken, time_text
 from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Access, Article, Body, Correction, Image, Status
@@ -80,12 +80,14 @@ def _frame(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     """Returns what every rendition has, even a tombstone."""
     access = effective_access(article, _section(article, catalogue), catalogue.default_access)
     zone = catalogue.site.timezone
+    paged = access is not Access.SUBSCRIBER and goes_by(article, Channel.PAGE)
     return View(
         id=article.id,
+        guid=article.guid,
         number=article.number,
         version=article.version,
         depth=depth,
-        url=None if access is Access.SUBSCRIBER else absolute_url(catalogue.site, article.path),
+        url=absolute_url(catalogue.site, article.path) if paged else None,
         language=article.language,
         direction=direction(article.language),
         labels=_words(article, catalogue.site),
@@ -156,6 +158,23 @@ def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> F
         body_html=absolute_links(body.html, site.url),
         body_text=body.text,
     )
+
+
+def brief(shown: View) -> View:
+    """Returns a few lines of a rendition in full, without its text; a viewer who may have no more keeps what they have.
+
+    Where a story has no summary, its first paragraph stands for it.
+    """
+    if not isinstance(shown, FullView):
+        return shown
+    lead = () if shown.summary or shown.deck else _lead(Body(html=shown.body_html, text=shown.body_text), 1)
+    values = {field.name: getattr(shown, field.name) for field in fields(View)}
+    return View(**(values | {"lead": lead, "key_points": (), "shortened": True}))
+
+
+def bare(shown: View) -> View:
+    """Returns no more of a rendition than its headline, and where to read on."""
+    return replace(brief(shown), deck="", summary="", key_points=(), lead=(), image=None)
 
 
 def _advice(article: Article, depth: Depth, catalogue: Catalogue) -> View:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from publisher.model.article import Access
+from publisher.model.segment import Segment
 from publisher.model.text import Localized
+from publisher.model.theme import Theme
 from publisher.model.view import Channel
 
 
@@ -69,11 +71,15 @@ class Newsletter:
     description: Localized = field(default_factory=lambda: Localized({}))
     audience: Audience = Audience.PUBLIC
     open: bool = True
+    archive: bool = False
+    """Whether its issues stand on the web; never those of single stories, which have pages themselves."""
     schedule: str = "daily 07:00"
     timezone: str = "UTC"
     products: tuple[str, ...] = ()
     """Empty: all that the reader may see."""
     filter: Filter = field(default_factory=Filter)
+    segments: tuple[str, ...] = ()
+    """Only the readers who are in all of these; empty: every reader."""
     min_articles: int = 1
     max_articles: int = 20
     grace_seconds: float = 900.0
@@ -82,11 +88,20 @@ class Newsletter:
     """`Name <address>`; empty: the site's."""
     subject: str = ""
     """Template of the subject; empty: the packaged one."""
+    rhythms: tuple[str, ...] = ()
+    """Kinds of schedules that readers may choose in place of its own."""
+    approval: bool = False
+    """Whether every issue waits until somebody lets it go."""
 
     @property
     def instant(self) -> bool:
         """Whether each story goes out by itself, on publication."""
         return self.schedule == "instant"
+
+    @property
+    def at_once(self) -> bool:
+        """Whether stories go out on publication to some of its readers at least."""
+        return self.instant or "instant" in self.rhythms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +122,7 @@ class Site:
     gated: bool = False
     """Whether anything at all may be withheld from the public; False: nothing speaks of subscriptions (decisions 9)."""
     postal_address: str = ""
+    theme: Theme = field(default_factory=Theme)
 
     def absolute(self, path: str) -> str:
         """Returns the public URL of a root-relative path."""
@@ -136,4 +152,5 @@ class Catalogue:
     products: dict[str, Product]
     newsletters: dict[str, Newsletter]
     default_access: Access
+    segments: dict[str, Segment] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)

@@ -4,8 +4,10 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from publisher.model.catalogue import Product
+from publisher.model.choices import Choices
 
 EVERYTHING = "*"
 """The product of a licence for all there is."""
@@ -31,6 +33,8 @@ class Subscriber:
     timezone: str | None = None
     """None: the newsletter's."""
     token_generation: int = 1
+    attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What else the publication knows of them: plain keys, values of JSON."""
     created_at: datetime
 
 
@@ -44,6 +48,14 @@ class Subscription:
     confirmed_at: datetime | None = None
     cadence: str | None = None
     """The rhythm the reader chose; None: the newsletter's."""
+    timezone: str | None = None
+    """Where the clock of this newsletter is; None: where the subscriber's is, else the newsletter's."""
+    choices: Choices = field(default_factory=Choices)
+    paused_at: datetime | None = None
+    paused_until: datetime | None = None
+    """When a pause ends by itself; None: when somebody says so."""
+    pending_since: datetime | None = None
+    """Stories first published after it are pending; None: as `confirmed_at` says (docs/ledger.md)."""
     created_at: datetime
 
 
@@ -140,6 +152,8 @@ class Proof:
     """`web`, `one-click`, `preferences`, `command`, `import FILE`."""
     evidence: str = ""
     """Truncated network and user agent, or the words of consent that came with an import."""
+    given_at: datetime | None = None
+    """When consent was given, where that was before it was told to us."""
     network: str = ""
     """Where a form was sent from, truncated (`192.0.2.0/24`); empty: not counted against any network."""
 
@@ -153,6 +167,8 @@ class Consent:
     at: datetime
     origin: str
     evidence: str = ""
+    given_at: datetime | None = None
+    """When it was said, where that was before it was recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +237,8 @@ class Enrolment:
     """For somebody new who names none."""
     name: str | None = None
     timezone: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Added to what is known; a value of None forgets its key."""
     newsletters: tuple[str, ...] = ()
     status: SubscriptionStatus = SubscriptionStatus.UNCONFIRMED
     event: ConsentEvent = ConsentEvent.REQUESTED
@@ -231,6 +249,8 @@ class Enrolment:
     proof: Proof
     trusted: bool = False
     """The operator's word: may change what is known of somebody; a form on the web may not."""
+    imported: bool = False
+    """One of a list: nobody who has left everything is asked into anything by it."""
 
 
 class EnrolmentResult(enum.StrEnum):

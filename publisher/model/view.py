@@ -87,6 +87,8 @@ class View:
     """The public parts of an article, in the article's language; all URLs are absolute, all texts plain."""
 
     id: str
+    guid: str = ""
+    """What RSS and JSON feeds call it; empty: by its id."""
     number: int
     version: int
     depth: Depth
@@ -136,6 +138,8 @@ class View:
     """The stories it is tied to, as far as its viewer may know of them."""
     labels: str = ""
     """The language of its labels, where we have none in its own; empty: its own."""
+    shortened: bool = False
+    """Whether its viewer may have more of it than stands here: the rest is on a page of theirs."""
     free: bool = True
     """schema.org isAccessibleForFree: whether the public gets the full text."""
 

@@ -1,6 +1,7 @@
 """People as rows, and the statements that more than one of their stores makes."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from publisher.model.choices import Choices, Form
 from publisher.model.issue import MAY_GO
 from publisher.model.people import (
+    Consent,
     ConsentEvent,
     Enrolment,
     Licence,
@@ -19,10 +22,13 @@ from publisher.model.people import (
     Subscriber,
     Subscription,
     SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
     Terms,
 )
+from publisher.segments import merged
 from publisher.stores.database import Database, maybe_micros, maybe_moment, micros, moment
-from publisher.stores.schema import consents, deliveries, licences, subscribers, subscriptions
+from publisher.stores.schema import consents, deliveries, licences, profiles, subscribers, subscriptions
 
 IN_DOUBT = 0
 """The moment that says of a delivery that its contents are to be decided anew."""
@@ -44,12 +50,19 @@ async def record(
 
 
 async def describe(
-    connection: AsyncConnection, subscriber: int, name: str | None, language: str | None, timezone: str | None
+    connection: AsyncConnection,
+    subscriber: int,
+    name: str | None,
+    language: str | None,
+    timezone: str | None,
+    attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Changes what is known of a person; None leaves it, an empty time zone is the newsletter's."""
     given: dict[str, Any] = {key: value for key, value in (("name", name), ("language", language)) if value is not None}
     if timezone is not None:
         given["timezone"] = timezone or None
+    if attributes is not None:
+        given["attributes"] = json.dumps(attributes)
     if given:
         await connection.execute(sa.update(subscribers).where(subscribers.c.id == subscriber).values(given))
 
@@ -60,7 +73,12 @@ async def people_of(connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) ->
     if not numbers:
         return []
     table = subscriptions.c
-    query = sa.select(subscriptions).where(table.subscriber_id.in_(numbers)).order_by(table.newsletter)
+    query = (
+        sa.select(subscriptions, profiles.c.choices)
+        .outerjoin(profiles, profiles.c.id == table.profile_id)
+        .where(table.subscriber_id.in_(numbers))
+        .order_by(table.newsletter)
+    )
     subscribed: dict[int, list[Subscription]] = {}
     for row in await connection.execute(query):
         subscribed.setdefault(row.subscriber_id, []).append(subscription_of(row))
@@ -127,6 +145,7 @@ def new_subscriber(enrolment: Enrolment, now: datetime) -> dict[str, Any]:
         "name": enrolment.name or "",
         "language": enrolment.language or enrolment.default_language,
         "timezone": enrolment.timezone or None,
+        "attributes": json.dumps(merged({}, enrolment.attributes)),
         "created_at": micros(now),
     }
 
@@ -168,6 +187,7 @@ def new_consent(subscriber: int, newsletter: str, event: ConsentEvent, proof: Pr
         "at": micros(now),
         "origin": proof.origin,
         "evidence": proof.evidence,
+        "given_at": maybe_micros(proof.given_at),
     }
 
 
@@ -180,6 +200,7 @@ def subscriber_of(row: sa.Row[Any]) -> Subscriber:
         language=row.language,
         timezone=row.timezone,
         token_generation=row.token_generation,
+        attributes=json.loads(row.attributes),
         created_at=moment(row.created_at),
     )
 
@@ -192,8 +213,40 @@ def subscription_of(row: sa.Row[Any]) -> Subscription:
         status=SubscriptionStatus(row.status),
         confirmed_at=maybe_moment(row.confirmed_at),
         cadence=row.cadence,
+        timezone=row.timezone,
+        choices=choices_of(row.choices),
+        paused_at=maybe_moment(row.paused_at),
+        paused_until=maybe_moment(row.paused_until),
+        pending_since=maybe_moment(row.pending_since),
         created_at=moment(row.created_at),
     )
+
+
+class _ChoicesRow(msgspec.Struct, omit_defaults=True):
+    """A profile's canonical JSON: what is not chosen is not in it, so that equal choices are equal texts."""
+
+    sections: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    urgency_max: int | None = None
+    form: Form = Form.FULL
+
+
+_choices_row = msgspec.json.Decoder(_ChoicesRow)
+_ALL = Choices()
+
+
+def choices_of(text: str | None) -> Choices:
+    """Returns the choices of a profile; None: nothing was chosen."""
+    return _ALL if text is None else Choices(**msgspec.structs.asdict(_choices_row.decode(text)))
+
+
+def choices_text(choices: Choices) -> str | None:
+    """Returns choices as a profile says them; None: nothing was chosen."""
+    if choices == _ALL:
+        return None
+    row = _ChoicesRow(choices.sections, choices.tags, choices.languages, choices.urgency_max, choices.form)
+    return msgspec.json.encode(row).decode()
 
 
 def licence_of(row: sa.Row[Any]) -> Licence:
@@ -206,6 +259,29 @@ def licence_of(row: sa.Row[Any]) -> Licence:
         valid_until=maybe_moment(row.valid_until),
         archive_days=row.archive_days,
         embargo_cleared=row.embargo_cleared,
+    )
+
+
+def consent_of(row: sa.Row[Any]) -> Consent:
+    """Returns the evidence of a row."""
+    return Consent(
+        newsletter=row.newsletter,
+        event=ConsentEvent(row.event),
+        at=moment(row.at),
+        origin=row.origin,
+        evidence=row.evidence,
+        given_at=maybe_moment(row.given_at),
+    )
+
+
+def suppression_of(row: sa.Row[Any]) -> Suppression:
+    """Returns the suppression of a row."""
+    return Suppression(
+        address_hash=row.address_hash,
+        address=row.address,
+        reason=SuppressionReason(row.reason),
+        at=moment(row.at),
+        origin=row.origin,
     )
 
 

@@ -193,9 +193,9 @@ class _Pages:
         now = self._now()
         match _text(form, "action"):
             case "pause":
-                return await self._subscribing.pause(token, paused=True)
+                return await self._subscribing.pause(token, now, paused=True)
             case "resume":
-                return await self._subscribing.pause(token, paused=False)
+                return await self._subscribing.pause(token, now, paused=False)
             case "leave":
                 return await self._subscribing.leave_all(token, visit, now)
             case _:
