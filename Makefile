@@ -22,8 +22,10 @@ test: $(READY) ## Set up, then run all tests (lint and types included)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-prove: $(READY) ## Kill the delivery everywhere, with 10,000 recipients, in every combination (hours)
-	@PROVE=1 $(BIN)/python -m pytest tests/delivery/test_kill.py -n 2 -o faulthandler_timeout=0
+prove: $(READY) ## Everything that can go wrong with delivery, at full size (hours): docs/proofs.md
+	@PROVE=1 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=0 tests/delivery/test_kill.py \
+		tests/delivery/test_crash_planning.py tests/delivery/test_database_dies.py tests/delivery/test_full_disk.py \
+		tests/delivery/test_relay_dies.py
 
 check: $(READY) ## Lint (ruff) and types (mypy strict)
 	@$(BIN)/ruff check .
