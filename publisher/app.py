@@ -51,9 +51,11 @@ from publisher.services.golive import GoingLive
 from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
 from publisher.services.plan import Planning
+from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
+from publisher.services.reading import ReadingRoom
 from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
@@ -74,6 +76,7 @@ from publisher.stores.moments import Moments
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
+from publisher.stores.readings import Readings
 from publisher.stores.revisions import Revisions
 from publisher.stores.stops import Stops
 from publisher.stores.traces import Traces
@@ -119,7 +122,10 @@ class App:
     publishing: Publishing
     rehearsal: Intake
     """The way in for `check`: it keeps nothing."""
+    preflight: Preflight
+    """What `check` says beyond what is refused; it sees each file that the rehearsal reads."""
     private_feeds: PrivateFeeds
+    reading_room: ReadingRoom
     subscribing: Subscribing
     circulation: Circulation
     choosing: Choosing
@@ -215,6 +221,8 @@ async def _compose(
     tokens = Tokens(key)
     own_templates = folder / "templates"
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
+    if subjects := templates.subject_problems():
+        raise ConfigError([problem for error in subjects for problem in error.problems])
     asset_path = partial(_asset_path, key)
     rules = _rules(settings, catalogue, asset_path)
     articles_root = folder / settings.articles.path
@@ -286,6 +294,15 @@ async def _compose(
         epoch=epoch,
         setting=_setting(settings),
     )
+    preflight = Preflight(
+        parse=read,
+        catalogue=catalogue,
+        companions=companions,
+        source=source,
+        folder=settings.articles.path,
+        clock=clock.now,
+        sandbox=settings.smtp.sandbox,
+    )
     return App(
         folder=folder,
         state=state,
@@ -308,8 +325,18 @@ async def _compose(
         articles_root=articles_root,
         companions=companions,
         publishing=publishing,
-        rehearsal=Intake(source, Rehearsal(stored), read, house),
+        rehearsal=Intake(source, Rehearsal(stored), preflight.read, house),
+        preflight=preflight,
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
+        reading_room=ReadingRoom(
+            catalogue=catalogue,
+            issues=issues,
+            readings=Readings(database),
+            articles=articles,
+            planning=planning,
+            drafting=drafting,
+            tokens=tokens,
+        ),
         subscribing=Subscribing(
             catalogue=catalogue,
             people=people,
@@ -569,5 +596,5 @@ def _asset_path(key: bytes, source: str) -> str:
 
 def _setting(settings: Settings) -> str:
     """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
-    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters"})
+    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters", "theme"})
     return hashlib.sha256(told.encode()).hexdigest()
