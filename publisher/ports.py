@@ -50,7 +50,7 @@ from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.model.reader import Coverage, Reader
 from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
 from publisher.model.segment import Picked
-from publisher.model.trace import Brought, Carried, Step
+from publisher.model.trace import Carried, Mailed, Step
 
 
 class Clock(Protocol):
@@ -152,7 +152,7 @@ class TraceStore(Protocol):
     async def carried(self, article: int) -> list[Carried]:
         """Returns the issues that had it, oldest first."""
 
-    async def brought(self, article: int, subscriber: int) -> list[Brought]:
+    async def brought(self, article: int, subscriber: int) -> list[Mailed]:
         """Returns the mails to one person that had it, oldest first."""
 
 

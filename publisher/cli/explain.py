@@ -10,7 +10,7 @@ from publisher.cli.context import Context, pass_context
 if TYPE_CHECKING:
     from publisher.app import App
     from publisher.model.article import Article
-    from publisher.model.trace import Brought, Carried
+    from publisher.model.trace import Carried, Mailed
     from publisher.services.explain import Account, Verdict
 
 
@@ -75,12 +75,12 @@ def _told(verdict: "Verdict") -> list[str]:
     return lines
 
 
-def _issue(each: "Carried | Brought") -> str:
+def _issue(each: "Carried | Mailed") -> str:
     name = f"{each.newsletter or ''} no. {each.edition}" if each.edition else f"{each.kind.value} (issue {each.issue})"
     return f"{each.planned_at:%Y-%m-%d %H:%M} UTC  {name.strip()}{', in the sandbox' if each.sandbox else ''}"
 
 
-def _mail(each: "Brought") -> str:
+def _mail(each: "Mailed") -> str:
     parts = [f"{_issue(each)}: version {each.version} as {each.mention.value} ({each.depth.value}), {each.state.value}"]
     parts += [f"{each.ended_at:%Y-%m-%d %H:%M} UTC"] if each.ended_at else []
     parts += [f"the relay said: {each.reply}"] if each.reply else []

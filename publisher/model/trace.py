@@ -34,7 +34,7 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class Mailed:
     """A mail to one person that had a story."""
 
     issue: int

@@ -22,7 +22,7 @@ from publisher.model.issue import BRINGS, COVERS, DeliveryState, IssueKind, Ment
 from publisher.model.people import EVERYTHING, Licence, Person, SubscriptionStatus, Suppression, viewer_of
 from publisher.model.people import PUBLIC as PUBLIC_VIEWER
 from publisher.model.reader import Reader
-from publisher.model.trace import Brought, Carried, Step
+from publisher.model.trace import Carried, Mailed, Step
 from publisher.model.view import Channel, Depth
 from publisher.newsletters.schedule import INSTANT, parse, upcoming
 from publisher.ports import ArticleStore, IssueStore, PeopleStore, ReaderStore, Stories, TraceStore
@@ -91,7 +91,7 @@ class Verdict:
     got: bool
     reasons: tuple[str, ...]
     """About the person, whatever the newsletter."""
-    brought: tuple[Brought, ...]
+    brought: tuple[Mailed, ...]
     prospects: tuple[Prospect, ...]
 
 
@@ -466,7 +466,7 @@ class Explaining:
     def _summed_up(
         self,
         article: Article,
-        brought: Sequence[Brought],
+        brought: Sequence[Mailed],
         prospects: Sequence[Prospect],
         suppression: Suppression | None,
     ) -> str:
@@ -506,7 +506,7 @@ class Explaining:
         return f"{at.astimezone(ZoneInfo(zone) if zone else self._zone):%Y-%m-%d %H:%M %Z}"
 
 
-def _name(mail: Brought | Carried) -> str:
+def _name(mail: Mailed | Carried) -> str:
     if mail.kind is IssueKind.DIGEST and mail.newsletter:
         return f"{mail.newsletter} no. {mail.edition}" if mail.edition else f"an issue of {mail.newsletter}"
     return f"the {mail.kind.value} mail of issue {mail.issue}"

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from publisher.model.issue import DeliveryState, IssueKind, IssueState, Mention
-from publisher.model.trace import Brought, Carried, Step
+from publisher.model.trace import Carried, Mailed, Step
 from publisher.model.view import Depth
 from publisher.stores.database import Database, maybe_moment, moment
 from publisher.stores.readers import packed_count, unpacked
@@ -71,7 +71,7 @@ class Traces:
             )
         return list(found.values())
 
-    async def brought(self, article: int, subscriber: int) -> list[Brought]:
+    async def brought(self, article: int, subscriber: int) -> list[Mailed]:
         """Returns the mails to one person that had a story, oldest first."""
         query = (
             _holding(article)
@@ -98,7 +98,7 @@ class Traces:
                 reports.setdefault(event.delivery_id, []).append(f"{event.kind} {event.status}".strip())
             old = [row for row in await connection.execute(compacted) if _holds(unpacked(row.readers), subscriber)]
         found = [
-            Brought(
+            Mailed(
                 **_common(row),
                 state=DeliveryState(row.delivery_state),
                 ended_at=maybe_moment(row.ended_at),
@@ -110,7 +110,7 @@ class Traces:
             )
             for row in rows
         ]
-        found += [Brought(**_common(row), state=DeliveryState.ACCEPTED) for row in old]
+        found += [Mailed(**_common(row), state=DeliveryState.ACCEPTED) for row in old]
         return sorted(found, key=lambda each: (each.planned_at, each.issue))
 
 
