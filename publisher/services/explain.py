@@ -1,10 +1,10 @@
 """Says where a story is and why, and whether and why somebody got it or will: asks those who decide, decides nothing.
 
 Depth comes from `editorial.access.decide`, what a mail would bring from `Drafting`;
-here they are only put into sentences (P7, D10).
+here they are only put into sentences.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -21,10 +21,11 @@ from publisher.model.catalogue import Audience, Catalogue, Newsletter
 from publisher.model.issue import BRINGS, COVERS, DeliveryState, IssueKind, Mention
 from publisher.model.people import EVERYTHING, Licence, Person, SubscriptionStatus, Suppression, viewer_of
 from publisher.model.people import PUBLIC as PUBLIC_VIEWER
-from publisher.model.reader import Reader
+from publisher.model.reader import Coverage, Reader
 from publisher.model.trace import Carried, Mailed, Step
 from publisher.model.view import Channel, Depth
 from publisher.newsletters.schedule import INSTANT, parse, upcoming
+from publisher.newsletters.selection import Offer
 from publisher.ports import ArticleStore, IssueStore, PeopleStore, ReaderStore, Stories, TraceStore
 from publisher.services.draft import NOTHING_PENDING, Drafting, Occasion
 from publisher.services.draft import in_force as entitlement_of
@@ -379,8 +380,7 @@ class Explaining:
         for number, occasion in enumerate(self._occasions(article, newsletter, reader, now)):
             when = self._local(occasion.at, reader.timezone)
             pool = await self._drafting.pool(replace(occasion, impatient=True), now + SETTLE)
-            offers = [offer for offer in pool.offers if offer.article.number == article.number]
-            if not offers:
+            if all(offer.article.number != article.number for offer in pool.offers):
                 if number == 0 and article.first_published_at is None:
                     last = "It has not been out yet."
                     continue
@@ -402,7 +402,7 @@ class Explaining:
             waits = any(pick.article.number == article.number for o in wide.outcomes for pick in o.selection.stories)
             if not waits:
                 reason = wide.left_out[0].reason if wide.left_out else ""
-                return ends(self._not_pending(article, newsletter, reader, occasion, reason))
+                return ends(self._not_pending(article, reader, occasion, pool.offers, coverage, reason))
             pending = sum(len(o.selection.stories) for o in wide.outcomes)
             if not draft.outcomes:
                 last = f"At {when} only {pending} of at least {newsletter.min_articles} stories are there."
@@ -428,21 +428,31 @@ class Explaining:
         )
 
     def _not_pending(
-        self, article: Article, newsletter: Newsletter, reader: Reader, occasion: Occasion, reason: str
+        self,
+        article: Article,
+        reader: Reader,
+        occasion: Occasion,
+        offers: Sequence[Offer],
+        coverage: Coverage,
+        reason: str,
     ) -> str:
         """Returns why the draft of a mail without any limit leaves a story out that is among its offers."""
         if reason and reason != NOTHING_PENDING:
             return f"It brings them nothing: {reason}."
-        if newsletter.audience is Audience.SUBSCRIBERS:
+        if occasion.newsletter.audience is Audience.SUBSCRIBERS:
             entitlement = entitlement_of(reader.licences, occasion.decided_at)
             depth = self._drafting.depth(occasion, article, entitlement)
             if depth is Depth.HIDE:
                 return "It brings what a licence opens in full, and none of theirs opens this story."
-        if article.language.split("-")[0] != reader.language.split("-")[0]:
-            return "They have it, or it exists in their own language, or it came out before they joined."
+        if _is_told_otherwise(article, reader.language, (offer.article for offer in offers)):
+            return "It comes to them in their own language instead."
+        variants = (coverage.variants[number] for number in coverage.readers.get(reader.number, ()))
+        refs = [ref for sent in variants for ref in sent.stories if ref.article == article.number]
+        if any(ref.mention in BRINGS for ref in refs):
+            return "They have it already, or a mail that is under way brings it."
         return (
-            "It is not pending for them: a mail above brought it or is about to, or it came out before the last slot "
-            f"that was before they confirmed ({self._local(reader.confirmed_at)})."
+            f"It came out {self._local(article.first_published_at)}, before the time that counts for them: "
+            f"from the last issue before they joined ({self._local(reader.confirmed_at)}), or changed their rhythm, on."
         )
 
     def _occasions(self, article: Article, newsletter: Newsletter, reader: Reader, now: datetime) -> list[Occasion]:
@@ -504,6 +514,14 @@ class Explaining:
         if at is None:
             return "later"
         return f"{at.astimezone(ZoneInfo(zone) if zone else self._zone):%Y-%m-%d %H:%M %Z}"
+
+
+def _is_told_otherwise(article: Article, language: str, others: Iterable[Article]) -> bool:
+    """Returns whether the story is there in a reader's language, and this is it in another one."""
+    own, story = language.split("-")[0], article.translation_of or article.id
+    return article.language.split("-")[0] != own and any(
+        (other.translation_of or other.id) == story and other.language.split("-")[0] == own for other in others
+    )
 
 
 def _name(mail: Mailed | Carried) -> str:

@@ -160,12 +160,26 @@ def test_who_had_it_and_what_the_relay_said(desk: Publication) -> None:
     desk("send", "daily")
     verdict, chain, reader = explained(desk, "Harbour", "ada")
     assert verdict.startswith("Yes: daily no. 1 brought it, accepted ")
-    assert "not pending for them" in chain["daily"]
+    assert "They have it already" in chain["daily"]
     (mail,) = reader["brought"]
     assert (mail["state"], mail["version"], mail["mention"], mail["sandbox"]) == ("accepted", 1, "story", True)
     assert mail["reply"].startswith("250")
     assert "daily no. 1" in desk("explain", "Harbour")[1]
     assert "1 of 1 accepted" in desk("explain", "Harbour")[1]
+
+
+def test_a_story_that_is_there_in_two_languages(desk: Publication) -> None:
+    config = (CONFIG + PRODUCTS).replace(
+        'timezone = "Europe/Istanbul"', 'timezone = "Europe/Istanbul"\nlanguages = ["tr"]', 1
+    )
+    (desk.folder / "config.toml").write_text(config)
+    _, told = desk.json("explain", "Harbour")
+    desk.story("Liman", f"language: tr\ntranslation_of: {told['id']}\n")
+    desk("build")
+    assert "It comes to them in their own language instead." in explained(desk, "Liman", "ada")[1]["daily"]
+    assert "It comes in the issue of" in explained(desk, "Harbour", "ada")[1]["daily"]
+    desk("subscribers", "edit", "ada@example.org", "--language", "tr")
+    assert "It comes in the issue of" in explained(desk, "Liman", "ada")[1]["daily"]
 
 
 def test_leaving_pausing_choosing_and_suppressing(desk: Publication) -> None:
