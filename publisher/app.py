@@ -46,6 +46,7 @@ from publisher.services.circulation import Circulation
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
+from publisher.services.explain import Explaining
 from publisher.services.golive import GoingLive
 from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
@@ -78,6 +79,7 @@ from publisher.stores.readers import Readers
 from publisher.stores.readings import Readings
 from publisher.stores.revisions import Revisions
 from publisher.stores.stops import Stops
+from publisher.stores.traces import Traces
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.probe import RelayProbe
@@ -131,6 +133,7 @@ class App:
     announcing: Announcing
     planning: Planning
     previewing: Previewing
+    explaining: Explaining
     letters: Letters
     delivering: Delivering
     bounces: Bounces
@@ -356,6 +359,20 @@ async def _compose(
         drafting=drafting,
         announcing=announcing,
         planning=planning,
+        explaining=Explaining(
+            catalogue=catalogue,
+            folder=settings.articles.path,
+            stories=articles,
+            files=stored,
+            issues=issues,
+            traces=Traces(database),
+            people=people,
+            readers=readers,
+            planning=planning,
+            drafting=drafting,
+            tokens=tokens,
+            sandbox=settings.smtp.sandbox,
+        ),
         previewing=Previewing(
             planning=planning,
             announcing=announcing,

@@ -50,6 +50,7 @@ from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.model.reader import Coverage, Reader
 from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
 from publisher.model.segment import Picked
+from publisher.model.trace import Carried, Mailed, Step
 
 
 class Clock(Protocol):
@@ -140,6 +141,19 @@ class Histories(Versions, Protocol):
 
 class Stories(Articles, Histories, Protocol):
     """The stories as they are and as they were."""
+
+
+class TraceStore(Protocol):
+    """What is remembered of one story."""
+
+    async def steps(self, article: int) -> list[Step]:
+        """Returns its versions, oldest first."""
+
+    async def carried(self, article: int) -> list[Carried]:
+        """Returns the issues that had it, oldest first."""
+
+    async def brought(self, article: int, subscriber: int) -> list[Mailed]:
+        """Returns the mails to one person that had it, oldest first."""
 
 
 class Outbox(Protocol):
