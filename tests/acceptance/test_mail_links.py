@@ -1,4 +1,4 @@
-"""Where the mail leads: every link of a digest answers, a long one goes on at its reader's own page, and that stays theirs."""
+"""Where mail leads: every link of a digest answers, and a long one goes on at a page that is its reader's alone."""
 
 import html as markup
 import re
@@ -93,7 +93,7 @@ def part(mail: EmailMessage, kind: str) -> str:
 
 def links(mail: EmailMessage) -> set[str]:
     """Returns every address in both parts."""
-    found = {address for address in ADDRESS.findall(part(mail, "plain"))}
+    found = set(ADDRESS.findall(part(mail, "plain")))
     if mail.get_body(("html",)) is not None:
         found |= {markup.unescape(link) for link in LINK.findall(part(mail, "html")) if not link.startswith("#")}
     return found
