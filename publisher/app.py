@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +33,7 @@ from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Boot, Policy, Stop, Window
+from publisher.model.segment import AllOf, Picked
 from publisher.output import Output
 from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
@@ -49,6 +50,7 @@ from publisher.services.golive import GoingLive
 from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
 from publisher.services.plan import Planning
+from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
@@ -118,6 +120,8 @@ class App:
     publishing: Publishing
     rehearsal: Intake
     """The way in for `check`: it keeps nothing."""
+    preflight: Preflight
+    """What `check` says beyond what is refused; it sees each file that the rehearsal reads."""
     private_feeds: PrivateFeeds
     reading_room: ReadingRoom
     subscribing: Subscribing
@@ -238,7 +242,11 @@ async def _compose(
     articles = Articles(database, as_configured)
     stored = Articles(database)
     read = partial(parse, rules=rules)
-    people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
+    people, issues, readers = (
+        People(database),
+        Issues(database, sandbox=settings.smtp.sandbox),
+        Readers(database, partial(_pick, catalogue, clock)),
+    )
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
     links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
@@ -283,6 +291,15 @@ async def _compose(
         epoch=epoch,
         setting=_setting(settings),
     )
+    preflight = Preflight(
+        parse=read,
+        catalogue=catalogue,
+        companions=companions,
+        source=source,
+        folder=settings.articles.path,
+        clock=clock.now,
+        sandbox=settings.smtp.sandbox,
+    )
     return App(
         folder=folder,
         state=state,
@@ -305,7 +322,8 @@ async def _compose(
         articles_root=articles_root,
         companions=companions,
         publishing=publishing,
-        rehearsal=Intake(source, Rehearsal(stored), read, house),
+        rehearsal=Intake(source, Rehearsal(stored), preflight.read, house),
+        preflight=preflight,
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
         reading_room=ReadingRoom(
             catalogue=catalogue,
@@ -429,6 +447,12 @@ def _name_servers(server: str) -> "NameServers":
         return NameServers([str(ip_address(address))], int(port or 53))
     except ValueError as error:
         raise UsageError(f"{server!r} is no name server: an address such as 9.9.9.9 is needed") from error
+
+
+def _pick(catalogue: Catalogue, clock: Clock, segments: Sequence[str]) -> Picked | None:
+    """Returns who is in all of these segments now."""
+    conditions = tuple(catalogue.segments[each].condition for each in segments)
+    return Picked(AllOf(conditions), catalogue.site.timezone, clock.now()) if conditions else None
 
 
 def state_folder(folder: Path) -> Path:

@@ -18,7 +18,7 @@ from publisher.mail.message import Sender
 from publisher.newsletters.schedule import parse
 from publisher.settings import Settings, problems_of
 
-SECRET_KEYS = (("smtp", "password"), ("bounces", "password"), ("bounces", "hook_secret"))
+SECRET_KEYS = (("smtp", "password"), ("bounces", "password"), ("bounces", "hook_secret"), ("http", "metrics_token"))
 """Keys of which `KEY_file` names a file that holds the value."""
 
 

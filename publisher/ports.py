@@ -774,8 +774,9 @@ class ReaderStore(Protocol):
         limit: int = 20_000,
         clock: tuple[str, str] | None = None,
         address_key: str | None = None,
+        segments: Sequence[str] = (),
     ) -> list[Reader]:
-        """Returns at most `limit` confirmed readers by number from `after` on."""
+        """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
 
     async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles."""

@@ -12,7 +12,13 @@ def look(app: App) -> list[Problem]:
     files = {f"/{file.path}" for file in app.companions.files()}
     said = [*faint(theme), *(_not_shown(theme.logo, files) if theme.logo else ())]
     return [
-        Problem(path="config.toml", line=line_of(app.folder, text.split(maxsplit=1)[0]), message=text, fatal=False)
+        Problem(
+            path="config.toml",
+            line=line_of(app.folder, text.split(maxsplit=1)[0]),
+            message=text,
+            code="look",
+            fatal=False,
+        )
         for text in said
     ]
 

@@ -10,6 +10,7 @@ from publisher.ports import Outbox, PeopleStore, Renderer
 
 PER_ADDRESS = (Allowance(window=timedelta(days=1), most=1), Allowance(window=timedelta(days=30), most=3))
 """How many confirmation mails anybody can have sent to one address."""
+OPERATOR_LIMITS = SignUpLimits(per_address=PER_ADDRESS)
 CURRENT = frozenset({SubscriptionStatus.CONFIRMED, SubscriptionStatus.PAUSED})
 """Who gets a newsletter, now or after a pause."""
 _LONGEST_NAME = 200
