@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove endure prove-wire bench lock wheel clean
+.PHONY: help run test check prove endure prove-wire prove-mail bench lock wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ endure: $(READY) ## Play many more random histories of stories (minutes; PROPERT
 
 prove-wire: $(READY) ## What relays do wrong, all of it and again and again (minutes)
 	@$(BIN)/python -m pytest tests/transports/prove_wire.py -n 2
+
+prove-mail: $(READY) ## Mail as html-validate and SpamAssassin judge it, where they are installed
+	@$(BIN)/python -m pytest tests/rendering/prove_mail.py -n 0 -rs
 
 bench: $(READY) ## Measure; docs/benchmarks.md explains the figures
 	@$(BIN)/python -m benchmarks
