@@ -52,6 +52,7 @@ from publisher.services.plan import Planning
 from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
+from publisher.services.proofs import Proofs
 from publisher.services.publish import Publishing
 from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
@@ -127,6 +128,7 @@ class App:
     announcing: Announcing
     planning: Planning
     previewing: Previewing
+    proofs: Proofs
     letters: Letters
     delivering: Delivering
     bounces: Bounces
@@ -346,6 +348,7 @@ async def _compose(
             articles=articles,
             sandbox=settings.smtp.sandbox,
         ),
+        proofs=Proofs(letters=letters, people=people, language=site.language, clock=clock),
         letters=letters,
         delivering=Delivering(
             deliveries=deliveries,

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from publisher.app import App
 from publisher.errors import UnreachableError
-from publisher.web import health, hooks, inbox, private, subscriptions
+from publisher.web import health, hooks, inbox, preview, private, subscriptions
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.health import Vitals
 from publisher.web.negotiation import language_for
@@ -36,6 +36,7 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         *subscriptions.routes(app),
         *private.routes(app),
         *inbox.routes(app),
+        *preview.routes(app),
         *hooks.routes(app),
         *health.routes(app, vitals),
     ]
