@@ -54,6 +54,7 @@ from publisher.services.plan import Planning
 from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
+from publisher.services.proofs import Proofs
 from publisher.services.publish import Publishing
 from publisher.services.reading import ReadingRoom
 from publisher.services.revise import Revising
@@ -134,6 +135,7 @@ class App:
     planning: Planning
     previewing: Previewing
     explaining: Explaining
+    proofs: Proofs
     letters: Letters
     delivering: Delivering
     bounces: Bounces
@@ -382,6 +384,7 @@ async def _compose(
             articles=articles,
             sandbox=settings.smtp.sandbox,
         ),
+        proofs=Proofs(letters=letters, people=people, language=site.language, clock=clock),
         letters=letters,
         delivering=Delivering(
             deliveries=deliveries,

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from publisher.app import App
 from publisher.errors import UnreachableError
-from publisher.web import health, hooks, inbox, metrics, private, read, subscriptions
+from publisher.web import health, hooks, inbox, metrics, preview, private, read, subscriptions
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.health import Vitals
 from publisher.web.negotiation import language_for
@@ -40,6 +40,7 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         *private.routes(app),
         *read.routes(app),
         *inbox.routes(app),
+        *preview.routes(app),
         *hooks.routes(app),
         *health.routes(app, vitals),
         *metrics.routes(app, vitals),
