@@ -34,13 +34,16 @@ from publisher.output import Output
 from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
+from publisher.services.account import Account
 from publisher.services.announce import Announcing
 from publisher.services.bounces import Bounces
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
+from publisher.services.housekeeping import Housekeeping
 from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
+from publisher.services.moving import Moving
 from publisher.services.plan import Planning
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
@@ -52,16 +55,20 @@ from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, 
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
+from publisher.stores.account_links import AccountLinks
 from publisher.stores.articles import Articles
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.facts import Facts
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
+from publisher.stores.moves import Moves
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
+from publisher.stores.records import Records
 from publisher.stores.revisions import Revisions
+from publisher.stores.signups import SignUps
 from publisher.stores.stops import Stops
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
@@ -103,6 +110,9 @@ class App:
     """The way in for `check`: it keeps nothing."""
     private_feeds: PrivateFeeds
     subscribing: Subscribing
+    account: Account
+    moving: Moving
+    housekeeping: Housekeeping
     drafting: Drafting
     announcing: Announcing
     planning: Planning
@@ -192,6 +202,14 @@ async def _compose(
     stored = Articles(database)
     read = partial(parse, rules=rules)
     people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
+    moving = Moving(
+        site=site,
+        people=people,
+        moves=Moves(database, tokens.feed_hash),
+        outbox=issues,
+        renderer=templates,
+        tokens=tokens,
+    )
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
     links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
@@ -259,6 +277,25 @@ async def _compose(
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
         subscribing=Subscribing(
             catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
+        ),
+        account=Account(
+            people=people,
+            account_links=AccountLinks(database),
+            records=Records(database, tokens.address_hash),
+            moving=moving,
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
+            links=links,
+        ),
+        moving=moving,
+        housekeeping=Housekeeping(
+            catalogue=catalogue,
+            people=people,
+            signups=SignUps(database),
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
         ),
         drafting=drafting,
         announcing=announcing,

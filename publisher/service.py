@@ -25,6 +25,7 @@ from publisher.web.health import Vitals
 _RESCAN_SECONDS = 60
 _PLAN_SECONDS = 30
 _REQUESTS_SECONDS = 1
+_HOUSEKEEPING_SECONDS = 600
 _STOP_SECONDS = 75
 _WATCH_AGAIN_SECONDS = 5
 _log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ class Service:
             self._scheduler.every("rescan", _RESCAN_SECONDS, self._refresh)
             self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
             self._scheduler.every("requests", _REQUESTS_SECONDS, self._answer_requests)
+            self._scheduler.every("housekeeping", _HOUSEKEEPING_SECONDS, self._tidy_up)
             self._read_reports()
             parts = [self._serve(listener), *map(self._watch, self._watched())]
             tasks = [asyncio.create_task(part) for part in parts]
@@ -173,6 +175,10 @@ class Service:
         async with self._planning:
             if await self._app.planning.answer_requests(self._app.clock.now()):
                 self._app.engine.ring()
+
+    async def _tidy_up(self) -> None:
+        if await self._app.housekeeping.run(self._app.clock.now()):
+            self._app.engine.ring()
 
     async def _deliver(self) -> None:
         await self._app.delivering.run(self._stop)

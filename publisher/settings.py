@@ -30,6 +30,7 @@ _RETURN_LOCAL = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _RETURN_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 _WINDOW = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)\s*-\s*((?:[01]\d|2[0-3]):[0-5]\d)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_USUAL_PORTS = {"http": 80, "https": 443}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHORTEST_SECRET = 32
 _LONGEST_RETURN_LOCAL = 31
@@ -112,6 +113,23 @@ def _public_url(value: str) -> str:
     if not value.isascii():  # feeds and mail headers take URIs, not IRIs (RFC 3987 §3.1)
         value = parts._replace(netloc=_in_ascii(parts.netloc), path=quote(parts.path, safe="/%")).geturl()
     return value.rstrip("/")
+
+
+def _origin(value: str) -> str:
+    """As a browser writes it (RFC 6454 §6.2): scheme and host, a port only where it is not the usual one."""
+    parts = urlsplit(value)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    whole = parts.scheme in _USUAL_PORTS and parts.hostname and port != 0 and not parts.username
+    if not whole or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("a site such as https://example.org is needed, without a path")
+    host = _in_ascii(str(parts.hostname)) if not str(parts.hostname).isascii() else str(parts.hostname)
+    host = f"[{host}]" if ":" in host else host
+    return (
+        f"{parts.scheme}://{host}" if port in (None, _USUAL_PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"
+    )
 
 
 def _in_ascii(domain: str) -> str:
@@ -412,6 +430,7 @@ class HttpSettings(_Table):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    form_origins: list[Annotated[str, AfterValidator(_origin)]] = []
 
 
 class DatabaseSettings(_Table):

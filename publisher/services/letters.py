@@ -15,8 +15,8 @@ from publisher.model.people import Subscriber
 if TYPE_CHECKING:
     from publisher.mail.dkim import Signer
 
-_SIGNUP = "signup:"
-"""The event of a confirmation mail is `signup:ID`."""
+SIGNUP, REMINDER, ACCOUNT, MOVE_OLD, MOVE_NEW = "signup", "reminder", "account", "move-old", "move-new"
+"""The event of service mail with a link of its own is `KIND:ID`, and the link is about that id."""
 
 
 class Letters:
@@ -111,6 +111,8 @@ class Letters:
         now: datetime,
     ) -> Personal:
         links = self._links
+        kind, _, number = event.partition(":")
+        about = int(number) if number.isdecimal() else 0
         unsubscribe_url = links.unsubscribe_url(subscriber, newsletter) if newsletter is not None else None
         slots: dict[str, Callable[[], str]] = {
             "address": lambda: address,
@@ -118,7 +120,9 @@ class Letters:
             "unsubscribe_url": lambda: unsubscribe_url or links.preferences_url(subscriber),
             "preferences_url": lambda: links.preferences_url(subscriber),
             "feed_url": lambda: links.feed_url(subscriber, generation),
-            "confirm_url": lambda: links.confirm_url(int(event.removeprefix(_SIGNUP))),
+            "confirm_url": lambda: links.confirm_url(about),
+            "account_url": lambda: links.account_url(about),
+            "move_url": lambda: links.move_url(about, new_end=kind == MOVE_NEW),
         }
         return Personal(
             name=name,

@@ -31,6 +31,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.ports import Outbox, PeopleStore, Renderer
+from publisher.services.letters import SIGNUP
 from publisher.services.roster import Row, parse_moment, read_roster, roster_rows
 
 ALL = "*"
@@ -50,6 +51,7 @@ _ABOUT_LICENCES = "dates, days of archive and clearance are about licences"
 _BATCH = 200
 _LONGEST_NAME = 200
 _LONGEST_AGENT = 200
+_LONGEST_WORDS = 2000
 _CURRENT = frozenset({SubscriptionStatus.CONFIRMED, SubscriptionStatus.PAUSED})
 
 
@@ -60,12 +62,15 @@ class Visit:
     network: str = ""
     """Truncated: `192.0.2.0/24`."""
     user_agent: str = ""
+    words: str = ""
+    """Those that the form showed beside its button."""
 
     def proof(self, origin: str) -> Proof:
         """Returns it as it is kept."""
         agent = "".join(c for c in self.user_agent if c.isprintable())[:_LONGEST_AGENT]
-        parts = [f"network {self.network}" if self.network else "", f"agent {agent}" if agent else ""]
-        return Proof(origin=origin, evidence="; ".join(filter(None, parts)), network=self.network)
+        told = {"network": self.network, "agent": agent, "words": self.words[:_LONGEST_WORDS]}
+        parts = [f"{name} {value}" for name, value in told.items() if value]
+        return Proof(origin=origin, evidence="; ".join(parts), network=self.network)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,9 +213,20 @@ class Subscribing:
         return tuple(newsletter for newsletter in self._catalogue.newsletters.values() if newsletter.open)
 
     async def sign_up(
-        self, address: Address, newsletters: Sequence[str], language: str, visit: Visit, now: datetime, name: str = ""
+        self,
+        address: Address,
+        newsletters: Sequence[str],
+        language: str,
+        visit: Visit,
+        now: datetime,
+        *,
+        name: str = "",
+        form: str = "",
     ) -> None:
-        """Takes a form and, within the limits, mails its confirmation link; tells nobody what became of it."""
+        """Takes a form and, within the limits, mails its confirmation link; tells nobody what became of it.
+
+        `form`: the other site that it stood on.
+        """
         opened = {newsletter.id for newsletter in self.offered()}
         chosen = tuple(name for name in dict.fromkeys(newsletters) if name in opened)
         if not chosen:
@@ -222,7 +238,7 @@ class Subscribing:
             language=self._language(language),
             name=_name(name),
             newsletters=chosen,
-            proof=visit.proof("web"),
+            proof=visit.proof(f"web {form}" if form else "web"),
         )
         limits = replace(WEB_LIMITS, per_network=()) if visit.network == LOCAL_NETWORK else WEB_LIMITS
         await self._enrol([enrolment], limits, now)
@@ -517,7 +533,8 @@ class Subscribing:
 
     async def _signup(self, token: str) -> SignUp | None:
         number = self._tokens.read_confirm(token)
-        return None if number is None else await self._people.signup(number)
+        signup = None if number is None else await self._people.signup(number)
+        return signup if signup and signup.moves_from is None else None
 
     async def _required(self, address: str) -> Person:
         parsed = parse_address(address)
@@ -542,7 +559,7 @@ class Subscribing:
             return
         titles = self._titles(self._newsletters(answer.signup.newsletters), answer.language)
         mail = self._renderer.message("confirmation", answer.language, titles=titles)
-        await self._outbox.post(f"signup:{answer.signup.number}", answer.subscriber, answer.language, mail, now)
+        await self._outbox.post(f"{SIGNUP}:{answer.signup.number}", answer.subscriber, answer.language, mail, now)
 
     async def _welcome(
         self,
