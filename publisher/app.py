@@ -37,6 +37,7 @@ from publisher.rendering.templates import Templates
 from publisher.services.account import Account
 from publisher.services.announce import Announcing
 from publisher.services.bounces import Bounces
+from publisher.services.choose import Choosing
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
@@ -57,6 +58,7 @@ from publisher.sources.scan import Directory
 from publisher.stores import bounces
 from publisher.stores.account_links import AccountLinks
 from publisher.stores.articles import Articles
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.facts import Facts
@@ -113,6 +115,7 @@ class App:
     account: Account
     moving: Moving
     housekeeping: Housekeeping
+    choosing: Choosing
     drafting: Drafting
     announcing: Announcing
     planning: Planning
@@ -238,6 +241,7 @@ async def _compose(
             restored=copied,
         )
     )
+    choosing = Choosing(catalogue, ReaderChoices(database))
     publishing = Publishing(
         intake=Intake(source, stored, read, house),
         articles=articles,
@@ -276,7 +280,13 @@ async def _compose(
         rehearsal=Intake(source, Rehearsal(stored), read, house),
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
         subscribing=Subscribing(
-            catalogue=catalogue, people=people, outbox=issues, renderer=templates, tokens=tokens, links=links
+            catalogue=catalogue,
+            people=people,
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
+            links=links,
+            choosing=choosing,
         ),
         account=Account(
             people=people,
@@ -297,6 +307,7 @@ async def _compose(
             renderer=templates,
             tokens=tokens,
         ),
+        choosing=choosing,
         drafting=drafting,
         announcing=announcing,
         planning=planning,

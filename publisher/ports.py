@@ -41,6 +41,7 @@ from publisher.model.people import (
     SignUp,
     SignUpLimits,
     Subscriber,
+    Subscription,
     Suppression,
     SuppressionReason,
     Terms,
@@ -278,12 +279,6 @@ class PeopleStore(Protocol):
     ) -> bool:
         """Takes back an unsubscription that is not older than `since`."""
 
-    async def pause(self, subscriber: int) -> None:
-        """Holds what the person gets until `resume`."""
-
-    async def resume(self, subscriber: int) -> None:
-        """Ends a pause."""
-
     async def describe(
         self, subscriber: int, *, name: str | None = None, language: str | None = None, timezone: str | None = None
     ) -> None:
@@ -365,6 +360,23 @@ class RecordStore(Protocol):
 
     async def of(self, subscriber: int) -> dict[str, Any] | None:
         """Returns everything by kind; None when there is nobody of that number."""
+
+
+class ChoiceStore(Protocol):
+    """What readers choose of newsletters."""
+
+    async def alter(
+        self,
+        subscriber: int,
+        newsletters: Collection[str],
+        decide: Callable[[Subscription, str | None], Subscription],
+        *,
+        timezone: str | None = None,
+    ) -> list[Subscription]:
+        """Changes somebody's subscriptions to what `decide` makes of each and their own zone, in one transaction."""
+
+    async def wake(self, now: datetime, decide: Callable[[Subscription, str | None], Subscription]) -> int:
+        """Changes the subscriptions whose pause has ended; returns how many there were."""
 
 
 class Transport(Protocol):

@@ -157,6 +157,7 @@ class Service:
         async with self._planning:
             now = self._app.clock.now()
             try:
+                await self._app.choosing.wake(now)
                 await self._app.announcing.due(now)
                 await self._app.planning.due(now)
                 ahead = (await self._app.announcing.next_due(now), await self._app.planning.next_due(now))

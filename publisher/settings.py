@@ -300,6 +300,8 @@ class NewsletterSettings(_FilterKeys):
     late: Late = Late.RUN
     sender: Mailbox | Literal[""] = ""
     subject: str = ""
+    rhythms: list[Literal["instant", "daily", "weekdays", "weekly", "monthly"]] | None = None
+    approval: bool = False
 
     @field_validator("grace", mode="before")
     @classmethod
@@ -545,7 +547,14 @@ class Settings(_Table):
             late=n.late,
             sender=n.sender or self.smtp.sender,
             subject=n.subject,
+            rhythms=tuple(dict.fromkeys(n.rhythms if n.rhythms is not None else _rhythms_of(instant))),
+            approval=n.approval,
         )
+
+
+def _rhythms_of(instant: bool) -> tuple[str, ...]:
+    """Returns what readers may choose where nothing is said: any but each story as it comes, which is many mails."""
+    return () if instant else ("daily", "weekdays", "weekly", "monthly")
 
 
 def problems_of(settings: Settings) -> list[str]:

@@ -173,6 +173,7 @@ async def _send_alone(
     """Takes in what changed in the folder, plans, and delivers in this process."""
     await _take_in(app, ctx)
     now = app.clock.now()
+    await app.choosing.wake(now)
     await _announce(app, now)
     sending: Sending = await app.planning.send(
         newsletter, now, at=_not_ahead(app, at), since=moment_option(app, since), release=yes

@@ -15,7 +15,8 @@ from publisher.errors import UsageError
 
 if TYPE_CHECKING:
     from publisher.app import App
-    from publisher.model.people import Person
+    from publisher.model.choices import Change
+    from publisher.model.people import Person, Subscription
     from publisher.services.subscribe import Dossier, ImportReport, Skipped
 
 
@@ -50,6 +51,50 @@ def _person_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+_CHOICES = ("rhythm", "pause", "pause_until", "sections", "tags", "languages", "urgency", "form", "only")
+
+
+def _choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option(
+            "--rhythm", metavar="WORDS", help='Such as "weekly fri 18:00"; "" for the newsletter\'s own.', default=None
+        ),
+        click.option("--pause/--resume", default=None, help="Hold everything until further notice, or go on."),
+        click.option("--pause-until", metavar="DAY", help="Hold everything until the morning of a day."),
+        click.option("--sections", metavar="IDS", help='Only these, separated by commas; "" for all.'),
+        click.option("--tags", metavar="WORDS", help='Only stories with one of these; "" for all.'),
+        click.option("--languages", metavar="TAGS", help='Only stories in these; "" for all.'),
+        click.option("--urgency", type=click.IntRange(0, 9), help="Only as urgent as this (1: most); 0 for all."),
+        click.option("--form", type=click.Choice(["full", "brief", "text"]), help="How much of a mail is shown."),
+        click.option("--only", metavar="IDS", help="The newsletters that these choices are for."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _change(app: "App", wished: dict[str, Any]) -> "Change":
+    from publisher.model.choices import Change, Form
+    from publisher.services.roster import parse_list, parse_moment
+
+    def listed(name: str) -> tuple[str, ...] | None:
+        return None if wished[name] is None else parse_list(wished[name])
+
+    until = parse_moment(wished["pause_until"] or "", app.catalogue.site.timezone, end=False)
+    if until is not None and wished["pause"] is not None:
+        raise UsageError("--pause-until says by itself that it is a pause; leave --pause or --resume out")
+    return Change(
+        rhythm=wished["rhythm"],
+        paused=True if until else wished["pause"],
+        paused_until=until,
+        sections=listed("sections"),
+        tags=listed("tags"),
+        languages=listed("languages"),
+        urgency_max=wished["urgency"],
+        form=Form(wished["form"]) if wished["form"] else None,
+    )
 
 
 @subscribers_command.command("list")
@@ -123,21 +168,35 @@ def show(ctx: Context, address: str) -> None:
 @_person_options
 @click.option("--renew", metavar="IDS", help="Grant these products, or renew them, and leave the other licences.")
 @click.option("--end", metavar="IDS", help="End the licences for these products now, and leave the others.")
+@_choice_options
 @pass_context
 def edit(ctx: Context, /, address: str, **given: Any) -> None:
     """Change what is given; the lists replace what the person had, also what they unsubscribed from.
 
     Dates, --archive-days and clearance are for the licences that --products or --renew name, else for all that
-    are active.
+    are active. Rhythm, pause, sections, tags, --languages, urgency and form are for the newsletters that --only
+    names, else for all that the person gets.
     """
     if all(value is None for value in given.values()):
         raise UsageError("say what to change; see: publisher subscribers edit --help")
+    wished = {name: given.pop(name) for name in _CHOICES}
 
-    async def work(app: "App") -> "Person":
-        return await app.subscribing.edit(address, app.clock.now(), **_judged(app, given))
+    async def work(app: "App") -> dict[str, Any]:
+        now, judged = app.clock.now(), _judged(app, given)
+        only = parse_list(wished["only"] or "")
+        change = _change(app, wished)
+        app.choosing.judge(only, change, now)
+        person = await app.subscribing.edit(address, now, **judged)
+        number = person.subscriber.number
+        current = [s.newsletter for s in person.subscriptions if s.status != "unsubscribed"]
+        known = [name for name in current if name in app.catalogue.newsletters]
+        await app.choosing.change(number, only or known, change, now)
+        return _dossier(await app.subscribing.show(address))
 
-    person = _person(ctx.run(work))
-    ctx.emit(person, f"{person['address']}  {_listed(person['newsletters'])}")
+    from publisher.services.roster import parse_list
+
+    known = ctx.run(work)
+    ctx.emit(known, f"{known['address']}  {_listed(known['newsletters'])}")
 
 
 @subscribers_command.command("import")
@@ -268,6 +327,7 @@ def _dossier(dossier: "Dossier") -> dict[str, Any]:
     return {
         **_person(dossier.person),
         "suppressed": dossier.suppression,
+        "choices": {s.newsletter: _chosen(s) for s in dossier.person.subscriptions},
         "licences": [
             {
                 "product": licence.product,
@@ -292,6 +352,20 @@ def _dossier(dossier: "Dossier") -> dict[str, Any]:
     }
 
 
+def _chosen(subscription: "Subscription") -> dict[str, Any]:
+    choices = subscription.choices
+    return {
+        "rhythm": subscription.cadence,
+        "timezone": subscription.timezone,
+        "paused_until": _iso(subscription.paused_until),
+        "sections": choices.sections,
+        "tags": choices.tags,
+        "languages": choices.languages,
+        "urgency": choices.urgency_max,
+        "form": choices.form.value,
+    }
+
+
 def _described(known: dict[str, Any]) -> str:
     lines = [
         known["address"],
@@ -301,6 +375,13 @@ def _described(known: dict[str, Any]) -> str:
         f"  newsletters  {_listed(known['newsletters'])}",
         f"  suppressed   {known['suppressed'] or 'no'}",
     ]
+    for name, chosen in known["choices"].items():
+        wishes = [
+            f"{key.replace('_', ' ')} {', '.join(value) if isinstance(value, tuple) else value}"
+            for key, value in chosen.items()
+            if value and (key, value) != ("form", "full")
+        ]
+        lines += [f"  chosen       {name}: {'; '.join(wishes)}"] if wishes else []
     for licence in known["licences"]:
         dates = f"from {licence['valid_from'] or 'the start'} until {licence['valid_until'] or 'further notice'}"
         archive = f", {licence['archive_days']} days of archive" if licence["archive_days"] else ""

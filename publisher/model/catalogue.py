@@ -82,11 +82,20 @@ class Newsletter:
     """`Name <address>`; empty: the site's."""
     subject: str = ""
     """Template of the subject; empty: the packaged one."""
+    rhythms: tuple[str, ...] = ()
+    """Kinds of schedules that readers may choose in place of its own."""
+    approval: bool = False
+    """Whether every issue waits until somebody lets it go."""
 
     @property
     def instant(self) -> bool:
         """Whether each story goes out by itself, on publication."""
         return self.schedule == "instant"
+
+    @property
+    def at_once(self) -> bool:
+        """Whether stories go out on publication to some of its readers at least."""
+        return self.instant or "instant" in self.rhythms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

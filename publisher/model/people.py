@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from publisher.model.catalogue import Product
+from publisher.model.choices import Choices
 
 EVERYTHING = "*"
 """The product of a licence for all there is."""
@@ -44,6 +45,14 @@ class Subscription:
     confirmed_at: datetime | None = None
     cadence: str | None = None
     """The rhythm the reader chose; None: the newsletter's."""
+    timezone: str | None = None
+    """Where the clock of this newsletter is; None: where the subscriber's is, else the newsletter's."""
+    choices: Choices = field(default_factory=Choices)
+    paused_at: datetime | None = None
+    paused_until: datetime | None = None
+    """When a pause ends by itself; None: when somebody says so."""
+    pending_since: datetime | None = None
+    """Stories first published after it are pending; None: as `confirmed_at` says (docs/ledger.md)."""
     created_at: datetime
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from publisher.model.catalogue import Filter
+from publisher.model.choices import Form
 from publisher.model.issue import StoryRef
 from publisher.model.people import Licence
 
@@ -22,8 +23,11 @@ class Reader:
     cadence: str
     """The rhythm the reader chose, else the newsletter's."""
     confirmed_at: datetime
+    pending_since: datetime | None = None
+    """Stories first published after it are pending; None: since the last slot before `confirmed_at`."""
     choices: Filter = field(default_factory=Filter)
     """What the reader wants of the newsletter; equal choices are one profile (decisions 7)."""
+    form: Form = Form.FULL
     licences: tuple[Licence, ...] = ()
     suppressed: bool = False
 

@@ -16,11 +16,17 @@ from cronsim import CronSim, CronSimError
 
 INSTANT = "instant"
 _FORMS = (
-    '"daily HH:MM", "weekly mon HH:MM", "monthly 1 HH:MM" (or "monthly last HH:MM"), "instant" '
+    '"daily HH:MM", "weekdays HH:MM", "weekly mon HH:MM", "monthly 1 HH:MM" (or "monthly last HH:MM"), "instant" '
     "or a cron line of five fields"
 )
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_PERIODS = {"daily": "%Y-%m-%d", "weekly": "%G-W%V", "monthly": "%Y-%m", "cron": "%Y-%m-%dT%H:%M"}
+_PERIODS = {
+    "daily": "%Y-%m-%d",
+    "weekdays": "%Y-%m-%d",
+    "weekly": "%G-W%V",
+    "monthly": "%Y-%m",
+    "cron": "%Y-%m-%dT%H:%M",
+}
 _LOOKBACK = timedelta(days=31)
 _LOOKBACK_SLOTS = 3
 _LONGEST_REPEAT = timedelta(hours=3)
@@ -32,11 +38,11 @@ class Schedule:
 
     text: str
     kind: str
-    """`daily`, `weekly`, `monthly`, `cron` or `instant`."""
+    """`daily`, `weekdays`, `weekly`, `monthly`, `cron` or `instant`."""
     cron: str = ""
     """The same as a cron line of five fields."""
     at: time | None = None
-    """The local time of a `daily`, `weekly` or `monthly` one."""
+    """The local time of one that is not `cron` or `instant`."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +62,9 @@ def parse(text: str) -> Schedule:
         case ["daily", clock]:
             at = _time(clock)
             return Schedule(text=f"daily {at:%H:%M}", kind="daily", cron=_cron(at), at=at)
+        case ["weekdays", clock]:
+            at = _time(clock)
+            return Schedule(text=f"weekdays {at:%H:%M}", kind="weekdays", cron=_cron(at, weekday="1-5"), at=at)
         case ["weekly", day, clock]:
             at, weekday = _time(clock), _weekday(day)
             cron = _cron(at, weekday=str(_WEEKDAYS.index(weekday)))
@@ -168,4 +177,5 @@ def _due(schedule: Schedule, local: datetime) -> Due | None:
 
 def _day_is_missing(schedule: Schedule, local: datetime) -> bool:
     """Whether a daily slot was moved out of a day that a zone left out (Apia had no 30 December 2011)."""
-    return schedule.kind == "daily" and schedule.at is not None and local.time() < schedule.at
+    by_day = schedule.kind in ("daily", "weekdays")
+    return by_day and schedule.at is not None and local.time() < schedule.at

@@ -19,12 +19,13 @@ from publisher.editorial.rendition import embargo_text, needs_body, view
 from publisher.languages import direction, label, spoken
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
+from publisher.model.choices import Form
 from publisher.model.issue import BRINGS, ComingUp, Edition, MailText, Mention, StoryRef
 from publisher.model.people import EVERYTHING, PUBLIC, Grant, Licence, Viewer
 from publisher.model.reader import Coverage, Reader
 from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.edition import groups
-from publisher.newsletters.schedule import Schedule, looks_back_to, parse, previous_slot, slots
+from publisher.newsletters.schedule import INSTANT, Schedule, looks_back_to, parse, previous_slot, slots
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
 from publisher.ports import Articles, IssueStore, Renderer, Versions
 from publisher.services.offers import Offering, Pool
@@ -52,7 +53,7 @@ class Occasion:
     impatient: bool = False
     """Whether stories go out that may still be being written: somebody said so."""
     everybody: bool = False
-    """Whether readers of all rhythms and zones are meant: a story just came out, or somebody said so."""
+    """Whether readers of all rhythms and zones are meant: somebody said so."""
 
     @property
     def clock(self) -> tuple[str, str] | None:
@@ -246,7 +247,7 @@ class Drafting:
             newsletter_title=newsletter.title.in_language(language),
             newsletter_description=newsletter.description.in_language(language),
             public=newsletter.audience is Audience.PUBLIC,
-            instant=newsletter.instant,
+            instant=newsletter.instant or occasion.article is not None,
             number=number,
             language=language,
             direction=direction(language),
@@ -349,7 +350,8 @@ class _Round:
         self._coverage = coverage
         self._public = occasion.newsletter.audience is Audience.PUBLIC
         changed = (at for o in offers for at in (o.update_at, o.correction_at) if at is not None)
-        self._planned = [] if occasion.newsletter.instant else self._to_come(planned)
+        instant = occasion.newsletter.instant or occasion.article is not None
+        self._planned = [] if instant else self._to_come(planned)
         self._moments = sorted({*(o.published_at for o in offers), *changed})
         self._floor = occasion.looks_back_to
         self._limits = drafting.limits(occasion)
@@ -371,7 +373,7 @@ class _Round:
                 continue
             made = Outcome(
                 language=alike[0].language,
-                form="public" if self._public else "full",
+                form=_form(alike[0].form, public=self._public),
                 selection=selection,
                 coming_up=self._coming_up(alike[0]),
             )
@@ -386,7 +388,8 @@ class _Round:
             if not self._public and reader.licences and not entitlement:
                 draft.left_out.append(LeftOut(reader, _LAPSED))
                 continue
-            key = (reader.language, self._begin(reader), entitlement, reader.choices, self._variants(reader))
+            wish = (reader.choices, reader.form)
+            key = (reader.language, self._begin(reader), entitlement, wish, self._variants(reader))
             alike.setdefault(key, []).append(reader)
         return alike
 
@@ -398,16 +401,18 @@ class _Round:
 
     def _begin(self, reader: Reader) -> datetime:
         """Returns the instant after which stories are pending for a reader, moved back to the last story before it."""
-        since = self._pending_since(reader.cadence, reader.timezone, reader.confirmed_at)
+        since = self._pending_since(reader.cadence, reader.timezone, reader.confirmed_at, reader.pending_since)
         earlier = bisect_right(self._moments, since)
         return self._moments[earlier - 1] if earlier else self._floor
 
-    def _pending_since(self, cadence: str, zone: str, confirmed_at: datetime) -> datetime:
+    def _pending_since(self, cadence: str, zone: str, confirmed_at: datetime, changed: datetime | None) -> datetime:
         if self._occasion.since is not None:
             return self._occasion.since
+        if changed is not None:
+            return max(self._floor, changed)
         if confirmed_at <= self._floor:
             return self._floor
-        if self._occasion.newsletter.instant:
+        if cadence == INSTANT or self._occasion.article is not None:
             return confirmed_at
         due = self._slots(cadence, zone)
         before = bisect_right(due, confirmed_at)
@@ -460,6 +465,10 @@ class _Round:
             for ref in sent.stories:
                 found[ref.article] = _joined(found.get(ref.article), ref, elsewhere=not own)
         return found
+
+
+def _form(wanted: Form, *, public: bool) -> str:
+    return "public" if public and wanted is Form.FULL else wanted.value
 
 
 def _joined(before: Covered | None, ref: StoryRef, *, elsewhere: bool) -> Covered:

@@ -85,16 +85,15 @@ class Planning:
         What comes in from then on goes out with the first run, however much later that is.
         """
         for newsletter in self._catalogue.newsletters.values():
-            if newsletter.instant:
+            if newsletter.at_once:
                 await self._issues.cohort(newsletter.id, INSTANT, newsletter.timezone, now)
 
     async def due(self, now: datetime) -> list[Issue]:
         """Plans every slot that is due, and those whose planning was cut short; returns what may go now, or is held."""
         for newsletter in self._catalogue.newsletters.values():
-            if newsletter.instant:
+            if newsletter.at_once:
                 await self._grant_stories(newsletter, now)
-            else:
-                await self._grant_slots(newsletter, now)
+            await self._grant_slots(newsletter, now)
         planned = []
         for slot in await self._issues.open_slots():
             if slot.cadence != MANUAL and slot.newsletter in self._catalogue.newsletters:
@@ -119,7 +118,7 @@ class Planning:
             for schedule, zone in await self.clocks(newsletter):
                 upcoming = next_slot(schedule, zone, now)
                 moments += [upcoming.due_at] if upcoming else []
-            if newsletter.instant:
+            if newsletter.at_once:
                 moments += await self._stories_ahead(newsletter, now)
         return min(moments, default=None)
 
@@ -140,17 +139,16 @@ class Planning:
         return self._catalogue.site.language
 
     async def clocks(self, newsletter: Newsletter) -> list[tuple[Schedule, str]]:
-        """Returns the rhythms and zones of a newsletter's readers, its own first; an instant one has none."""
+        """Returns the rhythms and zones of a newsletter's readers, its own first; `instant` is none of them."""
         own = parse(newsletter.schedule)
-        if newsletter.instant:
-            return []
         found = dict.fromkeys(
             [
                 (own.text, newsletter.timezone),
                 *await self._readers.clocks(newsletter.id, own.text, newsletter.timezone),
             ]
         )
-        return [clock for cadence, zone in found if (clock := _clock(newsletter, cadence, zone))]
+        clocks = (_clock(newsletter, cadence, zone) for cadence, zone in found if cadence != INSTANT)
+        return [clock for clock in clocks if clock is not None]
 
     async def _grant_slots(self, newsletter: Newsletter, now: datetime) -> None:
         for schedule, zone in await self.clocks(newsletter):
@@ -236,7 +234,6 @@ class Planning:
             until=due_at,
             decided_at=max(due_at, now),
             article=int(of.period.split(":")[1]),
-            everybody=True,
         )
 
     def scheduled(

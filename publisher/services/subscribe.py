@@ -31,6 +31,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.ports import Outbox, PeopleStore, Renderer
+from publisher.services.choose import Choosing
 from publisher.services.letters import SIGNUP
 from publisher.services.roster import Row, parse_moment, read_roster, roster_rows
 
@@ -198,7 +199,9 @@ class Subscribing:
         renderer: Renderer,
         tokens: Tokens,
         links: Links,
+        choosing: Choosing,
     ) -> None:
+        self._choosing = choosing
         self._catalogue = catalogue
         self._people = people
         self._outbox = outbox
@@ -349,19 +352,19 @@ class Subscribing:
         if added:
             await self._people.subscribe(number, [newsletter.id for newsletter in added], proof, now)
             if before.paused:
-                await self._people.pause(number)
+                await self._choosing.pause(number, now)
             terms = [Terms(product=product) for product in self._products_of(added)]
             await self._people.grant(number, terms, proof.origin, now, renew=False)
         if language:
             await self._people.describe(number, language=self._language(language))
         return await self.preferences(token)
 
-    async def pause(self, token: str, *, paused: bool) -> Preferences | None:
+    async def pause(self, token: str, now: datetime, *, paused: bool) -> Preferences | None:
         """Holds everything for the person of a preferences link, or lets it flow again."""
         number = self._tokens.read_preferences(token)
         if number is None:
             return None
-        await (self._people.pause(number) if paused else self._people.resume(number))
+        await (self._choosing.pause(number, now) if paused else self._choosing.resume(number, now))
         return await self.preferences(token)
 
     async def leave_all(self, token: str, visit: Visit, now: datetime) -> Preferences | None:
@@ -440,9 +443,9 @@ class Subscribing:
         self._judge(newsletters or (), [*(products or ()), *(renew or ())], language, timezone)
         conditions = Conditions(valid_from, valid_until, archive_days, embargo_cleared)
         ended, terms = _licences_after(person.licences, products, renew, end, conditions)
-        await self._people.describe(
-            number, name=None if name is None else _name(name), language=language, timezone=timezone
-        )
+        await self._people.describe(number, name=None if name is None else _name(name), language=language)
+        if timezone is not None:
+            await self._choosing.move(number, timezone)
         if newsletters is not None:
             current = {s.newsletter for s in person.subscriptions if s.status in _CURRENT}
             left = [s.newsletter for s in person.subscriptions if s.newsletter not in newsletters]

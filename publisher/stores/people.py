@@ -226,7 +226,12 @@ class People:
             ended = await connection.execute(
                 sa.update(subscriptions)
                 .where(table.subscriber_id == subscriber, table.status != SubscriptionStatus.UNSUBSCRIBED, scope)
-                .values(status=SubscriptionStatus.UNSUBSCRIBED, unsubscribed_at=micros(now), paused_until=None)
+                .values(
+                    status=SubscriptionStatus.UNSUBSCRIBED,
+                    unsubscribed_at=micros(now),
+                    paused_at=None,
+                    paused_until=None,
+                )
                 .returning(table.newsletter)
             )
             names = tuple(sorted(ended.scalars()))
@@ -253,14 +258,6 @@ class People:
             if back.rowcount:
                 await record(connection, subscriber, [newsletter], ConsentEvent.CONFIRMED, proof, now)
             return bool(back.rowcount)
-
-    async def pause(self, subscriber: int) -> None:
-        """Holds what the person gets until `resume`."""
-        await self._move(subscriber, SubscriptionStatus.CONFIRMED, SubscriptionStatus.PAUSED)
-
-    async def resume(self, subscriber: int) -> None:
-        """Ends a pause."""
-        await self._move(subscriber, SubscriptionStatus.PAUSED, SubscriptionStatus.CONFIRMED)
 
     async def describe(
         self, subscriber: int, *, name: str | None = None, language: str | None = None, timezone: str | None = None
@@ -366,15 +363,6 @@ class People:
             row = (await connection.execute(sa.select(subscribers).where(where))).first()
         return None if row is None else subscriber_of(row)
 
-    async def _move(self, subscriber: int, before: SubscriptionStatus, after: SubscriptionStatus) -> None:
-        table = subscriptions.c
-        async with self._database.write() as connection:
-            await connection.execute(
-                sa.update(subscriptions)
-                .where(table.subscriber_id == subscriber, table.status == before)
-                .values(status=after, paused_until=None)
-            )
-
     async def _subscribe(
         self,
         connection: AsyncConnection,
@@ -395,7 +383,9 @@ class People:
                     "status": insert.excluded.status,
                     "confirmed_at": insert.excluded.confirmed_at,
                     "unsubscribed_at": None,
+                    "paused_at": None,
                     "paused_until": None,
+                    "pending_since": None,
                 },
                 where=subscriptions.c.status != SubscriptionStatus.CONFIRMED,
             ),

@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from publisher.model.choices import Choices, Form
 from publisher.model.issue import MAY_GO
 from publisher.model.people import (
     ConsentEvent,
@@ -22,7 +23,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.stores.database import Database, maybe_micros, maybe_moment, micros, moment
-from publisher.stores.schema import consents, deliveries, licences, subscribers, subscriptions
+from publisher.stores.schema import consents, deliveries, licences, profiles, subscribers, subscriptions
 
 IN_DOUBT = 0
 """The moment that says of a delivery that its contents are to be decided anew."""
@@ -61,7 +62,12 @@ async def people_of(connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) ->
     if not numbers:
         return []
     table = subscriptions.c
-    query = sa.select(subscriptions).where(table.subscriber_id.in_(numbers)).order_by(table.newsletter)
+    query = (
+        sa.select(subscriptions, profiles.c.choices)
+        .outerjoin(profiles, profiles.c.id == table.profile_id)
+        .where(table.subscriber_id.in_(numbers))
+        .order_by(table.newsletter)
+    )
     subscribed: dict[int, list[Subscription]] = {}
     for row in await connection.execute(query):
         subscribed.setdefault(row.subscriber_id, []).append(subscription_of(row))
@@ -207,8 +213,40 @@ def subscription_of(row: sa.Row[Any]) -> Subscription:
         status=SubscriptionStatus(row.status),
         confirmed_at=maybe_moment(row.confirmed_at),
         cadence=row.cadence,
+        timezone=row.timezone,
+        choices=choices_of(row.choices),
+        paused_at=maybe_moment(row.paused_at),
+        paused_until=maybe_moment(row.paused_until),
+        pending_since=maybe_moment(row.pending_since),
         created_at=moment(row.created_at),
     )
+
+
+class _ChoicesRow(msgspec.Struct, omit_defaults=True):
+    """A profile's canonical JSON: what is not chosen is not in it, so that equal choices are equal texts."""
+
+    sections: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    urgency_max: int | None = None
+    form: Form = Form.FULL
+
+
+_choices_row = msgspec.json.Decoder(_ChoicesRow)
+_ALL = Choices()
+
+
+def choices_of(text: str | None) -> Choices:
+    """Returns the choices of a profile; None: nothing was chosen."""
+    return _ALL if text is None else Choices(**msgspec.structs.asdict(_choices_row.decode(text)))
+
+
+def choices_text(choices: Choices) -> str | None:
+    """Returns choices as a profile says them; None: nothing was chosen."""
+    if choices == _ALL:
+        return None
+    row = _ChoicesRow(choices.sections, choices.tags, choices.languages, choices.urgency_max, choices.form)
+    return msgspec.json.encode(row).decode()
 
 
 def licence_of(row: sa.Row[Any]) -> Licence:

@@ -12,17 +12,16 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.catalogue import Filter
 from publisher.model.issue import COVERS, DeliveryState, IssueKind, IssueState, Mention, StoryRef
 from publisher.model.people import Licence, SubscriptionStatus
 from publisher.model.reader import Coverage, Reader, Sent
 from publisher.model.view import Depth
-from publisher.stores.database import Database, chunks, moment
-from publisher.stores.people_rows import licence_of
+from publisher.newsletters.schedule import INSTANT
+from publisher.stores.database import Database, chunks, maybe_moment, moment
+from publisher.stores.people_rows import choices_of, licence_of
 from publisher.stores.schema import (
     deliveries,
     delivery_events,
@@ -64,7 +63,10 @@ class Readers:
         clock: tuple[str, str] | None = None,
         address_key: str | None = None,
     ) -> list[Reader]:
-        """Returns at most `limit` confirmed readers by number from `after` on; `clock` picks a rhythm and zone."""
+        """Returns at most `limit` confirmed readers by number from `after` on.
+
+        `clock` picks a rhythm and zone; of `instant` it is all zones: a story comes out everywhere at once.
+        """
         query = (
             sa.select(
                 subscribers.c.id,
@@ -73,6 +75,7 @@ class Readers:
                 _zone(zone),
                 _cadence(cadence),
                 sa.func.coalesce(subscriptions.c.confirmed_at, subscriptions.c.created_at).label("confirmed_at"),
+                subscriptions.c.pending_since,
                 profiles.c.choices,
                 suppressions.c.address_hash,
             )
@@ -86,7 +89,7 @@ class Readers:
             .limit(limit)
         )
         if clock is not None:
-            query = query.where(_cadence(cadence) == clock[0], _zone(zone) == clock[1])
+            query = query.where(*_on(clock, cadence, zone))
         if address_key is not None:
             query = query.where(subscribers.c.address_key == address_key)
         async with self._database.read() as connection:
@@ -143,11 +146,18 @@ def _joined() -> sa.Join:
 
 
 def _cadence(default: str) -> sa.Label[str]:
-    return sa.func.coalesce(subscriptions.c.cadence, default).label("cadence")
+    """The rhythm of issues: what does not reach somebody at once comes with the newsletter's own."""
+    return sa.func.coalesce(sa.func.nullif(subscriptions.c.cadence, INSTANT), default).label("cadence")
 
 
 def _zone(default: str) -> sa.Label[str]:
     return sa.func.coalesce(subscriptions.c.timezone, subscribers.c.timezone, default).label("zone")
+
+
+def _on(clock: tuple[str, str], cadence: str, zone: str) -> tuple[sa.ColumnElement[bool], ...]:
+    if clock[0] == INSTANT:
+        return (sa.func.coalesce(subscriptions.c.cadence, cadence) == INSTANT,)
+    return _cadence(cadence) == clock[0], _zone(zone) == clock[1]
 
 
 def _reads(newsletter: str) -> sa.ColumnElement[bool]:
@@ -157,6 +167,7 @@ def _reads(newsletter: str) -> sa.ColumnElement[bool]:
 
 
 def _reader(row: Any, held: tuple[Licence, ...]) -> Reader:
+    chosen = choices_of(row.choices)
     return Reader(
         number=row.id,
         address=row.address,
@@ -164,27 +175,12 @@ def _reader(row: Any, held: tuple[Licence, ...]) -> Reader:
         timezone=row.zone,
         cadence=row.cadence,
         confirmed_at=moment(row.confirmed_at),
-        choices=_choices(row.choices),
+        pending_since=maybe_moment(row.pending_since),
+        choices=chosen.filter,
+        form=chosen.form,
         licences=held,
         suppressed=row.address_hash is not None,
     )
-
-
-class _ChoicesRow(msgspec.Struct):
-    sections: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-
-
-_choices_row = msgspec.json.Decoder(_ChoicesRow)
-_ALL = Filter()
-
-
-def _choices(text: str | None) -> Filter:
-    if text is None:
-        return _ALL
-    row = _choices_row.decode(text)
-    return Filter(sections=row.sections, tags=row.tags, languages=row.languages)
 
 
 async def _licences(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, tuple[Licence, ...]]:

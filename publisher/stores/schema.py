@@ -141,7 +141,7 @@ profiles = sa.Table(
     "profiles",
     metadata,
     _key(),
-    sa.Column("choices", sa.Text, nullable=False, unique=True),  # canonical JSON: sections, tags, languages, form
+    sa.Column("choices", sa.Text, nullable=False, unique=True),  # canonical JSON (people_rows.choices_text)
 )
 
 subscriptions = sa.Table(
@@ -157,7 +157,9 @@ subscriptions = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("confirmed_at", Moment),
     sa.Column("unsubscribed_at", Moment),
+    sa.Column("paused_at", Moment),
     sa.Column("paused_until", Moment),
+    sa.Column("pending_since", Moment),  # after a change of rhythm or a pause; NULL: as confirmed_at says
     sa.UniqueConstraint("subscriber_id", "newsletter"),
     sa.Index("ix_subscriptions_newsletter_status", "newsletter", "status", "subscriber_id"),
 )

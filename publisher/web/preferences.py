@@ -57,9 +57,9 @@ class PreferencesPages(ReaderPages):
                 await self._account.mail_link(token, now)
                 return None
             case "pause":
-                return await self._subscribing.pause(token, paused=True)
+                return await self._subscribing.pause(token, now, paused=True)
             case "resume":
-                return await self._subscribing.pause(token, paused=False)
+                return await self._subscribing.pause(token, now, paused=False)
             case "leave":
                 return await self._subscribing.leave_all(token, visit, now)
             case _:

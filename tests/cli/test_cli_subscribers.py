@@ -26,8 +26,10 @@ from publisher.model.catalogue import Audience, Catalogue, Newsletter, Product, 
 from publisher.model.issue import MailText
 from publisher.model.text import Localized
 from publisher.services.bounces import Bounces
+from publisher.services.choose import Choosing
 from publisher.services.subscribe import Subscribing
 from publisher.stores import bounces
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.facts import Facts
 from publisher.stores.people import People
@@ -65,6 +67,7 @@ class Opened(Context):
         async def opened() -> Any:
             database = Database.open("sqlite:///publisher.db", self.folder)
             plain: Any = Plain()
+            choosing = Choosing(CATALOGUE, ReaderChoices(database))
             subscribing = Subscribing(
                 catalogue=CATALOGUE,
                 people=People(database),
@@ -72,11 +75,14 @@ class Opened(Context):
                 renderer=plain,
                 tokens=self.tokens,
                 links=Links(CATALOGUE.site.url, self.tokens),
+                choosing=choosing,
             )
             clock = SimpleNamespace(now=lambda: NOW)
             store = bounces.Bounces(database, self.tokens.address_hash)
             taking = Bounces(store, Facts(database), self.tokens, bytes(32))
-            app = SimpleNamespace(catalogue=CATALOGUE, clock=clock, subscribing=subscribing, bounces=taking)
+            app = SimpleNamespace(
+                catalogue=CATALOGUE, clock=clock, subscribing=subscribing, choosing=choosing, bounces=taking
+            )
             try:
                 return await work(app)
             finally:

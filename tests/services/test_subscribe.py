@@ -23,8 +23,10 @@ from publisher.model.people import (
     viewer_of,
 )
 from publisher.model.text import Localized
+from publisher.services.choose import Choosing
 from publisher.services.roster import COLUMNS, guarded
 from publisher.services.subscribe import ALL, Subscribing, Visit
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.people import People
 from publisher.stores.schema import metadata
@@ -133,6 +135,7 @@ def house(sqlite_database: Database) -> House:
         renderer=Plain(),
         tokens=tokens,
         links=Links(CATALOGUE.site.url, tokens),
+        choosing=Choosing(CATALOGUE, ReaderChoices(sqlite_database)),
     )
     return House(sqlite_database, people, post, tokens, subscribing)
 
@@ -338,19 +341,19 @@ async def test_choosing_newsletters(house: House) -> None:
 async def test_pausing_resuming_and_leaving_all(house: House) -> None:
     await house.subscribing.add("ada@example.org", NOW, confirmed=True, newsletters=["daily", "weekly"])
     token = house.tokens.preferences(await house.number("ada@example.org"))
-    paused = await house.subscribing.pause(token, paused=True)
+    paused = await house.subscribing.pause(token, NOW, paused=True)
     assert paused is not None
     assert (paused.paused, paused.chosen) == (True, {"daily", "weekly"})
     still = await house.subscribing.choose(token, ["daily"], "", VISIT, NOW)
     assert still is not None
     assert (still.paused, still.chosen) == (True, {"daily"})
-    resumed = await house.subscribing.pause(token, paused=False)
+    resumed = await house.subscribing.pause(token, NOW, paused=False)
     assert resumed is not None
     assert not resumed.paused
     left = await house.subscribing.leave_all(token, VISIT, NOW)
     assert left is not None
     assert left.chosen == frozenset()
-    for nothing in (house.subscribing.pause("x", paused=True), house.subscribing.leave_all("x", VISIT, NOW)):
+    for nothing in (house.subscribing.pause("x", NOW, paused=True), house.subscribing.leave_all("x", VISIT, NOW)):
         assert await nothing is None
 
 

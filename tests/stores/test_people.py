@@ -273,16 +273,6 @@ async def test_own_will_brings_a_subscription_back(database: Database) -> None:
     assert events[-2:] == [("daily", "confirmed"), ("weekly", "confirmed")]
 
 
-async def test_pause_holds_and_resume_ends_it(database: Database) -> None:
-    people = People(database)
-    subscriber = await added(people, newsletters=("daily", "weekly"))
-    await people.unsubscribe(subscriber, ["weekly"], WEB, NOW)
-    await people.pause(subscriber)
-    assert await statuses(people, subscriber) == {"daily": "paused", "weekly": "unsubscribed"}
-    await people.resume(subscriber)
-    assert await statuses(people, subscriber) == {"daily": "confirmed", "weekly": "unsubscribed"}
-
-
 async def test_describe_leaves_what_is_not_given(database: Database) -> None:
     people = People(database)
     subscriber = await added(people, name="Ada", timezone="Europe/Paris")

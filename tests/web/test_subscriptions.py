@@ -23,9 +23,11 @@ from publisher.model.issue import MailText
 from publisher.model.text import Localized
 from publisher.rendering.templates import Templates
 from publisher.services.account import Account
+from publisher.services.choose import Choosing
 from publisher.services.moving import Moving
 from publisher.services.subscribe import ALL, Subscribing
 from publisher.stores.account_links import AccountLinks
+from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.moves import Moves
 from publisher.stores.people import People
@@ -107,6 +109,7 @@ class House:
             renderer=templates,
             tokens=self.tokens,
             links=self.links,
+            choosing=Choosing(CATALOGUE, ReaderChoices(self.database)),
         )
         self.moving = Moving(
             site=CATALOGUE.site,
