@@ -51,6 +51,7 @@ from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
 from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
+from publisher.services.upcoming import Upcoming
 from publisher.services.wire import Wire
 from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
@@ -116,6 +117,7 @@ class App:
     moving: Moving
     housekeeping: Housekeeping
     choosing: Choosing
+    upcoming: Upcoming
     drafting: Drafting
     announcing: Announcing
     planning: Planning
@@ -308,6 +310,7 @@ async def _compose(
             tokens=tokens,
         ),
         choosing=choosing,
+        upcoming=Upcoming(planning, drafting, readers, sandbox=settings.smtp.sandbox),
         drafting=drafting,
         announcing=announcing,
         planning=planning,

@@ -7,11 +7,13 @@ or without a catalogue here.
 """
 
 from publisher.languages.catalogues import label, languages, spoken
-from publisher.languages.dates import clock_text, date_text, datetime_text, time_text
+from publisher.languages.dates import clock_text, date_text, datetime_text, time_text, weekday_text
 from publisher.languages.numbers import number_text
 from publisher.languages.scripts import direction, language_name, upper
+from publisher.languages.zones import city_text, zones
 
 __all__ = [
+    "city_text",
     "clock_text",
     "date_text",
     "datetime_text",
@@ -23,4 +25,6 @@ __all__ = [
     "spoken",
     "time_text",
     "upper",
+    "weekday_text",
+    "zones",
 ]

@@ -1,6 +1,6 @@
 """How people come, choose and go: on the web by signed links, and by the operator's word."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -25,6 +25,7 @@ from publisher.model.people import (
     SignUp,
     SignUpLimits,
     Subscriber,
+    Subscription,
     SubscriptionStatus,
     Suppression,
     SuppressionReason,
@@ -111,8 +112,18 @@ class Preferences:
 
     subscriber: Subscriber
     offered: tuple[Newsletter, ...]
-    chosen: frozenset[str]
-    paused: bool
+    subscriptions: Mapping[str, Subscription]
+    """Those that are not ended, by newsletter."""
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """Returns the newsletters that the person gets, or will when a pause ends."""
+        return frozenset(self.subscriptions)
+
+    @property
+    def paused(self) -> bool:
+        """Returns whether anything is held for a while."""
+        return any(one.status is SubscriptionStatus.PAUSED for one in self.subscriptions.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,12 +340,11 @@ class Subscribing:
         person = None if number is None else await self._people.person(number)
         if person is None:
             return None
-        current = {s.newsletter: s.status for s in person.subscriptions if s.status in _CURRENT}
+        current = {s.newsletter: s for s in person.subscriptions if s.status in _CURRENT}
         return Preferences(
             subscriber=person.subscriber,
             offered=tuple(n for n in self._catalogue.newsletters.values() if n.open or n.id in current),
-            chosen=frozenset(current),
-            paused=SubscriptionStatus.PAUSED in current.values(),
+            subscriptions=current,
         )
 
     async def choose(
@@ -359,12 +369,14 @@ class Subscribing:
             await self._people.describe(number, language=self._language(language))
         return await self.preferences(token)
 
-    async def pause(self, token: str, now: datetime, *, paused: bool) -> Preferences | None:
-        """Holds everything for the person of a preferences link, or lets it flow again."""
+    async def pause(
+        self, token: str, now: datetime, *, paused: bool, until: datetime | None = None
+    ) -> Preferences | None:
+        """Holds everything for the person of a preferences link (`until` a moment), or lets it flow again."""
         number = self._tokens.read_preferences(token)
         if number is None:
             return None
-        await (self._choosing.pause(number, now) if paused else self._choosing.resume(number, now))
+        await (self._choosing.pause(number, now, until) if paused else self._choosing.resume(number, now))
         return await self.preferences(token)
 
     async def leave_all(self, token: str, visit: Visit, now: datetime) -> Preferences | None:

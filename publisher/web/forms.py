@@ -28,15 +28,15 @@ _MAX_BODY = 16 * 1024
 _BODY_SECONDS = 15.0
 
 
-async def posted(request: Request) -> FormData:
-    """Returns the fields of a posted form, urlencoded or multipart; nothing is kept on disk."""
+async def posted(request: Request, fields: int = 100) -> FormData:
+    """Returns the fields of a posted form, so many at most, urlencoded or multipart; nothing is kept on disk."""
     body = await _body(request)
 
     async def replay() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
     try:
-        return await Request(request.scope, replay).form(max_files=0, max_fields=100, max_part_size=_MAX_BODY)
+        return await Request(request.scope, replay).form(max_files=0, max_fields=fields, max_part_size=_MAX_BODY)
     except (MultiPartException, HTTPException, UnicodeDecodeError) as error:
         raise HTTPException(400, "the form cannot be read", headers=FIELDS) from error
 

@@ -169,7 +169,17 @@ PAGES: dict[str, dict[str, Any]] = {
     "confirmed": {"titles": ("Daily digest",)},
     "unsubscribe": {"action": f"{BASE}/unsubscribe/x", "newsletter_title": "Daily digest"},
     "unsubscribed": {"newsletter_title": "Daily digest"},
-    "preferences": {"action": f"{BASE}/preferences/x", "offered": (), "reader_language": "en"},
+    "preferences": {
+        "action": f"{BASE}/preferences/x",
+        "offered": (),
+        "subscriptions": {},
+        "schedules": {},
+        "upcoming": (),
+        "reader_language": "en",
+        "timezone": "",
+        "zone": "Europe/Istanbul",
+        "tomorrow": "2026-11-19",
+    },
     "account": {
         "action": f"{BASE}/account/x",
         "address": "ada@reader.example",
