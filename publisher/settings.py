@@ -291,6 +291,7 @@ class NewsletterSettings(_FilterKeys):
     description: LocalizedText = ""
     audience: Audience = Audience.PUBLIC
     open: bool | None = None
+    archive: bool | None = None
     schedule: str = "daily 07:00"
     timezone: Timezone | None = None
     products: list[str] = []
@@ -435,6 +436,15 @@ class HttpSettings(_Table):
     form_origins: list[Annotated[str, AfterValidator(_origin)]] = []
 
 
+def _old_address(value: str) -> str:
+    if not re.fullmatch(r"/[^\s?#\\]*", value) or value == "/" or value.startswith("//"):
+        raise ValueError("an address on this site such as /feed.xml is needed")
+    return value
+
+
+OldAddress = Annotated[str, AfterValidator(_old_address)]
+
+
 class DatabaseSettings(_Table):
     """`[database]`: where the state lives."""
 
@@ -461,6 +471,8 @@ class Settings(_Table):
     dkim: DkimSettings | None = None
     delivery: DeliverySettings = DeliverySettings()
     http: HttpSettings = HttpSettings()
+    redirects: dict[OldAddress, str] = {}
+    """Old addresses of feeds and pages, and where they lead now."""
     database: DatabaseSettings = DatabaseSettings()
 
     @property
@@ -531,12 +543,14 @@ class Settings(_Table):
 
     def _newsletter(self, n: NewsletterSettings) -> Newsletter:
         instant = n.schedule == "instant"
+        is_open = n.open if n.open is not None else n.audience is Audience.PUBLIC
         return Newsletter(
             id=n.id,
             title=Localized.of(n.title),
             description=Localized.of(n.description),
             audience=n.audience,
-            open=n.open if n.open is not None else n.audience is Audience.PUBLIC,
+            open=is_open,
+            archive=not instant and (is_open if n.archive is None else n.archive),
             schedule=n.schedule,
             timezone=n.timezone or self.site.timezone,
             products=tuple(n.products),
@@ -565,6 +579,17 @@ def problems_of(settings: Settings) -> list[str]:
         *_duplicates("newsletters", [n.id for n in settings.newsletters]),
         *_unknown_names(settings),
         *_unsaid(settings),
+        *_circles(settings.redirects),
+    ]
+
+
+def _circles(redirects: dict[str, str]) -> list[str]:
+    return [
+        f"redirects.{old}: {new!r} is no address; write one of this site (/feeds/all.rss) or https://…"
+        if not re.match(r"/(?!/)|https?://", new)
+        else f"redirects.{old}: {new} leads on to somewhere else; write where it ends"
+        for old, new in redirects.items()
+        if new in redirects or not re.match(r"/(?!/)|https?://", new)
     ]
 
 

@@ -136,6 +136,9 @@ def _send(ctx: Context, newsletter: str, at: str | None, since: str | None, *, y
             lambda app: _send_alone(app, ctx, newsletter, at, since, yes=yes, progress=progress.show),
             lambda app: _send_beside(app, newsletter, at, since, yes=yes, progress=progress.show),
         )
+    except KeyboardInterrupt:
+        ctx.say("stopped; run the same command again to go on")
+        raise
     finally:
         progress.end()
     return _answer(ctx, told)

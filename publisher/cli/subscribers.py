@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from publisher.app import App
     from publisher.model.choices import Change
     from publisher.model.people import Person, Subscription
-    from publisher.services.subscribe import Dossier, ImportReport, Skipped
+    from publisher.services.circulation import Dossier, ImportReport, Skipped
 
 
 @click.group("subscribers")
@@ -108,7 +108,7 @@ def list_people(ctx: Context, newsletter: str | None) -> None:
             known = ", ".join(app.catalogue.newsletters) or "none"
             raise UsageError(f"there is no newsletter {newsletter!r}; there are: {known}")
         found = []
-        async for page in app.subscribing.everybody():
+        async for page in app.circulation.everybody():
             found += [_person(person) for person in page]
         return [person for person in found if newsletter is None or newsletter in person["newsletters"]]
 
@@ -131,7 +131,7 @@ def add(ctx: Context, /, address: str, confirmed: bool, **given: Any) -> None:
     from publisher.model.people import Enrolled
 
     async def work(app: "App") -> Enrolled:
-        return await app.subscribing.add(address, app.clock.now(), confirmed=confirmed, **_judged(app, given))
+        return await app.circulation.add(address, app.clock.now(), confirmed=confirmed, **_judged(app, given))
 
     answer = ctx.run(work)
     asked = answer.signup is not None
@@ -156,7 +156,7 @@ def show(ctx: Context, address: str) -> None:
     """Show everything that is known of one person."""
 
     async def work(app: "App") -> "Dossier":
-        return await app.subscribing.show(address)
+        return await app.circulation.show(address)
 
     dossier = ctx.run(work)
     known = _dossier(dossier)
@@ -186,12 +186,12 @@ def edit(ctx: Context, /, address: str, **given: Any) -> None:
         only = parse_list(wished["only"] or "")
         change = _change(app, wished)
         app.choosing.judge(only, change, now)
-        person = await app.subscribing.edit(address, now, **judged)
+        person = await app.circulation.edit(address, now, **judged)
         number = person.subscriber.number
         current = [s.newsletter for s in person.subscriptions if s.status != "unsubscribed"]
         known = [name for name in current if name in app.catalogue.newsletters]
         await app.choosing.change(number, only or known, change, now)
-        return _dossier(await app.subscribing.show(address))
+        return _dossier(await app.circulation.show(address))
 
     from publisher.services.roster import parse_list
 
@@ -210,7 +210,7 @@ def import_people(ctx: Context, file: Path, confirmed: bool, dry_run: bool) -> i
 
     async def work(app: "App") -> "ImportReport":
         now = app.clock.now()
-        return await app.subscribing.import_csv(lines, file.name, now, confirmed=confirmed, dry_run=dry_run)
+        return await app.circulation.import_csv(lines, file.name, now, confirmed=confirmed, dry_run=dry_run)
 
     report = ctx.run(work)
     for skipped in report.skipped:
@@ -244,7 +244,7 @@ def export(ctx: Context, output: Path | None, raw: bool) -> None:
     from publisher.services.roster import COLUMNS, guarded
 
     async def work(app: "App") -> list[dict[str, str]]:
-        return [row async for row in app.subscribing.export()]
+        return [row async for row in app.circulation.export()]
 
     rows = ctx.run(work)
     text = io.StringIO()
@@ -266,7 +266,7 @@ def erase(ctx: Context, address: str) -> None:
     """Delete one person for good; only a hash of the address stays, so that no import brings them back."""
 
     async def work(app: "App") -> None:
-        await app.subscribing.erase(address, app.clock.now())
+        await app.circulation.erase(address, app.clock.now())
 
     ctx.run(work)
     ctx.emit({"address": address, "erased": True}, f"{address}: erased")
@@ -277,10 +277,10 @@ def erase(ctx: Context, address: str) -> None:
 @pass_context
 def token(ctx: Context, address: str) -> None:
     """Print a new private feed address; the old one ends after a day."""
-    from publisher.services.subscribe import FeedAddress
+    from publisher.services.circulation import FeedAddress
 
     async def work(app: "App") -> FeedAddress:
-        return await app.subscribing.token(address, app.clock.now())
+        return await app.circulation.token(address, app.clock.now())
 
     feed = ctx.run(work)
     ctx.say(f"the address before this one works until {feed.old_until:%Y-%m-%d %H:%M} UTC")

@@ -26,7 +26,7 @@ def list_suppressions(ctx: Context) -> None:
     """List who is never mailed, and why; of an erased person only a hash is known."""
 
     async def work(app: "App") -> "tuple[list[Suppression], list[Quarantine]]":
-        return await app.subscribing.suppressions(), await app.bounces.quarantines()
+        return await app.circulation.suppressions(), await app.bounces.quarantines()
 
     found, quarantined = ctx.run(work)
     for each in quarantined:
@@ -54,7 +54,7 @@ def add(ctx: Context, address: str) -> None:
     """Never mail this address again."""
 
     async def work(app: "App") -> bool:
-        return await app.subscribing.suppress(address, app.clock.now())
+        return await app.circulation.suppress(address, app.clock.now())
 
     fresh = ctx.run(work)
     ctx.emit({"address": address, "added": fresh}, f"{address}: {'suppressed' if fresh else 'was suppressed before'}")
@@ -67,7 +67,7 @@ def remove(ctx: Context, address: str) -> None:
     """Let an address be mailed again."""
 
     async def work(app: "App") -> None:
-        await app.subscribing.unsuppress(address)
+        await app.circulation.unsuppress(address)
 
     ctx.run(work)
     ctx.emit({"address": address, "removed": True}, f"{address}: no longer suppressed")

@@ -69,6 +69,8 @@ class Newsletter:
     description: Localized = field(default_factory=lambda: Localized({}))
     audience: Audience = Audience.PUBLIC
     open: bool = True
+    archive: bool = False
+    """Whether its issues stand on the web; never those of single stories, which have pages themselves."""
     schedule: str = "daily 07:00"
     timezone: str = "UTC"
     products: tuple[str, ...] = ()

@@ -13,9 +13,10 @@ from publisher.mail.addresses import Address
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.people import Allowance, Subscriber
 from publisher.ports import AccountLinkStore, Outbox, PeopleStore, RecordStore, Renderer
+from publisher.services.admission import FEED_TOKEN_GRACE
 from publisher.services.letters import ACCOUNT
 from publisher.services.moving import Moving
-from publisher.services.subscribe import FEED_TOKEN_GRACE, Visit
+from publisher.services.subscribe import Visit
 
 LASTS = timedelta(hours=1)
 """Mail is often held back for a quarter of an hour where a sender is new (greylisting)."""

@@ -8,8 +8,8 @@ from publisher.mail.tokens import Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.people import SignUp
 from publisher.ports import Outbox, PeopleStore, Renderer, SignUpStore
+from publisher.services.admission import PER_ADDRESS
 from publisher.services.letters import REMINDER
-from publisher.services.subscribe import OPERATOR_LIMITS
 
 _REMINDED_AFTER = timedelta(hours=24)
 _PURGED_AFTER = timedelta(days=7)
@@ -51,7 +51,7 @@ class Housekeeping:
         titles = [known[name].title for name in signup.newsletters if name in known]
         if subscriber is None or not titles:
             return False
-        hashed, allowances = self._tokens.address_hash, OPERATOR_LIMITS.per_address
+        hashed, allowances = self._tokens.address_hash, PER_ADDRESS
         if not await self._signups.remind(signup, hashed, allowances, now):
             return False
         language = subscriber.language

@@ -63,10 +63,8 @@ class Planning:
         drafting: Drafting,
         sandbox: bool,
         restored: bool = False,
-        archive: bool = False,
         page: int = _PAGE,
     ) -> None:
-        """`archive`: whether issues of the newsletter's own cohort have a page on the web."""
         self._catalogue = catalogue
         self._issues = issues
         self._readers = readers
@@ -74,7 +72,6 @@ class Planning:
         self._drafting = drafting
         self._sandbox = sandbox
         self._restored = restored
-        self._archive = archive
         self._page = page
 
     # What is due ----------------------------------------------------------------------------------------------------
@@ -330,7 +327,8 @@ class Planning:
                 return issue, len(done)
             if issue is None:
                 window = (occasion.looks_back_to, occasion.until)
-                issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox)
+                on_web = _is_own(occasion.newsletter, slot)
+                issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox, on_web=on_web)
             if issue is None or issue.state is not IssueState.PLANNING:
                 return issue, 0
             rows = await self._rows(issue, occasion, outcomes)
@@ -348,17 +346,15 @@ class Planning:
         return sorted(rows)
 
     async def _freeze(self, issue: Issue, occasion: Occasion, outcome: Outcome, key: str) -> int:
-        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=self.web_url(issue))
+        mail = await self._drafting.mail(
+            occasion, outcome, issue.edition, web_url=self.web_url(issue, occasion, outcome)
+        )
         variant = Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
         return await self._issues.add_variant(issue.number, key, variant)
 
-    def web_url(self, issue: Issue) -> str | None:
-        """Returns where an issue stands on the web; None for one that does not."""
-        newsletter = self._catalogue.newsletters[issue.newsletter or ""]
-        own = (issue.cadence, issue.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
-        if not self._archive or not own or newsletter.instant:
-            return None
-        return self._catalogue.site.absolute(f"/issues/{newsletter.id}/{issue.edition}/")
+    def web_url(self, issue: Issue, occasion: Occasion, outcome: Outcome) -> str | None:
+        """Returns where an issue stands on the web; None where it does not, or where the public has nothing of it."""
+        return self._drafting.web_url(occasion, outcome, issue.edition) if issue.on_web else None
 
     async def _hold_reasons(self, slot: OpenSlot, issue: Issue, expected: int, now: datetime) -> tuple[str, ...]:
         if self._sandbox:
@@ -489,6 +485,11 @@ def _clock(newsletter: Newsletter, cadence: str, zone: str) -> tuple[Schedule, s
     except (ValueError, ZoneInfoNotFoundError) as error:
         _log.error("plan.clock", newsletter=newsletter.id, cadence=cadence, timezone=zone, error=str(error))
         return None
+
+
+def _is_own(newsletter: Newsletter, slot: OpenSlot) -> bool:
+    """Returns whether a slot is on its newsletter's own clock: these issues are its archive (decisions 4)."""
+    return (slot.cadence, slot.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
 
 
 def _maybe_moment(text: str | None) -> datetime | None:

@@ -222,11 +222,14 @@ class Previewing:
     ) -> Preview | None:
         if outcome is None:
             return None
-        number = await self._issues.next_edition(occasion.newsletter.id)
+        newsletter = occasion.newsletter
+        number = await self._issues.next_edition(newsletter.id)
+        own = (reader.cadence, reader.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
+        web_url = self._drafting.web_url(occasion, outcome, number) if own and not test else None
         return Preview(
-            newsletter=occasion.newsletter,
+            newsletter=newsletter,
             reader=reader,
-            mail=await self._drafting.mail(occasion, outcome, number, test=test),
+            mail=await self._drafting.mail(occasion, outcome, number, web_url=web_url, test=test),
             stories=_titles(outcome, already_sent=False),
             sample=sample,
         )

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from publisher.content.permalink import address, is_reserved
 from publisher.errors import RefusedError
-from publisher.model.article import Access, Manuscript, Problem, Status
+from publisher.model.article import Access, Deliver, Manuscript, Problem, Status
 from publisher.model.page import Page, PlainFile
 
 _PAGE_SUFFIXES = frozenset({".md", ".markdown", ".html", ".htm"})
@@ -106,7 +106,9 @@ class FolderCompanions:
         draft = manuscript.status is not Status.PUBLISHED
         path = address(manuscript.permalink or f"/{manuscript.slug}/")
         if _gated(manuscript):
-            return self._problem(name, "a page is for everybody at once: take out access, publish_at, embargo, expires")
+            return self._problem(
+                name, "a page is for everybody at once: take out access, deliver, publish_at, embargo, expires"
+            )
         if path is None:
             return self._problem(name, f"the address /{manuscript.slug}/ is the program's own; write another slug")
         return Page(
@@ -122,7 +124,7 @@ class FolderCompanions:
 def _gated(manuscript: Manuscript) -> bool:
     """Returns whether a page asks to be kept from somebody, which pages cannot be: doubt never publishes."""
     dates = (manuscript.publish_at, manuscript.embargo, manuscript.expires)
-    return manuscript.access not in (None, Access.PUBLIC) or any(dates)
+    return manuscript.access not in (None, Access.PUBLIC) or manuscript.deliver is Deliver.MAIL or any(dates)
 
 
 def _is_draft(outcome: Page | Problem) -> bool:

@@ -1,5 +1,6 @@
 """Takes people in, one transaction for a batch: never loosens an opt-out, never lets a form flood anybody."""
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from publisher.model.people import (
     SuppressionReason,
     Terms,
 )
+from publisher.segments import merged
 from publisher.stores.database import Database, micros
 from publisher.stores.limits import asked_too_often, flooded, note_asked
 from publisher.stores.people_rows import (
@@ -168,11 +170,13 @@ class Enrolling:
         return (await self._connection.execute(query)).one(), number is not None
 
     async def _improved(self, row: sa.Row[Any], enrolment: Enrolment) -> bool:
-        before = (row.name, row.language, row.timezone)
+        known = json.loads(row.attributes)
+        before = (row.name, row.language, row.timezone, known)
         after = (
             enrolment.name or row.name,
             enrolment.language or row.language,
             enrolment.timezone or row.timezone,
+            merged(known, enrolment.attributes),
         )
         if before != after:
             await describe(self._connection, row.id, *after)
@@ -258,6 +262,7 @@ def _unchanged(person: Person, enrolment: Enrolment) -> Enrolled | None:
         and (enrolment.name or subscriber.name) == subscriber.name
         and (enrolment.language or subscriber.language) == subscriber.language
         and (enrolment.timezone or subscriber.timezone) == subscriber.timezone
+        and merged(subscriber.attributes, enrolment.attributes) == subscriber.attributes
     )
     if not same:
         return None

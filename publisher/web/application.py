@@ -59,7 +59,8 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
     )
     # Starlette would send to the host that the request names, with the token in the address.
     behind.router.redirect_slashes = False
-    return PublicFiles(app.folder / "public", behind, lambda: app.publishing.moved)
+    redirects = app.settings.redirects
+    return PublicFiles(app.folder / "public", behind, lambda: {**redirects, **app.publishing.moved})
 
 
 def _answer(app: App, request: Request, status: int, detail: str, headers: Mapping[str, str]) -> Response:

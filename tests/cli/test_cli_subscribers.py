@@ -27,7 +27,7 @@ from publisher.model.issue import MailText
 from publisher.model.text import Localized
 from publisher.services.bounces import Bounces
 from publisher.services.choose import Choosing
-from publisher.services.subscribe import Subscribing
+from publisher.services.circulation import Circulation
 from publisher.stores import bounces
 from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
@@ -68,7 +68,7 @@ class Opened(Context):
             database = Database.open("sqlite:///publisher.db", self.folder)
             plain: Any = Plain()
             choosing = Choosing(CATALOGUE, ReaderChoices(database))
-            subscribing = Subscribing(
+            circulation = Circulation(
                 catalogue=CATALOGUE,
                 people=People(database),
                 outbox=plain,
@@ -81,7 +81,7 @@ class Opened(Context):
             store = bounces.Bounces(database, self.tokens.address_hash)
             taking = Bounces(store, Facts(database), self.tokens, bytes(32))
             app = SimpleNamespace(
-                catalogue=CATALOGUE, clock=clock, subscribing=subscribing, choosing=choosing, bounces=taking
+                catalogue=CATALOGUE, clock=clock, circulation=circulation, choosing=choosing, bounces=taking
             )
             try:
                 return await work(app)

@@ -24,6 +24,7 @@ from publisher.model.text import Localized
 from publisher.rendering.templates import Templates
 from publisher.services.account import Account
 from publisher.services.choose import Choosing
+from publisher.services.circulation import Circulation
 from publisher.services.moving import Moving
 from publisher.services.subscribe import ALL, Subscribing
 from publisher.stores.account_links import AccountLinks
@@ -110,32 +111,16 @@ class House:
         self.links = Links(SITE, self.tokens)
         templates = Templates(TEMPLATES, None, CATALOGUE)
         self.choosing = Choosing(CATALOGUE, ReaderChoices(self.database))
-        self.subscribing = Subscribing(
-            catalogue=CATALOGUE,
-            people=self.people,
-            outbox=self.post,
-            renderer=templates,
-            tokens=self.tokens,
-            links=self.links,
-            choosing=self.choosing,
-        )
-        self.moving = Moving(
-            site=CATALOGUE.site,
-            people=self.people,
-            moves=Moves(self.database, self.tokens.feed_hash),
-            outbox=self.post,
-            renderer=templates,
-            tokens=self.tokens,
-        )
+        told: Any = {"people": self.people, "outbox": self.post, "renderer": templates, "tokens": self.tokens}
+        edges = {**told, "catalogue": CATALOGUE, "links": self.links, "choosing": self.choosing}
+        self.subscribing, self.circulation = Subscribing(**edges), Circulation(**edges)
+        self.moving = Moving(site=CATALOGUE.site, moves=Moves(self.database, self.tokens.feed_hash), **told)
         self.account = Account(
-            people=self.people,
             account_links=AccountLinks(self.database),
             records=Records(self.database, self.tokens.address_hash),
             moving=self.moving,
-            outbox=self.post,
-            renderer=templates,
-            tokens=self.tokens,
             links=self.links,
+            **told,
         )
         app: Any = SimpleNamespace(
             catalogue=CATALOGUE,
@@ -159,7 +144,7 @@ class House:
             return repr([(await connection.execute(sa.select(table))).all() for table in metadata.sorted_tables])
 
     async def add(self, *newsletters: str) -> int:
-        added = await self.subscribing.add("ada@example.org", NOW, confirmed=True, newsletters=newsletters)
+        added = await self.circulation.add("ada@example.org", NOW, confirmed=True, newsletters=newsletters)
         assert added.subscriber is not None
         return added.subscriber
 
@@ -277,7 +262,7 @@ async def test_one_click_needs_nothing_else(house: House) -> None:
 
 async def test_one_click_for_somebody_erased_is_fine(house: House) -> None:
     await house.add("daily")
-    await house.subscribing.erase("ada@example.org", NOW)
+    await house.circulation.erase("ada@example.org", NOW)
     assert (
         await house.client.post(house.links.unsubscribe_url(1, "daily").removeprefix(SITE), ONE_CLICK)
     ).status == 200
@@ -309,7 +294,7 @@ async def test_wrong_tokens_are_not_found(house: House) -> None:
 async def test_answer_is_the_same_whoever_asks(house: House) -> None:
     """I31: new, known, suppressed, limited."""
     await house.add("daily")
-    await house.subscribing.suppress("never@example.org", NOW)
+    await house.circulation.suppress("never@example.org", NOW)
     answers = [
         await house.sign_up("daily", email=address)
         for address in ("new@example.org", "new@example.org", "ada@example.org", "never@example.org")
