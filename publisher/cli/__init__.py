@@ -36,6 +36,7 @@ COMMANDS = (
     "run",
     "send",
     "simulate",
+    "snippet",
     "status",
     "subscribers",
     "suppressions",

@@ -21,6 +21,7 @@ _DEFAULTS: dict[str, object] = {
     "chosen": (),
     "corrections": None,
     "done": None,
+    "examples": {},
     "feed_url": None,
     "feeds": (),
     "form_token": None,

@@ -119,7 +119,8 @@ class AccountPages(ReaderPages):
             refuse_foreign(request, self._site.url)
             match text(form, "action"):
                 case "agree":
-                    words = self._say("move_explained_new" if move.new_end else "move_explained_old", language)
+                    asked = "move_explained_new" if move.new_end else "move_explained_old"
+                    words = self._say(asked, language, site=self._site.title)
                     state = await self._moving.agree(token, visit_of(request, words), self._now()) or state
                 case "call_off":
                     await self._moving.call_off(token, self._now())

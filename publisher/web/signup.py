@@ -18,6 +18,7 @@ from publisher.app import App
 from publisher.errors import UnreachableError
 from publisher.mail.addresses import Address, AddressError, parse_address
 from publisher.model.people import ConfirmationState
+from publisher.services.outline import issue_path
 from publisher.services.subscribe import Visit, Welcome
 from publisher.web.forms import allowed_origin, posted, refuse_foreign, text, texts, visit_of
 from publisher.web.negotiation import known_language
@@ -37,6 +38,7 @@ class SignUpPages(ReaderPages):
     def __init__(self, app: App) -> None:
         super().__init__(app)
         self._subscribing = app.subscribing
+        self._archive = app.publishing.archive
         self._origins = frozenset(app.settings.http.form_origins)
 
     async def subscribe(self, request: Request) -> Response:
@@ -144,6 +146,7 @@ class SignUpPages(ReaderPages):
             chosen=chosen,
             address=address[:254],
             problem=problem,
+            examples=self._examples(language),
             robots="noindex",
             languages=self._in_languages("/subscribe") if request.url.path == "/subscribe" else (),
         )
@@ -153,3 +156,12 @@ class SignUpPages(ReaderPages):
         offered = [newsletter.id for newsletter in self._subscribing.offered()]
         asked = request.query_params.getlist("newsletter")
         return [name for name in offered if name in asked] or (offered if len(offered) == 1 else [])
+
+    def _examples(self, language: str) -> dict[str, str]:
+        """The latest issue of each newsletter that keeps its issues on the web."""
+        latest = {n.id: self._archive.latest(n.id)[:1] for n in self._subscribing.offered()}
+        return {
+            name: self._site.absolute(issue_path(self._site, name, issue.edition, language))
+            for name, issues in latest.items()
+            for issue in issues
+        }
