@@ -8,6 +8,7 @@ checked over the whole at the end, all problems at once.
 import posixpath
 import re
 from datetime import time, timedelta
+from ipaddress import ip_network
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
@@ -113,6 +114,14 @@ def _public_url(value: str) -> str:
     if not value.isascii():  # feeds and mail headers take URIs, not IRIs (RFC 3987 §3.1)
         value = parts._replace(netloc=_in_ascii(parts.netloc), path=quote(parts.path, safe="/%")).geturl()
     return value.rstrip("/")
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError as error:
+        raise ValueError("an address or a network such as 127.0.0.1 or 10.0.0.0/8 is needed") from error
+    return value
 
 
 def _origin(value: str) -> str:
@@ -434,6 +443,7 @@ class HttpSettings(_Table):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     form_origins: list[Annotated[str, AfterValidator(_origin)]] = []
+    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = []
 
 
 def _old_address(value: str) -> str:
