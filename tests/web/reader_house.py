@@ -1,7 +1,7 @@
 """A publication that people come to, choose from and leave, over a real store: what tests of its pages share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,6 +102,8 @@ class House:
 
     database: Database
     client_of: Callable[..., Any]
+    rhythms: tuple[str, ...] = ()
+    """What readers may choose of each newsletter."""
     clock: Clock = field(default_factory=Clock)
     post: Post = field(default_factory=Post)
     tokens: Tokens = field(default_factory=lambda: Tokens(bytes(32)))
@@ -109,13 +111,15 @@ class House:
     def __post_init__(self) -> None:
         self.people = People(self.database)
         self.links = Links(SITE, self.tokens)
-        templates = Templates(TEMPLATES, None, CATALOGUE)
-        self.choosing = Choosing(CATALOGUE, ReaderChoices(self.database))
+        offered = {n.id: replace(n, rhythms=self.rhythms) for n in NEWSLETTERS}
+        catalogue = replace(CATALOGUE, newsletters=offered)
+        templates = Templates(TEMPLATES, None, catalogue)
+        self.choosing = Choosing(catalogue, ReaderChoices(self.database))
         told: Any = {"people": self.people, "outbox": self.post, "renderer": templates, "tokens": self.tokens}
-        edges = {**told, "catalogue": CATALOGUE, "links": self.links, "choosing": self.choosing}
+        edges = {**told, "catalogue": catalogue, "links": self.links, "choosing": self.choosing}
         self.subscribing, self.circulation = Subscribing(**edges), Circulation(**edges)
-        self.housekeeping = Housekeeping(catalogue=CATALOGUE, signups=SignUps(self.database), **told)
-        self.moving = Moving(site=CATALOGUE.site, moves=Moves(self.database, self.tokens.feed_hash), **told)
+        self.housekeeping = Housekeeping(catalogue=catalogue, signups=SignUps(self.database), **told)
+        self.moving = Moving(site=catalogue.site, moves=Moves(self.database, self.tokens.feed_hash), **told)
         self.account = Account(
             account_links=AccountLinks(self.database),
             records=Records(self.database, self.tokens.address_hash),
@@ -124,7 +128,7 @@ class House:
             **told,
         )
         app: Any = SimpleNamespace(
-            catalogue=CATALOGUE,
+            catalogue=catalogue,
             clock=self.clock,
             settings=SimpleNamespace(
                 smtp=SimpleNamespace(sandbox=True), http=SimpleNamespace(form_origins=[EMBEDDING])
