@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +33,7 @@ from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Boot, Policy, Stop, Window
+from publisher.model.segment import AllOf, Picked
 from publisher.output import Output
 from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
@@ -52,9 +53,11 @@ from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
 from publisher.services.moving import Moving
 from publisher.services.plan import Planning
+from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
+from publisher.services.reading import ReadingRoom
 from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
@@ -78,6 +81,7 @@ from publisher.stores.moves import Moves
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
+from publisher.stores.readings import Readings
 from publisher.stores.records import Records
 from publisher.stores.revisions import Revisions
 from publisher.stores.signups import SignUps
@@ -124,7 +128,10 @@ class App:
     publishing: Publishing
     rehearsal: Intake
     """The way in for `check`: it keeps nothing."""
+    preflight: Preflight
+    """What `check` says beyond what is refused; it sees each file that the rehearsal reads."""
     private_feeds: PrivateFeeds
+    reading_room: ReadingRoom
     subscribing: Subscribing
     account: Account
     moving: Moving
@@ -223,6 +230,8 @@ async def _compose(
     tokens = Tokens(key)
     own_templates = folder / "templates"
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
+    if subjects := templates.subject_problems():
+        raise ConfigError([problem for error in subjects for problem in error.problems])
     asset_path = partial(_asset_path, key)
     rules = _rules(settings, catalogue, asset_path)
     articles_root = folder / settings.articles.path
@@ -245,7 +254,11 @@ async def _compose(
     articles = Articles(database, as_configured)
     stored = Articles(database)
     read = partial(parse, rules=rules)
-    people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
+    people, issues, readers = (
+        People(database),
+        Issues(database, sandbox=settings.smtp.sandbox),
+        Readers(database, partial(_pick, catalogue, clock)),
+    )
     moving = Moving(
         site=site,
         people=people,
@@ -298,6 +311,15 @@ async def _compose(
         epoch=epoch,
         setting=_setting(settings),
     )
+    preflight = Preflight(
+        parse=read,
+        catalogue=catalogue,
+        companions=companions,
+        source=source,
+        folder=settings.articles.path,
+        clock=clock.now,
+        sandbox=settings.smtp.sandbox,
+    )
     return App(
         folder=folder,
         state=state,
@@ -320,8 +342,18 @@ async def _compose(
         articles_root=articles_root,
         companions=companions,
         publishing=publishing,
-        rehearsal=Intake(source, Rehearsal(stored), read, house),
+        rehearsal=Intake(source, Rehearsal(stored), preflight.read, house),
+        preflight=preflight,
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
+        reading_room=ReadingRoom(
+            catalogue=catalogue,
+            issues=issues,
+            readings=Readings(database),
+            articles=articles,
+            planning=planning,
+            drafting=drafting,
+            tokens=tokens,
+        ),
         subscribing=Subscribing(
             catalogue=catalogue,
             people=people,
@@ -457,6 +489,12 @@ def _name_servers(server: str) -> "NameServers":
         raise UsageError(f"{server!r} is no name server: an address such as 9.9.9.9 is needed") from error
 
 
+def _pick(catalogue: Catalogue, clock: Clock, segments: Sequence[str]) -> Picked | None:
+    """Returns who is in all of these segments now."""
+    conditions = tuple(catalogue.segments[each].condition for each in segments)
+    return Picked(AllOf(conditions), catalogue.site.timezone, clock.now()) if conditions else None
+
+
 def state_folder(folder: Path) -> Path:
     """Returns the publication's `var/`, made if need be; ConfigError where it cannot be used."""
     state = folder / "var"
@@ -581,5 +619,5 @@ def _asset_path(key: bytes, source: str) -> str:
 
 def _setting(settings: Settings) -> str:
     """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
-    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters"})
+    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters", "theme"})
     return hashlib.sha256(told.encode()).hexdigest()

@@ -11,6 +11,7 @@ from publisher.model.checkup import RelayAnswer, WebAnswer
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
 from publisher.model.files import FileStat, Scan
 from publisher.model.issue import (
+    Brought,
     Cohort,
     DeliveryState,
     Edition,
@@ -828,11 +829,19 @@ class ReaderStore(Protocol):
         limit: int = 20_000,
         clock: tuple[str, str] | None = None,
         address_key: str | None = None,
+        segments: Sequence[str] = (),
     ) -> list[Reader]:
-        """Returns at most `limit` confirmed readers by number from `after` on."""
+        """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
 
     async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles."""
+
+
+class ReadingStore(Protocol):
+    """What issues brought their readers."""
+
+    async def brought(self, issue: int, subscriber: int) -> Brought | None:
+        """Returns a digest's stories as one reader got them, and who that is; None: they did not get it."""
 
 
 class FeedReaders(Protocol):

@@ -56,7 +56,13 @@ class Context:
 
     def problem(self, problem: "Problem") -> dict[str, Any]:
         """Returns a problem for `--json`."""
-        return {"file": problem.path, "line": problem.line, "message": problem.message}
+        return {
+            "file": problem.path,
+            "line": problem.line,
+            "message": problem.message,
+            "code": problem.code,
+            "blocks": problem.fatal,
+        }
 
     def emit(self, value: Any, text: str) -> None:
         """Prints the result: one JSON document with `--json`, else `text`."""

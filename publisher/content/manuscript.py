@@ -110,6 +110,7 @@ def _manuscript(
         genre=fields.text("genre"),
         subjects=story.subjects(fields),
         assets=tuple(links.assets),
+        links=tuple(links.followed.items()),
         warnings=tuple(sorted(fields.warnings, key=lambda problem: problem.line)),
     )
 

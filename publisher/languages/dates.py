@@ -14,8 +14,8 @@ def date_text(moment: datetime, language: str, zone: str) -> str:
     return _plain(format_date(_local(moment, zone), "long", locale=locale_of(language)), language)
 
 
-def weekday_text(moment: datetime, language: str, zone: str) -> str:
-    """Returns the day of an aware `moment` in `zone` with its name: `2 Eylül 2025 Salı`."""
+def full_date_text(moment: datetime, language: str, zone: str) -> str:
+    """Returns the day with its weekday: `2 Eylül 2025 Salı`."""
     return _plain(format_date(_local(moment, zone), "full", locale=locale_of(language)), language)
 
 

@@ -155,6 +155,8 @@ class Manuscript(Story):
     """Whether `slug` was written in the file rather than derived from its name."""
     assets: tuple[str, ...] = ()
     """POSIX paths, below the articles folder, of local files the text refers to."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Where its links and pictures lead, each with how the file writes it."""
     warnings: tuple["Problem", ...] = ()
 
 
@@ -190,6 +192,8 @@ class Problem:
     line: int
     message: str
     fatal: bool = True
+    code: str = "article"
+    """What kind of finding it is (`model.preflight.CODES`)."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.message}"

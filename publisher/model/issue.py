@@ -1,11 +1,13 @@
 """Slots, issues, variants and deliveries: the ledger of what went out (docs/ledger.md)."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from publisher.model.people import Licence
+from publisher.model.choices import Form
+from publisher.model.people import Licence, Subscriber
 from publisher.model.view import Depth, View
 
 
@@ -169,6 +171,17 @@ class StoryRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """What an issue brought one reader."""
+
+    reader: Subscriber
+    licences: tuple[Licence, ...]
+    """Of the reader at present."""
+    language: str
+    stories: tuple[StoryRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StaleRow:
     """A waiting delivery that must not go as it is, with what it was to bring and what its reader may have now."""
 
@@ -204,6 +217,8 @@ class Group:
 
     label: str
     views: tuple[View, ...]
+    mention: Mention = Mention.STORY
+    """What its stories are to its readers: new, updated or corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +244,7 @@ class Edition:
     number: int
     language: str
     direction: str
+    form: Form = Form.FULL
     local_date: datetime
     """The slot's moment in the cohort's zone."""
     groups: tuple[Group, ...]
@@ -243,6 +259,17 @@ class Edition:
     def views(self) -> tuple[View, ...]:
         """Returns the stories in order, over all groups."""
         return tuple(view for group in self.groups for view in group.views)
+
+    @property
+    def shortened(self) -> bool:
+        """Returns whether its reader may have more of a story than stands here."""
+        return any(view.shortened for view in self.views)
+
+    def with_views(self, views: Sequence[View]) -> "Edition":
+        """Returns the same edition with other renditions of its stories, in their order."""
+        rest = iter(views)
+        groups = tuple(replace(group, views=tuple(next(rest) for _ in group.views)) for group in self.groups)
+        return replace(self, groups=groups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

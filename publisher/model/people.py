@@ -255,6 +255,8 @@ class Enrolment:
     proof: Proof
     trusted: bool = False
     """The operator's word: may change what is known of somebody; a form on the web may not."""
+    imported: bool = False
+    """One of a list: nobody who has left everything is asked into anything by it."""
 
 
 class EnrolmentResult(enum.StrEnum):

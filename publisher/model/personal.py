@@ -17,6 +17,7 @@ SLOTS = (
     "confirm_url",
     "account_url",
     "move_url",
+    "read_url",
 )
 """The values a mail may ask for, all plain text; URLs are absolute."""
 

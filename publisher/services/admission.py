@@ -11,6 +11,7 @@ from publisher.services.letters import SIGNUP
 
 PER_ADDRESS = (Allowance(window=timedelta(days=1), most=1), Allowance(window=timedelta(days=30), most=3))
 """How many confirmation mails anybody can have sent to one address."""
+OPERATOR_LIMITS = SignUpLimits(per_address=PER_ADDRESS)
 FEED_TOKEN_GRACE = timedelta(hours=24)
 """How long a feed address still works after another has taken its place."""
 CURRENT = frozenset({SubscriptionStatus.CONFIRMED, SubscriptionStatus.PAUSED})

@@ -11,9 +11,9 @@ from datetime import datetime
 from publisher.mail.addresses import Address
 from publisher.mail.tokens import Tokens
 from publisher.model.catalogue import Site
-from publisher.model.people import Enrolment, MoveState, SignUpLimits, Subscriber
+from publisher.model.people import Enrolment, MoveState, Subscriber
 from publisher.ports import MoveStore, Outbox, PeopleStore, Renderer
-from publisher.services.admission import PER_ADDRESS
+from publisher.services.admission import OPERATOR_LIMITS
 from publisher.services.letters import MOVE_NEW, MOVE_OLD
 from publisher.services.subscribe import Visit
 
@@ -61,7 +61,7 @@ class Moving:
                 default_language=self._site.language,
                 proof=visit.proof(_ORIGIN),
             ),
-            SignUpLimits(per_address=PER_ADDRESS),
+            OPERATOR_LIMITS,
             now,
         )
         if asked is None:

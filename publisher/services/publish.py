@@ -150,6 +150,10 @@ class Publishing:
         """Addresses of stories that were public and are no more: 410."""
         return self._gone
 
+    def addresses(self) -> dict[str, str]:
+        """Returns the root-relative addresses that no story may have, and what stands there."""
+        return self._documents.addresses()
+
     async def open(self) -> None:
         """Reads what the store remembers of stories and outputs."""
         await self.intake.load()
@@ -230,7 +234,7 @@ class Publishing:
             await self._note_loss(loss, taken.loss or loss)
             return taken
         known_rules = await self._facts.get(RULES)
-        self.intake.reserve(self._documents.addresses())
+        self.intake.reserve(self.addresses())
         taken = await self.intake.take(
             now,
             baseline=known_rules is None,

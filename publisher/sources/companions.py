@@ -50,7 +50,7 @@ class FolderCompanions:
             for name, _ in _walk(root):
                 if is_reserved(name):
                     message = "this address is the program's own; the file is not published: rename it"
-                    faulty.append(Problem(path=f"{root.name}/{name}", line=1, message=message))
+                    faulty.append(Problem(path=f"{root.name}/{name}", line=1, message=message, code="page"))
         return faulty
 
     def files(self) -> list[PlainFile]:
@@ -94,7 +94,7 @@ class FolderCompanions:
         return {name: seen[name] for name in sorted(seen) if not _is_draft(seen[name][1])}
 
     def _problem(self, name: str, message: str, line: int = 1) -> Problem:
-        return Problem(path=f"{self._pages_root.name}/{name}", line=line, message=message)
+        return Problem(path=f"{self._pages_root.name}/{name}", line=line, message=message, code="page")
 
     def _page(self, name: str) -> Page | Problem:
         try:
@@ -152,7 +152,7 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _plain(path: Path, name: str, status: os.stat_result) -> PlainFile:
-    return PlainFile(path=name, mark=_mark(status), read=partial(_bytes_of, path))
+    return PlainFile(path=name, mark=_mark(status), size=status.st_size, read=partial(_bytes_of, path))
 
 
 def _bytes_of(path: Path) -> bytes:

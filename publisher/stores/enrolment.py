@@ -1,7 +1,7 @@
 """Takes people in, one transaction for a batch: never loosens an opt-out, never lets a form flood anybody."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -189,6 +189,8 @@ class Enrolling:
         had = {name: SubscriptionStatus(status) for name, status in await self._connection.execute(query)}
         wanted = enrolment.status
         kept = tuple(n for n in enrolment.newsletters if had.get(n) is SubscriptionStatus.UNSUBSCRIBED)
+        if enrolment.imported and wanted is not SubscriptionStatus.UNSUBSCRIBED and _has_left(had.values()):
+            return enrolment.newsletters, ()
         new = tuple(n for n in enrolment.newsletters if n not in had)
         if new:
             rows = [new_subscription(subscriber, name, wanted, self._now) for name in new]
@@ -283,6 +285,11 @@ def _is_granted(terms: Terms, licence: Licence | None) -> bool:
         and terms.archive_days in (None, licence.archive_days or 0)
         and terms.embargo_cleared in (None, licence.embargo_cleared)
     )
+
+
+def _has_left(statuses: Collection[SubscriptionStatus]) -> bool:
+    """Returns whether somebody has left everything they ever had."""
+    return bool(statuses) and all(status is SubscriptionStatus.UNSUBSCRIBED for status in statuses)
 
 
 def _may_move(had: SubscriptionStatus, wanted: SubscriptionStatus) -> bool:
