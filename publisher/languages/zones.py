@@ -1,6 +1,7 @@
 """Time zones as readers look for them: by the name of a city in their own language."""
 
 from functools import cache
+from unicodedata import combining, normalize
 from zoneinfo import available_timezones
 
 from babel.core import get_global
@@ -14,7 +15,12 @@ _AREAS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Aust
 @cache
 def zones(language: str) -> tuple[tuple[str, str], ...]:
     """Returns the IANA zones that are a place's own, as (id, city), by city; of several names of a place the one."""
-    return tuple(sorted(((zone, _city(zone, language)) for zone in _places()), key=lambda named: named[1]))
+    return tuple(sorted(((zone, _city(zone, language)) for zone in _places()), key=lambda named: _plain(named[1])))
+
+
+def _plain(name: str) -> str:
+    """Letters without their marks: İstanbul stands beside Iqaluit, not behind Zürich."""
+    return "".join(c for c in normalize("NFKD", name) if not combining(c)).casefold()
 
 
 def city_text(zone: str, language: str) -> str:
