@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove endure prove-wire prove-mail bench lock wheel clean
+.PHONY: help run test check bomb prove endure prove-wire prove-mail bench lock wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,8 @@ prove-wire: $(READY) ## What relays do wrong, all of it and again and again (min
 
 prove-mail: $(READY) ## Mail as html-validate and SpamAssassin judge it, where they are installed
 	@$(BIN)/python -m pytest tests/rendering/prove_mail.py -n 0 -rs
+bomb: $(READY) ## Post 10,000 sign-up forms for one victim from 200 networks (a minute or two)
+	@BOMB_POSTS=10000 $(BIN)/python -m pytest tests/web/test_signup_defences.py -k bombed -n 0 -o faulthandler_timeout=0
 
 bench: $(READY) ## Measure; docs/benchmarks.md explains the figures
 	@$(BIN)/python -m benchmarks

@@ -30,12 +30,15 @@ from publisher.model.issue import (
 from publisher.model.notice import Addressee, Holders, Opened
 from publisher.model.page import Page, PlainFile
 from publisher.model.people import (
+    Allowance,
     Confirmation,
     Consent,
     Enrolled,
     Enrolment,
     FeedReader,
     Licence,
+    MoveAsked,
+    MoveState,
     Person,
     Proof,
     SignUp,
@@ -368,6 +371,58 @@ class PeopleStore(Protocol):
 
     async def suppressions(self) -> list[Suppression]:
         """Returns who is never mailed, latest first."""
+
+
+class SignUpStore(Protocol):
+    """Sign-ups that nobody answered."""
+
+    async def unanswered(self, before: datetime, now: datetime) -> list[SignUp]:
+        """Returns the web's sign-ups from before a moment that may still be confirmed and were not reminded of."""
+
+    async def remind(
+        self, signup: SignUp, address_hash: Callable[[str], str], allowances: Sequence[Allowance], now: datetime
+    ) -> bool:
+        """Notes that a sign-up is reminded of now, once; False when it was before, or its address was asked enough."""
+
+    async def purge(self, before: datetime, now: datetime) -> int:
+        """Forgets what was asked for before a moment and never confirmed; returns how many people that removed."""
+
+
+class MoveStore(Protocol):
+    """Changes of address."""
+
+    async def ask(self, subscriber: int, to: Enrolment, limits: SignUpLimits, now: datetime) -> MoveAsked | None:
+        """Notes that somebody wants another address, in place of an earlier wish; None: too often, or nobody there."""
+
+    async def state(self, signup: int, *, new_end: bool, now: datetime) -> tuple[MoveState, int] | None:
+        """Returns how one end finds a move, and whose it is; None when there is no such move."""
+
+    async def agree(
+        self, signup: int, *, new_end: bool, address_hash: Callable[[str], str], proof: Proof, now: datetime
+    ) -> MoveState | None:
+        """Takes the yes of one end, as often as it comes; with both the address is changed. None: no such move."""
+
+    async def call_off(self, signup: int, now: datetime) -> None:
+        """Ends a wish at the word of the old end; one that has come true stays true."""
+
+
+class AccountLinkStore(Protocol):
+    """Fresh links."""
+
+    async def issue(
+        self, subscriber: int, lasts: timedelta, allowances: Sequence[Allowance], now: datetime
+    ) -> int | None:
+        """Makes a link for somebody; None when there were enough of late, or the person is no more."""
+
+    async def subscriber(self, link: int, now: datetime) -> int | None:
+        """Returns whom a link is for; None when it has ended."""
+
+
+class RecordStore(Protocol):
+    """All that is held of one person."""
+
+    async def of(self, subscriber: int) -> dict[str, Any] | None:
+        """Returns everything by kind; None when there is nobody of that number."""
 
 
 class ChoiceStore(Protocol):

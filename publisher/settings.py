@@ -39,6 +39,7 @@ _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _FONTS = re.compile(r"[A-Za-z0-9 ,'-]+")
 _PICTURE = re.compile(r"(?:/(?!/)|https?://)[A-Za-z0-9._~!$&()*+,;=:@/%-]+")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_USUAL_PORTS = {"http": 80, "https": 443}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHORTEST_SECRET = 32
 _LONGEST_RETURN_LOCAL = 31
@@ -121,6 +122,23 @@ def _public_url(value: str) -> str:
     if not value.isascii():  # feeds and mail headers take URIs, not IRIs (RFC 3987 §3.1)
         value = parts._replace(netloc=_in_ascii(parts.netloc), path=quote(parts.path, safe="/%")).geturl()
     return value.rstrip("/")
+
+
+def _origin(value: str) -> str:
+    """As a browser writes it (RFC 6454 §6.2): scheme and host, a port only where it is not the usual one."""
+    parts = urlsplit(value)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    whole = parts.scheme in _USUAL_PORTS and parts.hostname and port != 0 and not parts.username
+    if not whole or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("a site such as https://example.org is needed, without a path")
+    host = _in_ascii(str(parts.hostname)) if not str(parts.hostname).isascii() else str(parts.hostname)
+    host = f"[{host}]" if ":" in host else host
+    return (
+        f"{parts.scheme}://{host}" if port in (None, _USUAL_PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"
+    )
 
 
 def _in_ascii(domain: str) -> str:
@@ -465,6 +483,7 @@ class HttpSettings(_Table):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    form_origins: list[Annotated[str, AfterValidator(_origin)]] = []
     metrics_token: SecretStr = SecretStr("")
     trusted_proxies: list[Network] = []
     poll_limit: int = Field(default=20, ge=0)

@@ -37,6 +37,7 @@ COMMANDS = (
     "run",
     "send",
     "simulate",
+    "snippet",
     "status",
     "subscribers",
     "suppressions",

@@ -221,6 +221,21 @@ class Database:
             finally:
                 await _foreign_keys(connection, "ON")
 
+    async def scrub(self) -> bool:
+        """Empties SQLite's log of changes, which still tells what was just deleted; False: a reader is in the way.
+
+        What it is copied into was overwritten (`secure_delete`). PostgreSQL's log is its server's affair.
+        """
+        if self._lock_path is None:
+            return True
+        async with self._alone(), _reachable(), self._writers.connect() as connection:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = await cursor.fetchone()
+            await cursor.close()
+        return not busy
+
     async def close(self) -> None:
         """Closes every connection; a process that does not hangs on aiosqlite's threads."""
         async with self._alone():  # the last close of SQLite checkpoints

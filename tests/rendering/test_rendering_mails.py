@@ -68,6 +68,8 @@ def every_mail() -> dict[str, MailText]:
         "story": mails.mail(instant),
         "confirmation": mails.message("confirmation", "en", titles=("Daily digest",)),
         "welcome": mails.message("welcome", "tr", titles=("Günlük bülten",), private_feed=True),
+        "reminder": mails.message("reminder", "tr", titles=("Günlük bülten",)),
+        **{kind: mails.message(kind, "en") for kind in ("account", "move_old", "move_new", "move_taken")},
         "notice": mails.message("notice", "en", notice=notice(story=full(corrections=()), notes=NOTES)),
         "kill": mails.message("notice", "tr", notice=killed()),
         "embargo": mails.message("embargo", "en", view=embargoed(), newsletter_title="Daily digest"),
@@ -136,6 +138,20 @@ def test_confirmation_holds_nothing_but_our_own_words() -> None:
 
     assert not any(MARKERS[slot] in mail.html + mail.text for slot in ("name", "address", "feed_url"))
     assert mail.subject == "Harbour Wire: please confirm"
+
+
+@pytest.mark.parametrize("language", ["en", "tr", "ar"])
+@pytest.mark.parametrize(
+    ("kind", "slot"),
+    [("reminder", "confirm_url"), ("account", "account_url"), ("move_old", "move_url"), ("move_new", "move_url")],
+)
+def test_mail_about_one_link_holds_it_and_nothing_personal(kind: str, slot: str, language: str) -> None:
+    titles = {"titles": ("Daily digest",)} if kind == "reminder" else {}
+    mail = templates(agency).message(kind, language, **titles)
+
+    assert mail.html.count(f'href="{MARKERS[slot]}"') == 2
+    assert f"\n{MARKERS[slot]}\n" in mail.text
+    assert not any(marker in mail.html + mail.text for name, marker in MARKERS.items() if name != slot)
 
 
 def test_subject_names_newsletter_day_and_lead() -> None:
