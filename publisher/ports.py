@@ -21,6 +21,7 @@ from publisher.model.issue import (
     IssueState,
     MailText,
     OpenSlot,
+    Recipients,
     SendRequest,
     SlotState,
     StaleRow,
@@ -50,7 +51,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.model.publication import FileRecord, OutputRecord, Revision
-from publisher.model.reader import Coverage, Reader
+from publisher.model.reader import Alike, Coverage, Reader
 from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
 from publisher.model.segment import Picked
 from publisher.model.trace import Carried, Mailed, Step
@@ -726,11 +727,14 @@ class IssueStore(Protocol):
     async def outcomes(self, issue: int) -> dict[str, int]:
         """Returns the variants an issue has already, by outcome."""
 
+    async def add_variants(self, issue: int, said: Mapping[str, Variant]) -> dict[str, int]:
+        """Freezes some renderings, by outcome, in one transaction; returns their keys."""
+
     async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
         """Freezes one rendering; returns its key, that of the first one with the same outcome."""
 
-    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, now: datetime) -> bool:
-        """Gives recipients (subscriber, variant, suppressed) their rows; False when coverage changed since `mark`."""
+    async def add_deliveries(self, issue: int, shares: Sequence[Recipients], mark: int, now: datetime) -> bool:
+        """Gives recipients their rows; False when coverage changed since `mark`."""
 
     async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
         """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""
@@ -839,6 +843,23 @@ class NoticeStore(Protocol):
         """Returns people with all that decides what they are told."""
 
 
+class ReaderGroups(Protocol):
+    """A newsletter's readers by what can make a difference, range by range of subscribers."""
+
+    async def reach(self, after: int, limit: int) -> int | None:
+        """Returns the number of the last of the `limit` readers that come after a number; None: there are no more."""
+
+    async def alike(self, first: int, last: int) -> list[Alike]:
+        """Returns the confirmed readers with numbers from `first` to `last`."""
+
+
+class History(Protocol):
+    """What went out of some articles, range by range of subscribers."""
+
+    async def among(self, first: int, last: int) -> Coverage:
+        """Returns what subscribers from `first` to `last` have, or are about to get."""
+
+
 class ReaderStore(Protocol):
     """A newsletter's readers and what they have."""
 
@@ -861,6 +882,27 @@ class ReaderStore(Protocol):
 
     async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles."""
+
+    def history(self, articles: Iterable[int], *, sandbox: bool) -> History:
+        """Returns what went out of these articles, to be asked range by range."""
+
+    def audience(
+        self,
+        newsletter: str,
+        cadence: str,
+        zone: str,
+        *,
+        clock: tuple[str, str] | None,
+        licensed_at: datetime | None,
+        turns: Sequence[datetime],
+        moments: Sequence[datetime],
+        segments: Sequence[str] = (),
+    ) -> ReaderGroups:
+        """Returns the readers in all of these segments, of one clock or of all, by what can make a difference.
+
+        `licensed_at`: the moment whose licences count; None: none do. Who confirmed between two of the `turns`, the
+        first of them included, is alike; for whom stories are pending since a moment of their own, between `moments`.
+        """
 
 
 class ReadingStore(Protocol):

@@ -135,6 +135,18 @@ class OpenSlot:
     due_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Readers who get the same variant of an issue."""
+
+    variant: int
+    """The store's key."""
+    readers: Sequence[int]
+    """The subscribers' numbers."""
+    suppressed: bool = False
+    """Whether they are never mailed: their rows say so from the beginning."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreached:
     """One recipient of an issue who has not got it, and what is known about why."""

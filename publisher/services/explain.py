@@ -390,7 +390,7 @@ class Explaining:
                 [offer.article.number for offer in pool.offers], reader.number, reader.number, sandbox=self._sandbox
             )
             draft = self._drafting.draft(occasion, [reader], pool.offers, coverage, pool.planned)
-            mine = (ref for outcome in draft.outcomes for ref in outcome.selection.refs)
+            mine = (ref for outcome in draft.outcomes.values() for ref in outcome.selection.refs)
             refs = [ref for ref in mine if ref.article == article.number]
             if any(ref.mention in BRINGS for ref in refs):
                 word = "at once" if occasion.article is not None else f"in the issue of {when}"
@@ -399,11 +399,13 @@ class Explaining:
                 return ends(f"The issue of {when} names it as already sent.")
             most = replace(occasion, newsletter=replace(newsletter, min_articles=1, max_articles=_UNLIMITED))
             wide = self._drafting.draft(most, [reader], pool.offers, coverage, pool.planned)
-            waits = any(pick.article.number == article.number for o in wide.outcomes for pick in o.selection.stories)
+            waits = any(
+                pick.article.number == article.number for o in wide.outcomes.values() for pick in o.selection.stories
+            )
             if not waits:
                 reason = wide.left_out[0].reason if wide.left_out else ""
                 return ends(self._not_pending(article, reader, occasion, pool.offers, coverage, reason))
-            pending = sum(len(o.selection.stories) for o in wide.outcomes)
+            pending = sum(len(o.selection.stories) for o in wide.outcomes.values())
             if not draft.outcomes:
                 last = f"At {when} only {pending} of at least {newsletter.min_articles} stories are there."
             else:

@@ -58,5 +58,5 @@ class Upcoming:
         if numbers and not reader.suppressed:
             coverage = await self._readers.coverage(numbers, reader.number, reader.number, sandbox=self._sandbox)
             outcomes = self._drafting.draft(occasion, [reader], pool.offers, coverage, pool.planned).outcomes
-            stories = tuple(pick.article.title for outcome in outcomes for pick in outcome.selection.stories)
+            stories = tuple(pick.article.title for outcome in outcomes.values() for pick in outcome.selection.stories)
         return NextIssue(newsletter=newsletter, due_at=due.due_at, timezone=reader.timezone, stories=stories)

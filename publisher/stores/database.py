@@ -128,6 +128,21 @@ class Database:
         """Returns many values as one parameter, so that a statement is the same however many they are."""
         return json.dumps(values) if self.embedded else values
 
+    def each(self, name: str) -> sa.FromClause:
+        """Returns the numbers bound to `name`, as `several` returns them, as a table with the column `value`."""
+        if self.embedded:
+            return sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
+        of = sa.bindparam(name, type_=postgresql.ARRAY(sa.BigInteger))
+        return sa.func.unnest(of).table_valued(sa.column("value", sa.BigInteger)).render_derived()
+
+    def gather(self, numbers: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
+        """Returns all the numbers of a group as one value; `gathered` reads it."""
+        return sa.func.group_concat(numbers) if self.embedded else sa.func.array_agg(numbers)
+
+    def gathered(self, value: Any) -> list[int]:
+        """Returns the numbers that `gather` put together, in no order."""
+        return json.loads(f"[{value}]") if self.embedded else list(value)
+
     def insert(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """Returns an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
         return sqlite.insert(table) if self.embedded else postgresql.insert(table)

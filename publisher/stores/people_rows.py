@@ -237,6 +237,16 @@ def subscription_of(row: sa.Row[Any]) -> Subscription:
     )
 
 
+def in_force(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a licence is in force at `now`, as `model.people.in_force` says of one that was read."""
+    held = licences.c
+    return sa.and_(
+        held.active,
+        sa.or_(held.valid_from.is_(None), held.valid_from <= micros(now)),
+        sa.or_(held.valid_until.is_(None), held.valid_until > micros(now)),
+    )
+
+
 class _ChoicesRow(msgspec.Struct, omit_defaults=True):
     """A profile's canonical JSON: what is not chosen is not in it, so that equal choices are equal texts."""
 

@@ -27,6 +27,7 @@ from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Catalogue, Newsletter, Site
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Policy
+from publisher.model.issue import Recipients
 from publisher.model.text import Localized
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
@@ -159,9 +160,9 @@ class KilledIssues(Issues):
         self.killer.at("issue_committed")
         return begun
 
-    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], *more: Any) -> bool:
-        added = await super().add_deliveries(issue, rows, *more)
-        self.killer.at("rows", len(rows))
+    async def add_deliveries(self, issue: int, shares: Sequence[Recipients], *more: Any) -> bool:
+        added = await super().add_deliveries(issue, shares, *more)
+        self.killer.at("rows", sum(len(share.readers) for share in shares))
         return added
 
     async def finish_planning(self, *arguments: Any, **options: Any) -> Any:
