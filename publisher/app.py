@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -47,6 +48,7 @@ from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
 from publisher.services.revise import Revising
+from publisher.services.simulate import Simulating, Watched
 from publisher.services.subscribe import Subscribing
 from publisher.services.wire import Wire
 from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
@@ -55,9 +57,11 @@ from publisher.sources.scan import Directory
 from publisher.stores import bounces
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.copies import copied
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.facts import Facts
+from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
 from publisher.stores.notices import Notices
@@ -90,6 +94,8 @@ class App:
     articles: Articles
     people: People
     issues: Issues
+    copied: bool
+    """Whether this is a copy of a publication that nobody has said should mail."""
     readers: Readers
     deliveries: Deliveries
     inbox: Inbox
@@ -249,6 +255,7 @@ async def _compose(
         articles=articles,
         people=people,
         issues=issues,
+        copied=copied,
         readers=readers,
         deliveries=deliveries,
         inbox=inbox,
@@ -309,6 +316,56 @@ async def _compose(
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
         epoch=epoch,
+    )
+
+
+@asynccontextmanager
+async def simulation(app: App) -> AsyncIterator[Simulating]:
+    """Gives the days to come of a publication, to be played on a copy of its state that is deleted at the end."""
+    with TemporaryDirectory(prefix="simulate-", dir=app.state) as folder:
+        database = await copied(app.database, Path(folder))
+        try:
+            yield _simulating(app, database)
+        finally:
+            await database.close()
+
+
+def _simulating(app: App, database: Database) -> Simulating:
+    catalogue, sandbox = app.catalogue, app.settings.smtp.sandbox
+    stored = Articles(database)
+    articles = Articles(database, partial(settled, catalogue=catalogue))
+    issues, readers = Issues(database, sandbox=sandbox), Readers(database)
+    watched = Watched(catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=app.templates)
+    return Simulating(
+        planning=Planning(
+            catalogue=catalogue,
+            issues=issues,
+            readers=readers,
+            articles=articles,
+            drafting=watched,
+            sandbox=sandbox,
+            restored=app.copied,
+        ),
+        announcing=Announcing(
+            Desk(
+                catalogue=catalogue,
+                notices=Notices(database, sandbox=sandbox),
+                issues=issues,
+                articles=articles,
+                versions=stored,
+                renderer=app.templates,
+                sandbox=sandbox,
+                restored=app.copied,
+            )
+        ),
+        choosing=Choosing(catalogue, ReaderChoices(database)),
+        watched=watched,
+        intake=app.publishing.intake.elsewhere(stored),
+        facts=Facts(database),
+        issues=issues,
+        readers=readers,
+        articles=articles,
+        foresight=Foresight(database, sandbox=sandbox),
     )
 
 

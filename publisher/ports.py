@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from publisher.model.article import Article, Body, Problem
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
 from publisher.model.files import FileStat, Scan
+from publisher.model.forecast import Turn
 from publisher.model.issue import (
     Cohort,
     DeliveryState,
@@ -688,8 +689,24 @@ class ReaderStore(Protocol):
     ) -> list[Reader]:
         """Returns at most `limit` confirmed readers by number from `after` on."""
 
+    async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
+        """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
+
     async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles."""
+
+
+class ForesightStore(Protocol):
+    """The ledger of days that are only played."""
+
+    async def arrive(self, now: datetime) -> None:
+        """Has every mail arrived that may go; what is held waits."""
+
+    async def marks(self) -> tuple[int, int]:
+        """Returns the highest numbers of slots and issues there are."""
+
+    async def turns(self, after: tuple[int, int], also: Collection[int]) -> list[Turn]:
+        """Returns what became of the slots and stories after these marks, and of the slots `also`, in their order."""
 
 
 class FeedReaders(Protocol):

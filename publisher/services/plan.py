@@ -114,6 +114,12 @@ class Planning:
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when `due` has something to do next, as far as is known now; None: nothing is scheduled."""
         moments = [now + SETTLE for slot in await self._issues.open_slots() if slot.cadence != MANUAL]
+        ahead = await self.ahead(now)
+        return min([*moments, *([ahead] if ahead else [])], default=None)
+
+    async def ahead(self, now: datetime) -> datetime | None:
+        """Returns when the next slot is due, or the next story at once; None: none is, as far as is known now."""
+        moments: list[datetime] = []
         for newsletter in self._catalogue.newsletters.values():
             for schedule, zone in await self.clocks(newsletter):
                 upcoming = next_slot(schedule, zone, now)
@@ -257,7 +263,7 @@ class Planning:
         if pool.unsettled and (occasion.article is not None or now - slot.due_at < _UNSETTLED_WAIT):
             return None
         issue, expected, last = await self._issues.of_slot(slot.number), 0, 0
-        async for page in self._pages(occasion):
+        async for page in self._pages(occasion, pool):
             issue, count = await self._plan_page(slot, occasion, pool, page, (last + 1, page[-1].number), issue, now)
             expected, last = expected + count, page[-1].number
         if issue is None:
@@ -292,9 +298,9 @@ class Planning:
         found = await self._issues.issue(issue.number)
         return found if found and found.state is not IssueState.PLANNING else None
 
-    async def _pages(self, occasion: Occasion) -> AsyncIterator[list[Reader]]:
+    async def _pages(self, occasion: Occasion, pool: Pool) -> AsyncIterator[list[Reader]]:
         own, last = parse(occasion.newsletter.schedule), 0
-        while True:
+        while pool.offers:  # without any, nobody gets anything
             page = await self._readers.page(
                 occasion.newsletter.id,
                 own.text,

@@ -617,7 +617,7 @@ def _issue(row: Any) -> Issue:
         subject=row.subject,
         planned_at=moment(row.planned_at),
         expected=row.expected,
-        hold_reasons=_REASONS.decode(row.hold_reasons),
+        hold_reasons=reasons_of(row.hold_reasons),
         stop_reason=row.stop_reason or "",
         cadence=row.cadence or "",
         timezone=row.timezone or "",
@@ -745,6 +745,11 @@ def _unreached(row: Any) -> Unreached:
         reason=row.reason or "",
         reply=f"{code}{row.reply_text or ''}".strip(),
     )
+
+
+def reasons_of(text: str) -> tuple[str, ...]:
+    """Returns why an issue is held, as a row keeps it."""
+    return _REASONS.decode(text)
 
 
 def _request(row: Any) -> SendRequest:

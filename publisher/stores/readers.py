@@ -97,6 +97,14 @@ class Readers:
             held = await _licences(connection, [row.id for row in rows])
         return [_reader(row, held.get(row.id, ())) for row in rows]
 
+    async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
+        """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
+        query = sa.select(sa.func.count()).select_from(_joined()).where(_reads(newsletter))
+        if clock is not None:
+            query = query.where(*_on(clock, cadence, zone))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
     async def mark(self) -> int:
         """Returns a number that grows with every planned mail; none is being planned at this moment."""
         highest = sa.select(sa.func.coalesce(sa.func.max(deliveries.c.id), 0))
