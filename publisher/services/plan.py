@@ -18,7 +18,7 @@ from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue, Newsletter
 from publisher.model.issue import Cohort, Issue, IssueState, Mention, OpenSlot, SendRequest, SlotState, Variant
 from publisher.model.reader import Reader
-from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons, missed
+from publisher.newsletters.caution import AT_ONCE, Plan, approval, hold_reasons, missed
 from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.draft import Drafting, Occasion, Outcome
@@ -367,14 +367,15 @@ class Planning:
         return self._catalogue.site.absolute(f"/issues/{newsletter.id}/{issue.edition}/")
 
     async def _hold_reasons(self, slot: OpenSlot, issue: Issue, expected: int, now: datetime) -> tuple[str, ...]:
+        wanted = approval(self._catalogue.newsletters[slot.newsletter])
         if self._sandbox:
-            return ()
+            return wanted
         refs = await self._issues.stories(issue.number)
         stories = await self._articles.by_numbers(ref.article for ref in refs)
         changed = [stories[r.article] for r in refs if r.mention in CHANGED and r.article in stories]
         together = await self._came_with(stories.values()) if slot.cadence == INSTANT else []
         comparable = slot.cadence != INSTANT
-        return hold_reasons(
+        return wanted + hold_reasons(
             Plan(
                 recipients=expected,
                 last_recipients=await self._issues.real_recipients(slot.cohort) if comparable else None,

@@ -10,7 +10,7 @@ from publisher.model.catalogue import Newsletter
 from publisher.model.issue import MailText
 from publisher.model.people import EVERYTHING, Licence
 from publisher.model.reader import NOBODY, Coverage, Reader, Sent
-from publisher.newsletters.caution import Plan, hold_reasons
+from publisher.newsletters.caution import Plan, approval, hold_reasons
 from publisher.newsletters.schedule import parse, previous_slot
 from publisher.newsletters.selection import Offer, Pick
 from publisher.ports import Articles, IssueStore, ReaderStore
@@ -217,7 +217,8 @@ class Previewing:
             first=await self._issues.real_recipients() is None,
             restored=self._restored,
         )
-        held = () if self._sandbox or not kept else hold_reasons(plan)
+        cautious = () if self._sandbox else hold_reasons(plan)
+        held = (*approval(newsletter), *cautious) if kept else ()
         return Rehearsal(newsletter=newsletter.id, shares=kept, left_out=tuple(left_out), held=held)
 
     async def _last_recipients(self, newsletter: Newsletter) -> int | None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import (
+    DUE,
     UNFINISHED,
     Cohort,
     DeliveryState,
@@ -412,7 +413,10 @@ class Issues:
             return tuple(sorted(await connection.scalars(statement)))
 
     async def release(self, issue: int, now: datetime) -> bool:
-        """Lets a held or paused issue go: its alarms count anew, and a relay that is left alone is tried at once."""
+        """Lets a held or paused issue go: its alarms count anew, and a relay that is left alone is tried at once.
+
+        Mail with a story that changed while it waited is decided anew.
+        """
         stopped = (IssueState.HELD.value, IssueState.PAUSED.value)
         async with self._database.write() as connection:
             done = await connection.execute(
@@ -422,6 +426,7 @@ class Issues:
             )
             if done.rowcount != 1:
                 return False
+            await connection.execute(_CHANGED_SINCE.where(deliveries.c.issue_id == issue))
             refused = deliveries.c.state == DeliveryState.DEFERRED.value
             await connection.execute(
                 deliveries.update()
@@ -690,6 +695,25 @@ _OVERTAKEN = (
         ),
     )
     .values(stale=True)
+)
+
+
+# Whoever let the issue go saw the stories as they are now.
+_CHANGED_SINCE = (
+    deliveries.update()
+    .where(
+        deliveries.c.state.in_([state.value for state in DUE]),
+        deliveries.c.variant_id.in_(
+            sa.select(variant_stories.c.variant_id).join(
+                article_versions,
+                sa.and_(
+                    article_versions.c.article_id == variant_stories.c.article_id,
+                    article_versions.c.version > variant_stories.c.version,
+                ),
+            )
+        ),
+    )
+    .values(decided_at=IN_DOUBT)
 )
 
 
