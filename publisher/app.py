@@ -7,13 +7,15 @@ sees the settings.
 import hashlib
 import hmac
 import os
+import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -26,35 +28,43 @@ from publisher.content import Rules, parse
 from publisher.disk import Disk
 from publisher.editorial.access import settled
 from publisher.engines.local import LocalEngine
-from publisher.errors import ConfigError, StoreError
+from publisher.errors import ConfigError, StoreError, UsageError
+from publisher.mail.message import Sender
 from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Boot, Policy, Stop, Window
+from publisher.model.segment import AllOf, Picked
 from publisher.output import Output
 from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
 from publisher.services.announce import Announcing
+from publisher.services.archive import Archive
 from publisher.services.bounces import Bounces
 from publisher.services.choose import Choosing
+from publisher.services.circulation import Circulation
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
+from publisher.services.golive import GoingLive
 from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
 from publisher.services.plan import Planning
+from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
 from publisher.services.revise import Revising
 from publisher.services.simulate import Simulating, Watched
 from publisher.services.subscribe import Subscribing
+from publisher.services.timekeeping import Timekeeping
 from publisher.services.wire import Wire
 from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
+from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
 from publisher.stores.copies import copied
@@ -64,6 +74,7 @@ from publisher.stores.facts import Facts
 from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
+from publisher.stores.moments import Moments
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
@@ -71,12 +82,15 @@ from publisher.stores.revisions import Revisions
 from publisher.stores.stops import Stops
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
+from publisher.transports.probe import RelayProbe
 from publisher.transports.sandbox import SandboxTransport
 from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 
 if TYPE_CHECKING:
-    from publisher.mail.dkim import Signer
+    from publisher.mail.dkim import Record, Signer
+    from publisher.probes.names import NameServers
+    from publisher.services.doctor import Doctor, Premises
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +103,7 @@ class App:
     settings: Settings
     catalogue: Catalogue
     clock: Clock
+    timekeeping: Timekeeping
     database: Database
     facts: Facts
     articles: Articles
@@ -109,8 +124,11 @@ class App:
     publishing: Publishing
     rehearsal: Intake
     """The way in for `check`: it keeps nothing."""
+    preflight: Preflight
+    """What `check` says beyond what is refused; it sees each file that the rehearsal reads."""
     private_feeds: PrivateFeeds
     subscribing: Subscribing
+    circulation: Circulation
     choosing: Choosing
     drafting: Drafting
     announcing: Announcing
@@ -121,8 +139,28 @@ class App:
     bounces: Bounces
     report_mailbox: ImapMailbox | None
     """None: reports come in by no mailbox."""
+    going_live: GoingLive
+    key_id: str
+    """What tells this publication from others to who asks from outside; it tells no secret."""
     epoch: datetime
     """When the publication began."""
+
+    def doctor(self, *, nameserver: str = "", live: bool = False) -> "Doctor":
+        """Returns who looks at the installation; `live`: as it would be without the sandbox."""
+        from publisher.probes.website import Website
+        from publisher.services.doctor import Doctor
+
+        settings = self.settings
+        return Doctor(
+            premises=_premises(settings, self.key_id, live=live),
+            record=partial(_dkim_record, settings.dkim, self.folder),
+            names=_name_servers(nameserver),
+            web=Website(),
+            relay=RelayProbe(_relay(settings.smtp), Patience.scaled(min(settings.smtp.timeout, 15.0))),
+            mailbox=self.report_mailbox,
+            disk=Disk(self.state),
+            remembered=self.issues.last_planned_at,
+        )
 
 
 class _Copy:
@@ -146,14 +184,18 @@ async def open_app(
     Raises ConfigError for a folder that is none, or whose config cannot be used. `accept_key`: go on with a
     secret that is not the one the database was used with. `confirm_copy`: from now on this copy is the publication.
     """
-    clock = clock or SystemClock()
     settings = config.load(folder)
     state = state_folder(folder)
     database = Database.open(settings.database.url, folder)
     try:
         await upgrade(database)
         copied = await _is_copy(Facts(database), home(state, database.path), confirm=confirm_copy)
-        yield await _compose(folder, state, settings, clock, database, accept_key=accept_key, copied=copied)
+        machine = SystemClock()
+        timekeeping = Timekeeping(machine, Moments(database))
+        await timekeeping.begin()
+        yield await _compose(
+            folder, state, settings, clock or machine, timekeeping, database, accept_key=accept_key, copied=copied
+        )
     finally:
         await database.close()
 
@@ -163,6 +205,7 @@ async def _compose(
     state: Path,
     settings: Settings,
     clock: Clock,
+    timekeeping: Timekeeping,
     database: Database,
     *,
     accept_key: bool,
@@ -200,7 +243,11 @@ async def _compose(
     articles = Articles(database, as_configured)
     stored = Articles(database)
     read = partial(parse, rules=rules)
-    people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
+    people, issues, readers = (
+        People(database),
+        Issues(database, sandbox=settings.smtp.sandbox),
+        Readers(database, partial(_pick, catalogue, clock)),
+    )
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
     links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
@@ -240,9 +287,19 @@ async def _compose(
         companions=companions,
         renderer=templates,
         catalogue=catalogue,
+        archive=Archive(PastIssues(database, sandbox=settings.smtp.sandbox), catalogue),
         authority=authority,
         epoch=epoch,
         setting=_setting(settings),
+    )
+    preflight = Preflight(
+        parse=read,
+        catalogue=catalogue,
+        companions=companions,
+        source=source,
+        folder=settings.articles.path,
+        clock=clock.now,
+        sandbox=settings.smtp.sandbox,
     )
     return App(
         folder=folder,
@@ -250,6 +307,7 @@ async def _compose(
         settings=settings,
         catalogue=catalogue,
         clock=clock,
+        timekeeping=timekeeping,
         database=database,
         facts=facts,
         articles=articles,
@@ -266,9 +324,19 @@ async def _compose(
         articles_root=articles_root,
         companions=companions,
         publishing=publishing,
-        rehearsal=Intake(source, Rehearsal(stored), read, house),
+        rehearsal=Intake(source, Rehearsal(stored), preflight.read, house),
+        preflight=preflight,
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
         subscribing=Subscribing(
+            catalogue=catalogue,
+            people=people,
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
+            links=links,
+            choosing=choosing,
+        ),
+        circulation=Circulation(
             catalogue=catalogue,
             people=people,
             outbox=issues,
@@ -297,6 +365,7 @@ async def _compose(
             letters=letters,
             engine=engine,
             clock=clock,
+            keep_time=timekeeping.look,
             boot=_boot(folder, now),
             revise=Revising(
                 planning=planning,
@@ -315,6 +384,17 @@ async def _compose(
         ),
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
+        going_live=GoingLive(
+            facts=facts,
+            people=people,
+            letters=letters,
+            renderer=templates,
+            transport=lambda: SmtpTransport(_relay(settings.smtp), 1, Patience.scaled(settings.smtp.timeout)),
+            language=site.language,
+            way=f"{settings.smtp.security} {settings.smtp.host}:{settings.smtp.port} {settings.smtp.sender}",
+            code=lambda: f"{secrets.randbelow(1_000_000):06}",
+        ),
+        key_id=key_id(key),
         epoch=epoch,
     )
 
@@ -367,6 +447,55 @@ def _simulating(app: App, database: Database) -> Simulating:
         articles=articles,
         foresight=Foresight(database, sandbox=sandbox),
     )
+
+
+def _premises(settings: Settings, proof: str, *, live: bool) -> "Premises":
+    from publisher.services.doctor import Premises
+
+    smtp = settings.smtp
+    senders = dict.fromkeys([smtp.sender, *(n.sender for n in settings.newsletters if n.sender)])
+    untouched = SmtpSettings()
+    return Premises(
+        url=settings.site.url,
+        senders=tuple(map(Sender.parse, senders)),
+        return_path=smtp.return_path,
+        contact=settings.site.contact,
+        postal_address=settings.site.postal_address,
+        sandbox=smtp.sandbox and not live,
+        relay=f"{smtp.host}:{smtp.port}",
+        relay_is_named=(smtp.host, smtp.port) != (untouched.host, untouched.port),
+        encrypted=smtp.security != "none",
+        signed=settings.dkim is not None,
+        proof=proof,
+    )
+
+
+def _dkim_record(dkim: DkimSettings | None, folder: Path) -> "Record | None":
+    signer = _signer(dkim, folder)
+    if dkim is None or signer is None:
+        return None
+    from publisher.mail.dkim import record
+
+    return record(dkim.domain, dkim.selector, signer.key)
+
+
+def _name_servers(server: str) -> "NameServers":
+    """Returns the machine's name servers, or the one that `ADDRESS` or `ADDRESS#PORT` names."""
+    from publisher.probes.names import NameServers
+
+    if not server:
+        return NameServers()
+    address, _, port = server.partition("#")
+    try:
+        return NameServers([str(ip_address(address))], int(port or 53))
+    except ValueError as error:
+        raise UsageError(f"{server!r} is no name server: an address such as 9.9.9.9 is needed") from error
+
+
+def _pick(catalogue: Catalogue, clock: Clock, segments: Sequence[str]) -> Picked | None:
+    """Returns who is in all of these segments now."""
+    conditions = tuple(catalogue.segments[each].condition for each in segments)
+    return Picked(AllOf(conditions), catalogue.site.timezone, clock.now()) if conditions else None
 
 
 def state_folder(folder: Path) -> Path:
@@ -432,7 +561,11 @@ def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> 
     """Returns the way out; in the sandbox there is none, whatever else the settings say."""
     if smtp.sandbox:
         return SandboxTransport(inbox, delivery.connections)
-    relay = Relay(
+    return SmtpTransport(_relay(smtp), delivery.connections, Patience.scaled(smtp.timeout))
+
+
+def _relay(smtp: SmtpSettings) -> Relay:
+    return Relay(
         host=smtp.host,
         port=smtp.port,
         security=smtp.security,
@@ -441,7 +574,6 @@ def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> 
         hostname=smtp.hostname,
         pipelining=smtp.pipelining == "auto",
     )
-    return SmtpTransport(relay, delivery.connections, Patience.scaled(smtp.timeout))
 
 
 def _report_mailbox(settings: BouncesSettings) -> ImapMailbox | None:

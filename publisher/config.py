@@ -1,11 +1,14 @@
 """Reads `config.toml` and `PUBLISHER_*` into Settings; the only reader of both."""
 
+import os
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from tomlkit.exceptions import TOMLKitError
 
 from publisher.content.permalink import is_reserved
 from publisher.errors import ConfigError
@@ -14,7 +17,7 @@ from publisher.mail.message import Sender
 from publisher.newsletters.schedule import parse
 from publisher.settings import Settings, problems_of
 
-SECRET_KEYS = (("smtp", "password"), ("bounces", "password"), ("bounces", "hook_secret"))
+SECRET_KEYS = (("smtp", "password"), ("bounces", "password"), ("bounces", "hook_secret"), ("http", "metrics_token"))
 """Keys of which `KEY_file` names a file that holds the value."""
 
 
@@ -24,10 +27,15 @@ class _Environment(Settings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PUBLISHER_", env_nested_delimiter="__", extra="forbid")
 
 
-def load(folder: Path) -> Settings:
-    """Returns the judged settings of the publication in `folder`; ConfigError names every wrong key at once."""
+def load(folder: Path, *, live: bool = False) -> Settings:
+    """Returns the judged settings of the publication in `folder`; ConfigError names every wrong key at once.
+
+    `live`: as they would be without the sandbox.
+    """
     path = folder / "config.toml"
     merged = _merge(_read(path), EnvSettingsSource(_Environment)())
+    if live:
+        merged = _merge(merged, {"smtp": {"sandbox": False}})
     problems = _read_secrets(folder, merged)
     try:
         settings = Settings.model_validate(merged)
@@ -37,6 +45,27 @@ def load(folder: Path) -> Settings:
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def leave_sandbox(folder: Path) -> None:
+    """Writes `smtp.sandbox = false` into config.toml and leaves every other character as it is.
+
+    Raises ConfigError where that cannot be written, or where the environment says otherwise.
+    """
+    import tomlkit
+
+    path = folder / "config.toml"
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+        document.setdefault("smtp", tomlkit.table())["sandbox"] = False
+        new = path.with_name(".config.toml.new")
+        new.write_text(tomlkit.dumps(document), encoding="utf-8")
+        shutil.copymode(path, new)
+        os.replace(new, path)
+    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+        raise ConfigError([f"{path}: write sandbox = false into [smtp] yourself: {error}"]) from error
+    if load(folder).smtp.sandbox:
+        raise ConfigError(["smtp.sandbox: PUBLISHER_SMTP__SANDBOX is set and wins over config.toml; unset it"])
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Body, Problem
+from publisher.model.checkup import RelayAnswer, WebAnswer
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
 from publisher.model.files import FileStat, Scan
 from publisher.model.forecast import Turn
@@ -47,6 +49,7 @@ from publisher.model.people import (
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.model.reader import Coverage, Reader
 from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
+from publisher.model.segment import Picked
 
 
 class Clock(Protocol):
@@ -54,6 +57,36 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Returns the present moment, aware UTC."""
+
+
+class SteadyClock(Clock, Protocol):
+    """A clock that says a jump of the machine's, or of the database server's, only once it was reckoned with."""
+
+    @property
+    def jump(self) -> timedelta:
+        """Returns by how much the clock was set and that has not been reckoned with; zero: it was not."""
+
+    def steady(self) -> timedelta:
+        """Returns the time since some moment, by a clock that nobody can set."""
+
+    def reckon(self, by: timedelta) -> None:
+        """Goes on by so much later, or earlier."""
+
+    def follow(self, server: datetime, at: timedelta) -> None:
+        """Goes by another machine's clock, which said `server` at `at` by `steady()`."""
+
+
+class MomentStore(Protocol):
+    """What is stored as a moment and means a while."""
+
+    async def server_time(self) -> datetime | None:
+        """Returns the time by which all is stored; None: it is this machine's."""
+
+    async def moved(self) -> timedelta:
+        """Returns by how much all jumps so far have moved what waits."""
+
+    async def move(self, by: timedelta, known: timedelta, now: datetime) -> timedelta:
+        """Moves what waits by a jump, unless another process has since `moved()` was `known`; returns that anew."""
 
 
 class Renderer(Protocol):
@@ -233,11 +266,14 @@ class PeopleStore(Protocol):
     async def person(self, number: int) -> Person | None:
         """Returns one subscriber with subscriptions and licences."""
 
-    def pages(self, size: int = 500) -> AsyncIterator[list[Person]]:
-        """Yields everybody, `size` at a time, oldest first."""
+    def pages(self, size: int = 500, *, picked: Picked | None = None) -> AsyncIterator[list[Person]]:
+        """Yields everybody, or those picked, `size` at a time, oldest first."""
 
     async def consents(self, subscriber: int) -> tuple[Consent, ...]:
         """Returns all that a person ever said yes or no to, oldest first."""
+
+    async def consents_of(self, numbers: Sequence[int]) -> dict[int, tuple[Consent, ...]]:
+        """Returns the same of several people; who said nothing is not in it."""
 
     async def enrol(
         self,
@@ -278,9 +314,15 @@ class PeopleStore(Protocol):
         """Takes back an unsubscription that is not older than `since`."""
 
     async def describe(
-        self, subscriber: int, *, name: str | None = None, language: str | None = None, timezone: str | None = None
+        self,
+        subscriber: int,
+        *,
+        name: str | None = None,
+        language: str | None = None,
+        timezone: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Changes what is known of a person; None leaves it."""
+        """Changes what is known of a person; None leaves it, and forgets an attribute."""
 
     async def grant(
         self, subscriber: int, terms: Sequence[Terms], origin: str, now: datetime, *, renew: bool = True
@@ -300,6 +342,12 @@ class PeopleStore(Protocol):
         self, address_key: str, address_hash: str, reason: SuppressionReason, origin: str, now: datetime
     ) -> bool:
         """Never mails this address again; False when it was suppressed before."""
+
+    async def suppress_all(self, entries: Sequence[Suppression], *, dry_run: bool = False) -> list[bool]:
+        """Never mails these addresses again, all or none; answers in the same order whether each is new."""
+
+    async def suppression(self, address_hash: str) -> Suppression | None:
+        """Returns why an address is never mailed; None when it may be."""
 
     async def unsuppress(self, address_hash: str) -> bool:
         """Lets an address be mailed again; False when it was not suppressed."""
@@ -473,6 +521,30 @@ class ReportMailbox(Protocol):
         """Opens it; UnreachableError says why not."""
 
 
+class NameServer(Protocol):
+    """DNS."""
+
+    async def texts(self, name: str) -> tuple[str, ...]:
+        """Returns the TXT records of a name, each as one text; UnreachableError when nobody answers."""
+
+    async def exchangers(self, name: str) -> tuple[str, ...]:
+        """Returns the mail servers of a domain, best first; `.` alone: it takes no mail."""
+
+
+class PublicWeb(Protocol):
+    """The web as a stranger sees it."""
+
+    async def get(self, url: str) -> WebAnswer:
+        """Returns what an address answers, whatever its status; UnreachableError when nothing does."""
+
+
+class RelayProbe(Protocol):
+    """The relay that config names, to be asked without a mail."""
+
+    async def ask(self) -> RelayAnswer | Ending:
+        """Returns what the relay says of itself, or how the way to it ended."""
+
+
 class StopStore(Protocol):
     """What stands still and why, over all processes."""
 
@@ -551,7 +623,13 @@ class IssueStore(Protocol):
         """Ends a slot that brought nothing to anybody; `issue`, begun for it in vain, goes if it has no recipient."""
 
     async def begin(
-        self, slot: OpenSlot, window: tuple[datetime, datetime], now: datetime, *, sandbox: bool
+        self,
+        slot: OpenSlot,
+        window: tuple[datetime, datetime],
+        now: datetime,
+        *,
+        sandbox: bool,
+        on_web: bool = False,
     ) -> Issue | None:
         """Returns the slot's one issue, made if it is new; None: the slot has come to its end."""
 
@@ -599,6 +677,16 @@ class IssueStore(Protocol):
 
     async def answer_request(self, number: int, issue: int | None, answer: dict[str, Any]) -> None:
         """Says what came of a wish."""
+
+
+class PastIssues(Protocol):
+    """The issues that stand on the web."""
+
+    async def numbers(self) -> list[int]:
+        """Returns the numbers of all of them, oldest first."""
+
+    async def issues(self, numbers: Iterable[int]) -> list[PastIssue]:
+        """Returns these issues with what they brought, oldest first."""
 
 
 class Revisions(Protocol):
@@ -686,8 +774,9 @@ class ReaderStore(Protocol):
         limit: int = 20_000,
         clock: tuple[str, str] | None = None,
         address_key: str | None = None,
+        segments: Sequence[str] = (),
     ) -> list[Reader]:
-        """Returns at most `limit` confirmed readers by number from `after` on."""
+        """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
 
     async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
         """Returns how many confirmed readers there are, of all rhythms and zones or of one."""

@@ -6,6 +6,7 @@ in memory only.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -30,6 +31,7 @@ class Scheduler:
         # A wake-up that comes late still counts, and several late ones are one.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler = AsyncIOScheduler(job_defaults=defaults, timezone="UTC")
+        self._wishes: dict[str, Callable[[], None]] = {}
 
     def start(self) -> None:
         """Begins to wake; needs a running event loop."""
@@ -41,21 +43,31 @@ class Scheduler:
 
     def every(self, name: str, seconds: float, action: Action) -> None:
         """Runs `action` every so often."""
-        self._scheduler.add_job(
-            _guarded(name, action), IntervalTrigger(seconds=seconds), id=name, replace_existing=True
-        )
+        self._set(name, action, lambda: IntervalTrigger(seconds=seconds))
 
     def at(self, name: str, moment: datetime | None, action: Action) -> None:
         """Runs `action` at a moment, in place of the one that was set under this name; None: not at all."""
         if moment is None:
-            try:
+            self._wishes.pop(name, None)
+            with suppress(JobLookupError):
                 self._scheduler.remove_job(name)
-            except JobLookupError:
-                return
             return
-        self._scheduler.add_job(
-            _guarded(name, action), DateTrigger(self._on_this_machine(moment)), id=name, replace_existing=True
-        )
+        self._set(name, action, lambda: DateTrigger(self._on_this_machine(moment)))
+
+    def set_anew(self) -> None:
+        """Reckons all waits anew: the machine's clock was set, and what was to be soon would be in hours, or the past.
+
+        What came about already runs once more: every action only asks the store what there is to do.
+        """
+        for wish in list(self._wishes.values()):
+            wish()
+
+    def _set(self, name: str, action: Action, trigger: Callable[[], DateTrigger | IntervalTrigger]) -> None:
+        def wish() -> None:
+            self._scheduler.add_job(_guarded(name, action), trigger(), id=name, replace_existing=True)
+
+        self._wishes[name] = wish
+        wish()
 
     def _on_this_machine(self, moment: datetime) -> datetime:
         return datetime.now(UTC) + (moment - self._clock.now())

@@ -65,6 +65,7 @@ class Service:
             self._scheduler.every("rescan", _RESCAN_SECONDS, self._refresh)
             self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
             self._scheduler.every("requests", _REQUESTS_SECONDS, self._answer_requests)
+            self._app.timekeeping.on_jump(self._set_anew)
             self._read_reports()
             parts = [self._serve(listener), *map(self._watch, self._watched())]
             tasks = [asyncio.create_task(part) for part in parts]
@@ -157,7 +158,8 @@ class Service:
             try:
                 await self._app.choosing.wake(now)
                 await self._app.announcing.due(now)
-                await self._app.planning.due(now)
+                if await self._app.planning.due(now):
+                    await self._app.publishing.refresh_issues(now)
                 ahead = (await self._app.announcing.next_due(now), await self._app.planning.next_due(now))
                 self._scheduler.at("plan-next", min(filter(None, ahead), default=None), self._plan)
                 self._vitals.faults.pop("planning", None)
@@ -174,6 +176,13 @@ class Service:
         async with self._planning:
             if await self._app.planning.answer_requests(self._app.clock.now()):
                 self._app.engine.ring()
+        # What somebody released beside us, before a reader asks for it.
+        await self._app.publishing.refresh_issues(self._app.clock.now())
+
+    def _set_anew(self) -> None:
+        """The clock was set: other slots may be due now, and timers would ring at the wrong time."""
+        self._scheduler.set_anew()
+        self._scheduler.at("plan-next", self._app.clock.now(), self._plan)
 
     async def _deliver(self) -> None:
         await self._app.delivering.run(self._stop)

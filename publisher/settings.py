@@ -16,10 +16,13 @@ from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic.functional_validators import AfterValidator
 
+from publisher.errors import UsageError
 from publisher.model.article import Access
 from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newsletter, Policy, Product, Section, Site
+from publisher.model.segment import Segment
 from publisher.model.text import Localized
 from publisher.model.view import Channel
+from publisher.segments import Vocabulary, parse_condition
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
 _PATTERN = re.compile(r"(?:/(?:[A-Za-z0-9._~-]|\{(?:slug|section|year|month|day)\})+)+/")
@@ -119,6 +122,12 @@ def _in_ascii(domain: str) -> str:
         return domain.encode("idna").decode("ascii")
     except UnicodeError as error:
         raise ValueError(f"{domain!r} is not a domain") from error
+
+
+def _long_secret(value: SecretStr) -> SecretStr:
+    if 0 < len(value.get_secret_value()) < _SHORTEST_SECRET:
+        raise ValueError(f"at least {_SHORTEST_SECRET} characters are needed, such as: openssl rand -hex 32")
+    return value
 
 
 def _domain(value: str) -> str:
@@ -265,6 +274,13 @@ class ProductSettings(_FilterKeys):
     channels: list[Literal["feed", "email", "wire"]] = []
 
 
+class SegmentSettings(_Table):
+    """`[[segments]]`: people with something in common."""
+
+    id: Identifier
+    where: str
+
+
 class NewsletterSettings(_FilterKeys):
     """`[[newsletters]]`: a digest and when it goes out."""
 
@@ -273,9 +289,11 @@ class NewsletterSettings(_FilterKeys):
     description: LocalizedText = ""
     audience: Audience = Audience.PUBLIC
     open: bool | None = None
+    archive: bool | None = None
     schedule: str = "daily 07:00"
     timezone: Timezone | None = None
     products: list[str] = []
+    segment: str = ""
     min_articles: int = Field(default=1, ge=1)
     max_articles: int = Field(default=20, ge=1, le=200)
     grace: float | None = None
@@ -352,9 +370,7 @@ class BouncesSettings(_Table):
     @field_validator("hook_secret")
     @classmethod
     def _is_long(cls, value: SecretStr) -> SecretStr:
-        if 0 < len(value.get_secret_value()) < _SHORTEST_SECRET:
-            raise ValueError(f"at least {_SHORTEST_SECRET} characters are needed, such as: openssl rand -hex 32")
-        return value
+        return _long_secret(value)
 
     @model_validator(mode="after")
     def _keeps_secrets(self) -> "BouncesSettings":
@@ -414,6 +430,21 @@ class HttpSettings(_Table):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    metrics_token: SecretStr = SecretStr("")
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_long(cls, value: SecretStr) -> SecretStr:
+        return _long_secret(value)
+
+
+def _old_address(value: str) -> str:
+    if not re.fullmatch(r"/[^\s?#\\]*", value) or value == "/" or value.startswith("//"):
+        raise ValueError("an address on this site such as /feed.xml is needed")
+    return value
+
+
+OldAddress = Annotated[str, AfterValidator(_old_address)]
 
 
 class DatabaseSettings(_Table):
@@ -436,12 +467,15 @@ class Settings(_Table):
     articles: ArticlesSettings = ArticlesSettings()
     sections: list[SectionSettings] = []
     products: list[ProductSettings] = []
+    segments: list[SegmentSettings] = []
     newsletters: list[NewsletterSettings] = []
     smtp: SmtpSettings = SmtpSettings()
     bounces: BouncesSettings = BouncesSettings()
     dkim: DkimSettings | None = None
     delivery: DeliverySettings = DeliverySettings()
     http: HttpSettings = HttpSettings()
+    redirects: dict[OldAddress, str] = {}
+    """Old addresses of feeds and pages, and where they lead now."""
     database: DatabaseSettings = DatabaseSettings()
 
     @property
@@ -476,6 +510,9 @@ class Settings(_Table):
             },
             newsletters={n.id: self._newsletter(n) for n in self.newsletters},
             default_access=self.default_access,
+            segments={
+                s.id: Segment(id=s.id, condition=parse_condition(s.where, vocabulary_of(self))) for s in self.segments
+            },
             policy=self._policy(),
         )
 
@@ -512,16 +549,19 @@ class Settings(_Table):
 
     def _newsletter(self, n: NewsletterSettings) -> Newsletter:
         instant = n.schedule == "instant"
+        is_open = n.open if n.open is not None else n.audience is Audience.PUBLIC
         return Newsletter(
             id=n.id,
             title=Localized.of(n.title),
             description=Localized.of(n.description),
             audience=n.audience,
-            open=n.open if n.open is not None else n.audience is Audience.PUBLIC,
+            open=is_open,
+            archive=not instant and (is_open if n.archive is None else n.archive),
             schedule=n.schedule,
             timezone=n.timezone or self.site.timezone,
             products=tuple(n.products),
             filter=n.to_filter(),
+            segments=(n.segment,) if n.segment else (),
             min_articles=n.min_articles,
             max_articles=n.max_articles,
             grace_seconds=n.grace if n.grace is not None else (0.0 if instant else 900.0),
@@ -544,8 +584,21 @@ def problems_of(settings: Settings) -> list[str]:
         *_duplicates("sections", [s.id for s in settings.sections]),
         *_duplicates("products", [p.id for p in settings.products]),
         *_duplicates("newsletters", [n.id for n in settings.newsletters]),
+        *_duplicates("segments", [s.id for s in settings.segments]),
+        *_unreadable_segments(settings),
         *_unknown_names(settings),
         *_unsaid(settings),
+        *_circles(settings.redirects),
+    ]
+
+
+def _circles(redirects: dict[str, str]) -> list[str]:
+    return [
+        f"redirects.{old}: {new!r} is no address; write one of this site (/feeds/all.rss) or https://…"
+        if not re.match(r"/(?!/)|https?://", new)
+        else f"redirects.{old}: {new} leads on to somewhere else; write where it ends"
+        for old, new in redirects.items()
+        if new in redirects or not re.match(r"/(?!/)|https?://", new)
     ]
 
 
@@ -569,12 +622,37 @@ def _unknown_names(settings: Settings) -> list[str]:
             for name in n.products
             if name not in products
         ]
+    segments = {s.id for s in settings.segments}
+    found += [
+        f"newsletters.{i}.segment: there is no segment {n.segment!r} in [[segments]]"
+        for i, n in enumerate(settings.newsletters)
+        if n.segment and n.segment not in segments
+    ]
     for key, keys in filters:
         found += [
             f"{key}.sections: there is no section {name!r} in [[sections]]"
             for name in keys.sections
             if name not in sections
         ]
+    return found
+
+
+def vocabulary_of(settings: Settings) -> Vocabulary:
+    """Returns what conditions on people can name."""
+    return Vocabulary(
+        newsletters=[n.id for n in settings.newsletters],
+        products=[p.id for p in settings.products],
+        languages=list(dict.fromkeys([settings.site.language, *settings.site.languages])),
+    )
+
+
+def _unreadable_segments(settings: Settings) -> list[str]:
+    found, vocabulary = [], vocabulary_of(settings)
+    for i, segment in enumerate(settings.segments):
+        try:
+            parse_condition(segment.where, vocabulary)
+        except UsageError as error:
+            found.append(f"segments.{i}.where: {error}")
     return found
 
 

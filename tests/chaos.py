@@ -10,7 +10,6 @@ deferred, and a second session, so the first was closed; with `/1` it was kept.
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
 
 from publisher.mail.outcome import judge
 from publisher.model.delivery import Ending, Letter, Outcome
@@ -134,7 +133,7 @@ async def came_of(cell: Cell, *, pipelined: bool, patience: Patience) -> Result:
             Relay(host="127.0.0.1", port=relay.port, security="none", hostname="client.example", **login), 1, patience
         )
         endings = await _sent(pool, cell)
-        outcomes = [judge(e, attempt=1, refusals=0, age=timedelta(0), max_age=timedelta(hours=48)) for e in endings]
+        outcomes = [judge(e, attempt=1, refusals=0) for e in endings]
         told = "".join(map(_letter, outcomes))
         return Result(
             told=f"{told}/{relay.sessions}",

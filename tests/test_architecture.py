@@ -12,6 +12,7 @@ ROWS = {
     "errors": 0,
     "ports": 1,
     "languages": 1,
+    "segments": 1,
     "content": 2,
     "editorial": 2,
     "feeds": 2,
@@ -31,6 +32,7 @@ ROWS = {
     "owner": 3,
     "signing": 3,
     "disk": 3,
+    "probes": 3,
     "logs": 3,
     "app": 4,
     "web": 5,
@@ -56,18 +58,21 @@ DOORS = {
     "psycopg": "stores",
     "apscheduler": "scheduler",
     "imaplib": "transports",
+    "dns": "probes",
+    "tomlkit": "config",
     "watchfiles": "sources",
     "cryptography": "mail",
     "comrak": "content",
     "nh3": "content",
     "yaml": "content",
     "starlette": "web",
+    "prometheus_client": "web",
     "click": "cli",
     "rich": "cli",
 }
 """The one room in which a library may be used."""
 
-PURE = ("content", "editorial", "feeds", "newsletters", "mail", "model", "languages")
+PURE = ("content", "editorial", "feeds", "newsletters", "mail", "model", "languages", "segments")
 FORBIDDEN_WHEN_PURE = {"os", "socket", "asyncio", "subprocess", "time", "sqlite3", "threading"}
 """What a decision has no use for: it takes values and returns one."""
 

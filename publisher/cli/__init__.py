@@ -21,12 +21,15 @@ from publisher.errors import (
 )
 
 COMMANDS = (
+    "adopt",
     "bounces",
     "build",
     "check",
     "dkim",
+    "doctor",
     "init",
     "issues",
+    "live",
     "migrate",
     "new",
     "preview",

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,17 +27,24 @@ class Context:
     verbose: bool = False
 
     def run(self, work: "Callable[[App], Awaitable[T]]", *, accept_key: bool = False, confirm_copy: bool = False) -> T:
-        """Opens the publication, awaits `work` with it, and closes it again; the options are those of `open_app`."""
+        """Opens the publication, awaits `work` with it, and closes it again; the options are those of `open_app`.
+
+        SIGTERM ends it as Ctrl-C does: what is under way is let end. Said a second time it ends at once.
+        """
         from publisher.app import open_app
         from publisher.logs import configure
 
         configure(logging.DEBUG if self.verbose else logging.WARNING)
 
         async def opened() -> T:
+            _end_at_sigterm(asyncio.get_running_loop(), asyncio.current_task())
             async with open_app(self.folder, accept_key=accept_key, confirm_copy=confirm_copy) as app:
                 return await work(app)
 
-        return asyncio.run(opened())
+        try:
+            return asyncio.run(opened())
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
 
     def state(self) -> Path:
         """Returns the publication's `var/`, made if need be; ConfigError where there is no publication."""
@@ -48,7 +56,13 @@ class Context:
 
     def problem(self, problem: "Problem") -> dict[str, Any]:
         """Returns a problem for `--json`."""
-        return {"file": problem.path, "line": problem.line, "message": problem.message}
+        return {
+            "file": problem.path,
+            "line": problem.line,
+            "message": problem.message,
+            "code": problem.code,
+            "blocks": problem.fatal,
+        }
 
     def emit(self, value: Any, text: str) -> None:
         """Prints the result: one JSON document with `--json`, else `text`."""
@@ -62,6 +76,16 @@ class Context:
     def say(self, text: str) -> None:
         """Prints talk that is not the result, on stderr."""
         click.echo(text, file=sys.stderr)
+
+
+def _end_at_sigterm(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[Any] | None") -> None:
+    def told() -> None:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if task is not None:
+            task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, told)
 
 
 pass_context = click.make_pass_decorator(Context)

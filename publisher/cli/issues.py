@@ -8,6 +8,8 @@ from publisher.cli.context import Context, pass_context
 from publisher.errors import NotFoundError, StoreError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from publisher.app import App
     from publisher.model.article import Article
     from publisher.model.issue import Issue, IssueCounts
@@ -69,6 +71,7 @@ def show_issue(ctx: Context, number: int) -> None:
                 for ref in refs
                 if ref.article in articles
             ],
+            "preflight": _found_in(app, articles.values()) if issue.state.value == "held" else [],
             "unreached": [
                 {"address": one.address, "state": one.state.value, "reason": one.reason, "reply": one.reply}
                 for one in await app.issues.unreached(number)
@@ -81,8 +84,14 @@ def show_issue(ctx: Context, number: int) -> None:
     lines += [f"  stopped: {shown['stopped']}"] if shown["stopped"] else []
     lines += [f"  waits: {reason}" for reason in shown["waits"]]
     lines += [f"  - {story['title']}{_MENTIONS.get(story['mention'], '')}" for story in shown["stories"]]
+    lines += [f"    {finding}" for finding in shown["preflight"]]
     lines += [f"  {one['state']}: {one['address']}  {one['reason']} {one['reply']}" for one in shown["unreached"]]
     ctx.emit(shown, "\n".join(lines))
+
+
+def _found_in(app: "App", articles: "Iterable[Article]") -> list[str]:
+    """Returns what is to be found in the files of these stories as they are now."""
+    return [f"{problem} [{problem.code}]" for problem in app.preflight.of_files([one.source for one in articles])]
 
 
 @issues_command.command("hold")

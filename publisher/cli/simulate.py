@@ -1,21 +1,17 @@
 """`publisher simulate`: the issues of the days to come."""
 
-import time
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
+from publisher.cli.bars import Bar
 from publisher.cli.context import Context, pass_context
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from publisher.app import App
     from publisher.model.forecast import Turn
 
-_PATIENCE_SECONDS = 1.0
-"""After which somebody at a terminal is shown how far it is."""
 _MOST_TITLES = 3
 
 
@@ -35,43 +31,12 @@ def simulate_command(ctx: Context, days: int) -> None:
         async with simulation(app) as simulating:
             return await simulating.run(days, app.clock.now(), bar.show)
 
-    bar = _Bar()
+    bar = Bar("seconds of the future")
     try:
         turns = ctx.run(work)
     finally:
         bar.end()
     ctx.emit([_told(turn) for turn in turns], "\n".join(map(_line, turns)) or "there is no newsletter in config.toml")
-
-
-class _Bar:
-    """A progress bar on stderr, on a terminal only, and only where it takes a while."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._bar: Progress | None = None
-
-    def show(self, done: float) -> None:
-        """Shows how much of the time is played, 0 to 1."""
-        if self._bar is None and time.monotonic() - self._began >= _PATIENCE_SECONDS:
-            self._bar = _progress()
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done)
-
-    def end(self) -> None:
-        """Takes the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-
-
-def _progress() -> "Progress":
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-    bar.add_task("days", total=1)
-    bar.start()
-    return bar
 
 
 def _told(turn: "Turn") -> dict[str, Any]:

@@ -36,12 +36,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "status": (),
     "draft": (),
     "access": (),
+    "deliver": (),
+    "email_only": (),
     "products": (),
     "urgency": (),
     "language": ("lang",),
     "translation_of": (),
     "slug": (),
     "id": (),
+    "guid": (),
     "image": ("cover", "featured_image", "feature_image", "thumbnail", "images"),
     "enclosures": ("enclosure",),
     "corrections": (),
@@ -71,7 +74,7 @@ _OTHERS_KEYS = frozenset(
 )  # fmt: skip
 """Keys of other generators that say how a page looks, not what it says."""
 
-_GATES = ("access", "status", "draft", "embargo", "publish_at", "kill_reason")
+_GATES = ("access", "deliver", "email_only", "status", "draft", "embargo", "publish_at", "kill_reason")
 _GATE_NAMES = frozenset(map(normal, _GATES))
 _FOREIGN_GATES = frozenset(
     {"visibility", "private", "protected", "password", "paywall", "premium", "membersonly", "unlisted"}

@@ -28,11 +28,18 @@ class Links:
         self._rules = rules
         self._prefix = prefix
         self.assets: dict[str, None] = {}
+        self.followed: dict[str, str] = {}
+        """Where links lead, and how they are written."""
         self.problems: dict[str, None] = {}
 
     def absolute(self, link: str) -> str | None:
         """Returns the absolute URL of a link in the text, the fragment of a footnote, or None when it leads nowhere."""
-        link = _UNSEEN.sub("", link)
+        target = self._absolute(_UNSEEN.sub("", link))
+        if target is not None:
+            self.followed.setdefault(target, link)
+        return target
+
+    def _absolute(self, link: str) -> str | None:
         if scheme := _SCHEME.match(link):
             return link if scheme[1].lower() in _ALLOWED else None
         if link.startswith("#"):
@@ -46,7 +53,12 @@ class Links:
 
     def picture(self, link: str) -> str | None:
         """Returns the address of a lead picture: absolute, or root-relative for a file of ours."""
-        link = _UNSEEN.sub("%20", link.strip())
+        target = self._picture(_UNSEEN.sub("%20", link.strip()))
+        if target is not None:
+            self.followed.setdefault(target, link)
+        return target
+
+    def _picture(self, link: str) -> str | None:
         if scheme := _SCHEME.match(link):
             return link if scheme[1].lower() in {"http", "https"} else None
         if link.startswith("//"):

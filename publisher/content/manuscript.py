@@ -89,6 +89,7 @@ def _manuscript(
         corrections=story.corrections(fields, rules),
         status=status,
         access=access,
+        deliver=story.deliver(fields),
         products=story.products(fields, rules),
         urgency=story.urgency(fields),
         date=date,
@@ -101,6 +102,7 @@ def _manuscript(
         supersedes=fields.texts("supersedes", separators=""),
         related=fields.texts("related", separators=""),
         aliases=story.aliases(fields),
+        guid=story.guid(fields),
         permalink=story.own_address(fields, rules, slug=slug, section=section, language=language, date=date),
         kill_reason=fields.text("kill_reason"),
         ednote=fields.text("ednote"),
@@ -108,6 +110,7 @@ def _manuscript(
         genre=fields.text("genre"),
         subjects=story.subjects(fields),
         assets=tuple(links.assets),
+        links=tuple(links.followed.items()),
         warnings=tuple(sorted(fields.warnings, key=lambda problem: problem.line)),
     )
 

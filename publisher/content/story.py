@@ -12,7 +12,7 @@ from publisher.content.links import Links
 from publisher.content.names import FileName
 from publisher.content.rules import Rules
 from publisher.errors import RefusedError
-from publisher.model.article import Access, Contributor, Correction, Dateline, Enclosure, Image, Status
+from publisher.model.article import Access, Contributor, Correction, Dateline, Deliver, Enclosure, Image, Status
 
 URGENCIES = {"flash": 1, "urgent": 2, "important": 3, "routine": 4}
 CORRECTION_KINDS = ("correction", "clarification", "update", "refile")
@@ -84,6 +84,15 @@ def access(fields: Fields, rules: Rules, *, doubtful_section: bool) -> Access | 
     return strictest if strictest is not rules.default_access else None
 
 
+def deliver(fields: Fields) -> Deliver:
+    """Returns which ways the story goes; Ghost's `email_only: true` is a letter."""
+    typed = fields.word("deliver", [way.value for way in Deliver])
+    letter = fields.boolean("email_only")
+    if letter and typed not in (None, Deliver.MAIL.value):
+        raise RefusedError(f"deliver says {typed}, but email_only says mail; keep one", fields.line("deliver"))
+    return Deliver.MAIL if letter else Deliver(typed or Deliver.BOTH)
+
+
 def products(fields: Fields, rules: Rules) -> tuple[str, ...]:
     """Returns the products named by hand; one to be kept out of must exist, or the text would reach its readers."""
     named = fields.texts("products")
@@ -123,15 +132,28 @@ def language(fields: Fields, name: FileName, rules: Rules) -> str:
     return tag
 
 
+def is_uri(text: str) -> bool:
+    """Returns whether a text can be a story's id: an absolute URI (RFC 3986 §4.3) of at most 500 characters."""
+    return _URI.fullmatch(text) is not None and len(text) <= 500
+
+
 def identifier(fields: Fields) -> str | None:
     """Returns the id the file asks for: an absolute URI (RFC 3986 §4.3), as RFC 4287 §4.2.6 wants it."""
     typed = fields.text("id")
-    if typed and not (_URI.fullmatch(typed) and len(typed) <= 500):
+    if typed and not is_uri(typed):
         raise RefusedError(
             f"id {typed[:60]!r} is not an absolute URI; write one such as tag:example.org,2025:story, or leave it out",
             fields.line("id"),
         )
     return typed or None
+
+
+def guid(fields: Fields) -> str:
+    """Returns the name that an older feed gave the story, any text of one line (RSS 2.0, guid)."""
+    typed = fields.text("guid")
+    if len(typed) > 500 or any(character < " " for character in typed):
+        raise RefusedError("guid is one line of at most 500 characters, as the old feed had it", fields.line("guid"))
+    return typed
 
 
 def dates(

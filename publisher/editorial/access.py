@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from publisher.editorial.timing import embargoed, expired, scheduled
-from publisher.model.article import Access, Article, Status, Story
+from publisher.model.article import Access, Article, Deliver, Status, Story
 from publisher.model.catalogue import Catalogue, Filter, Policy, Product, Section
 from publisher.model.people import Grant, Viewer
 from publisher.model.view import Channel, Depth
@@ -35,6 +35,7 @@ def decide(
     who, as they are entitled now, could have seen one of them. An article whose `access` is not settled
     (`settled`) counts as for subscribers alone: doubt never publishes.
     """
+    earlier = [version for version in earlier if goes_by(version, channel)]
     match article.status:
         case Status.PLANNED | Status.DRAFT:
             return Depth.HIDE
@@ -46,8 +47,13 @@ def decide(
             return _decide_published(article, viewer, channel, now, policy)
 
 
+def goes_by(story: Story, channel: Channel) -> bool:
+    """Returns whether a story goes that way at all: a letter is only mail, others are never mailed."""
+    return story.deliver is not (Deliver.WEB if channel is Channel.EMAIL else Deliver.MAIL)
+
+
 def _decide_published(article: Article, viewer: Viewer, channel: Channel, now: datetime, policy: Policy) -> Depth:
-    if scheduled(article, now):
+    if scheduled(article, now) or not goes_by(article, channel):
         return Depth.HIDE
     if expired(article, now) and not (policy.expired_pages and channel is Channel.PAGE):
         return Depth.HIDE

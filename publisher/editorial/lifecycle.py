@@ -84,6 +84,7 @@ def compare(previous: Article | None, previous_body: Body | None, manuscript: Ma
 _RIGHTS = (
     "status",
     "access",
+    "deliver",
     "products",
     "section",
     "tags",

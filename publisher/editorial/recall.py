@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from publisher.editorial.access import decide, subscribed, visible_before, was_open
+from publisher.editorial.access import decide, goes_by, subscribed, visible_before, was_open
 from publisher.editorial.advisories import MAILED, PUBLIC, advisory
 from publisher.editorial.timing import embargoed, expired, scheduled
 from publisher.model.advisory import Advisory, AdvisoryKind
@@ -119,6 +119,7 @@ def _was_out(version: Article, until: datetime) -> bool:
     return (
         version.status is Status.PUBLISHED
         and version.first_published_at is not None
+        and goes_by(version, Channel.FEED)
         and not scheduled(version, until)
         and not embargoed(version, until)
         and not expired(version, version.revised_at)

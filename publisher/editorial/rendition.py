@@ -12,7 +12,7 @@ from html import unescape
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from publisher.editorial.access import effective_access
+from publisher.editorial.access import effective_access, goes_by
 from publisher.languages import date_text, datetime_text, direction, label, spoken, time_text
 from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Access, Article, Body, Correction, Image, Status
@@ -80,12 +80,14 @@ def _frame(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     """Returns what every rendition has, even a tombstone."""
     access = effective_access(article, _section(article, catalogue), catalogue.default_access)
     zone = catalogue.site.timezone
+    paged = access is not Access.SUBSCRIBER and goes_by(article, Channel.PAGE)
     return View(
         id=article.id,
+        guid=article.guid,
         number=article.number,
         version=article.version,
         depth=depth,
-        url=None if access is Access.SUBSCRIBER else absolute_url(catalogue.site, article.path),
+        url=absolute_url(catalogue.site, article.path) if paged else None,
         language=article.language,
         direction=direction(article.language),
         labels=_words(article, catalogue.site),

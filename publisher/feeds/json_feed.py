@@ -97,7 +97,7 @@ def render(feed: Feed) -> bytes:
 
 def _item(view: View, feed: Feed) -> _Item:
     return _Item(
-        id=view.id,
+        id=clean(view.guid) or view.id,
         url=clean(view.url) if view.url is not None else None,
         title=title(view),
         content_html=entry_html(view),

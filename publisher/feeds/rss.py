@@ -26,6 +26,8 @@ def render(feed: Feed) -> bytes:
 
 
 def _write(entry: Any, view: View) -> None:
+    if view.guid:
+        entry.guid(clean(view.guid), permalink=False)
     entry.title(title(view))
     if view.url is not None:
         entry.link(href=clean(view.url), rel="alternate")

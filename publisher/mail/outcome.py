@@ -4,8 +4,6 @@ Judged by phase and code alone: after a desync a `250` can be the answer to
 another question, and one stray `550` must never cost a reader the newsletter.
 """
 
-from datetime import timedelta
-
 from publisher.mail.retry import ATTEMPTS
 from publisher.model.delivery import SETUP, Ending, Fault, Outcome, Phase
 from publisher.model.issue import DeliveryState
@@ -19,15 +17,13 @@ _TOO_MANY_RECIPIENTS = 552
 """At RCPT old servers mean 452 by it (RFC 5321 §4.5.3.1.10)."""
 
 
-def judge(ending: Ending, *, attempt: int, refusals: int, age: timedelta, max_age: timedelta) -> Outcome:
-    """Returns the outcome of attempt number `attempt` (1, 2 …), `refusals` 5xx before it, `age` since sending began."""
+def judge(ending: Ending, *, attempt: int, refusals: int) -> Outcome:
+    """Returns the outcome of attempt number `attempt` (1, 2 …), `refusals` 5xx before it; age is the store's matter."""
     if ending.phase is Phase.PREPARE:
         return _unmakeable(attempt, ending)
     outcome = _judged(ending, refusals)
     if outcome.state is DeliveryState.DEFERRED and attempt >= ATTEMPTS:
         return Outcome(state=DeliveryState.EXPIRED, reason="attempts", refused=outcome.refused)
-    if outcome.state is DeliveryState.DEFERRED and age >= max_age:
-        return Outcome(state=DeliveryState.EXPIRED, reason="max_age", refused=outcome.refused)
     return outcome
 
 

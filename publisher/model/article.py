@@ -25,6 +25,16 @@ class Access(enum.StrEnum):
     SUBSCRIBER = "subscriber"
 
 
+class Deliver(enum.StrEnum):
+    """Which ways a story goes at all, whoever may read it."""
+
+    BOTH = "both"
+    MAIL = "mail"
+    """A letter: newsletters bring it; it has no page and stands in no feed."""
+    WEB = "web"
+    """Pages and feeds have it; no newsletter ever brings it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contributor:
     """Somebody who helped with a story; `role` is a word such as `writer` or `editor`."""
@@ -103,6 +113,7 @@ class Story:
     status: Status = Status.PUBLISHED
     access: Access | None = None
     """None: the section's, else the site's default."""
+    deliver: Deliver = Deliver.BOTH
     products: tuple[str, ...] = ()
     """Product ids this story is put into by hand; `-id` takes it out."""
     urgency: int = 4
@@ -118,6 +129,8 @@ class Story:
     related: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     """Old root-relative addresses that redirect here."""
+    guid: str = ""
+    """What RSS and JSON feeds call it, where that is not its id: from a feed that was there before us."""
     permalink: str | None = None
     """The story's own address, root-relative with leading slash, when it differs from the site's pattern."""
     kill_reason: str = ""
@@ -142,6 +155,8 @@ class Manuscript(Story):
     """Whether `slug` was written in the file rather than derived from its name."""
     assets: tuple[str, ...] = ()
     """POSIX paths, below the articles folder, of local files the text refers to."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Where its links and pictures lead, each with how the file writes it."""
     warnings: tuple["Problem", ...] = ()
 
 
@@ -177,6 +192,8 @@ class Problem:
     line: int
     message: str
     fatal: bool = True
+    code: str = "article"
+    """What kind of finding it is (`model.preflight.CODES`)."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.message}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from publisher.model.article import Access
+from publisher.model.segment import Segment
 from publisher.model.text import Localized
 from publisher.model.view import Channel
 
@@ -69,11 +70,15 @@ class Newsletter:
     description: Localized = field(default_factory=lambda: Localized({}))
     audience: Audience = Audience.PUBLIC
     open: bool = True
+    archive: bool = False
+    """Whether its issues stand on the web; never those of single stories, which have pages themselves."""
     schedule: str = "daily 07:00"
     timezone: str = "UTC"
     products: tuple[str, ...] = ()
     """Empty: all that the reader may see."""
     filter: Filter = field(default_factory=Filter)
+    segments: tuple[str, ...] = ()
+    """Only the readers who are in all of these; empty: every reader."""
     min_articles: int = 1
     max_articles: int = 20
     grace_seconds: float = 900.0
@@ -145,4 +150,5 @@ class Catalogue:
     products: dict[str, Product]
     newsletters: dict[str, Newsletter]
     default_access: Access
+    segments: dict[str, Segment] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)

@@ -126,8 +126,6 @@ class Claimed:
     """This one included."""
     refusals: int
     resends: int
-    sending_at: datetime
-    """When the issue's first delivery was claimed."""
     not_before: datetime | None = None
     """Its place in the rates; None: they are not limited."""
 

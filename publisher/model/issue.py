@@ -283,6 +283,8 @@ class Issue:
     """What a notice is about: `correction:17:2`."""
     sandbox: bool = False
     """Planned for the sandbox's inbox: it is no coverage once the sandbox is off."""
+    on_web: bool = False
+    """Planned on its newsletter's own clock, whose issues the web keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,4 +23,6 @@ class PlainFile:
     path: str
     mark: str
     """Changes when the file does."""
+    size: int
+    """Bytes."""
     read: Callable[[], bytes]

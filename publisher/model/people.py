@@ -4,6 +4,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from publisher.model.catalogue import Product
 from publisher.model.choices import Choices
@@ -32,6 +33,8 @@ class Subscriber:
     timezone: str | None = None
     """None: the newsletter's."""
     token_generation: int = 1
+    attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What else the publication knows of them: plain keys, values of JSON."""
     created_at: datetime
 
 
@@ -149,6 +152,8 @@ class Proof:
     """`web`, `one-click`, `preferences`, `command`, `import FILE`."""
     evidence: str = ""
     """Truncated network and user agent, or the words of consent that came with an import."""
+    given_at: datetime | None = None
+    """When consent was given, where that was before it was told to us."""
     network: str = ""
     """Where a form was sent from, truncated (`192.0.2.0/24`); empty: not counted against any network."""
 
@@ -162,6 +167,8 @@ class Consent:
     at: datetime
     origin: str
     evidence: str = ""
+    given_at: datetime | None = None
+    """When it was said, where that was before it was recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +237,8 @@ class Enrolment:
     """For somebody new who names none."""
     name: str | None = None
     timezone: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Added to what is known; a value of None forgets its key."""
     newsletters: tuple[str, ...] = ()
     status: SubscriptionStatus = SubscriptionStatus.UNCONFIRMED
     event: ConsentEvent = ConsentEvent.REQUESTED
@@ -240,6 +249,8 @@ class Enrolment:
     proof: Proof
     trusted: bool = False
     """The operator's word: may change what is known of somebody; a form on the web may not."""
+    imported: bool = False
+    """One of a list: nobody who has left everything is asked into anything by it."""
 
 
 class EnrolmentResult(enum.StrEnum):

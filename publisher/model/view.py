@@ -87,6 +87,8 @@ class View:
     """The public parts of an article, in the article's language; all URLs are absolute, all texts plain."""
 
     id: str
+    guid: str = ""
+    """What RSS and JSON feeds call it; empty: by its id."""
     number: int
     version: int
     depth: Depth

@@ -24,6 +24,7 @@ _DEFAULTS: dict[str, object] = {
     "form_token": None,
     "here": None,
     "inbox_url": None,
+    "issues": None,
     "kin": Kin(),
     "languages": (),
     "newer": None,

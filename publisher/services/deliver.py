@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -19,6 +19,7 @@ from publisher.errors import PublisherError, UnreachableError
 from publisher.mail.message import Prepared
 from publisher.mail.outcome import judge
 from publisher.mail.retry import delay
+from publisher.mail.throttle import AHEAD
 from publisher.mail.trial import require_sound_mail
 from publisher.model.delivery import Boot, Claimed, Drained, Ended, Ending, Outcome, Phase, Policy, Stop
 from publisher.model.issue import DeliveryState, IssueCounts, IssueKind, MailText
@@ -67,12 +68,14 @@ class Delivering:
         guards: Sequence[Guard] = (),
         reserve: Reserve | None = None,
         revise: Callable[[datetime], Awaitable[object]] | None = None,
+        keep_time: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         """`relay` names the server that `transport` hands mail to; `guards` may stop everything.
 
         `reserve`: room for the ends of what is under way when the disk is full. `revise` makes waiting mail right
-        again that is in doubt, and is handed out only then.
+        again that is in doubt, and is handed out only then. `keep_time` reckons with a clock that was set.
         """
+        self._keep_time = keep_time
         self._reserve = reserve
         self._revise = revise
         self._deliveries = deliveries
@@ -171,6 +174,7 @@ class Delivering:
 
     async def _settled_in(self, shift: "_Shift", *, patient: bool) -> bool:
         try:
+            await shift.keep_time()
             await self._deliveries.enlist(self._boot)
             await shift.housekeep()
             await shift.leave_sandbox()
@@ -234,6 +238,7 @@ class _Shift:
         await asyncio.gather(*self._workers, return_exceptions=True)
         await self._marks.close()
         with contextlib.suppress(PublisherError):
+            await self._deliveries.disown(self._boot, self._marks.unwritten, self._now())
             await self._gate.settle()
             await self._finish()
 
@@ -244,6 +249,7 @@ class _Shift:
             return
         self._ticked = moment
         self._marks.flush()
+        await self.keep_time()
         await self._gate.look()
         if moment - self._kept_house >= _HOUSEKEEPING_SECONDS:
             await self.housekeep()
@@ -255,6 +261,11 @@ class _Shift:
             self._touched = True
         if self._touched:
             await self._finish()
+
+    async def keep_time(self) -> None:
+        """Learns the time; before anything is judged by its age."""
+        if self._delivering._keep_time is not None:
+            await self._delivering._keep_time()
 
     async def housekeep(self) -> None:
         """Takes back what dead workers held, gives up what is too old."""
@@ -375,10 +386,10 @@ class _Shift:
 
     async def _turn(self, row: Claimed) -> bool:
         """Waits until this message may go; False: it was given back."""
-        wait = (row.not_before - self._now()).total_seconds() if row.not_before else 0.0
-        if wait > 0:
+        wait = min(row.not_before - self._now(), AHEAD) if row.not_before else timedelta(0)
+        if wait > timedelta(0):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait)
+                await asyncio.wait_for(self._stopping.wait(), wait.total_seconds())
         if self._stopping.is_set() or self._gate.shut:
             self._give_up_claim(row)
             return False
@@ -390,8 +401,6 @@ class _Shift:
             ending,
             attempt=row.attempts,
             refusals=row.refusals,
-            age=now - row.sending_at,
-            max_age=self._policy.max_age,
         )
         self._gate.hear(ending)
         if outcome.refused or outcome.blames_address:

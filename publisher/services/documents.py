@@ -6,8 +6,8 @@ turn out to be those of the files that stand there already.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -19,33 +19,29 @@ from publisher.editorial.tally import Tally, next_day, tally
 from publisher.feeds import FORMATS, Format
 from publisher.feeds.opml import opml
 from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, Location, news_sitemap, sitemaps
+from publisher.model.archive import PastIssue
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
 from publisher.model.page import Page, PlainFile
 from publisher.model.view import Channel, Depth, Kin, Label, View
 from publisher.ports import Companions, Renderer
 from publisher.services.advices import Advices
+from publisher.services.archive import Archive
 from publisher.services.corrections import CorrectionLog, Noted
-from publisher.services.outline import Outline, feed_path, file_of
+from publisher.services.document import Document, fingerprint
+from publisher.services.issue_pages import IssuePages
+from publisher.services.outline import ISSUES, Outline, feed_path, file_of
 from publisher.services.renditions import Renditions
 
 CORRECTIONS_FEED = "corrections.atom"
-_LISTS = frozenset({"front", "section", "corrections"})
-"""The pages that lead to the log of corrections, once there is one: a first note must not change every page."""
+_LISTS = frozenset({"front", "section", "corrections", "issues", "archive"})
+"""The pages that lead to the log of corrections and to past issues, once there are any: the first must not change every
+page."""
 _NOTES = 200
 """Notes on a page of the log."""
 _ON_PAGE = 40
 """Stories on a front or section page."""
-_PRIVATE_PATHS = ("/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/inbox/", "/admin/", "/api/")
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One file of public/ to be: what it is made from, and how."""
-
-    path: str
-    fingerprint: str
-    make: Callable[[], Awaitable[bytes]]
+_PRIVATE_PATHS = ("/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/inbox/", "/preview/", "/admin/", "/api/")
 
 
 class Documents:
@@ -65,8 +61,10 @@ class Documents:
         depths: Mapping[int, Depth],
         advices: Advices,
         log: CorrectionLog,
+        archive: Archive,
+        latest: Callable[[int], Article | None],
     ) -> None:
-        """`alone`: the stories that have a page but stand on no list."""
+        """`alone`: the stories that have a page but stand on no list; `latest` tells a story as it is, out or not."""
         self._catalogue = catalogue
         self._site = catalogue.site
         self._outline = outline
@@ -79,7 +77,19 @@ class Documents:
         self._depths = depths
         self._advices = advices
         self._log = log
-        self._log_linked = False
+        self._archive = archive
+        self._issue_pages = IssuePages(
+            catalogue=catalogue,
+            outline=outline,
+            renditions=renditions,
+            archive=archive,
+            public=public,
+            depths=depths,
+            latest=latest,
+            page=self._page,
+        )
+        self._linked: tuple[bool, frozenset[str]] = (False, frozenset())
+        """Where list pages lead."""
         self._base = ""
         self._held: frozenset[str] = frozenset()
         self._pages: Sequence[Page] = ()
@@ -120,7 +130,7 @@ class Documents:
 
     def _all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         self._count(now)
-        self._log_linked = bool(self._log)
+        self._linked = self._leads_to()
         named = {*self._public.names(), *self._advices.names()}
         for shelf in sorted(self._outline.declared_shelves() | named):
             yield from self._of_shelf(shelf)
@@ -128,24 +138,43 @@ class Documents:
             yield from self._of_story(number)
         yield from self._of_assets(assets)
         yield from self._of_site(now)
+        yield from self._issue_pages.all(self._base)
+
+    def _leads_to(self) -> tuple[bool, frozenset[str]]:
+        """Returns whether there is a log of corrections, and the languages in which past issues have pages."""
+        return bool(self._log), self._issue_pages.languages()
 
     def _free(self, documents: Iterable[Document]) -> Iterable[Document]:
         """Yields what an editor's own page or file does not stand in the place of."""
         return (document for document in documents if document.path not in self._held)
 
     def touched(
-        self, shelves: Iterable[Shelf], stories: Iterable[int], assets: Iterable[str], now: datetime
+        self,
+        shelves: Iterable[Shelf],
+        stories: Iterable[int],
+        assets: Iterable[str],
+        now: datetime,
+        issues: Iterable[PastIssue] = (),
     ) -> Iterable[Document]:
-        """Yields the outputs that hold what changed."""
-        return self._free(self._touched(shelves, stories, assets, now))
+        """Yields the outputs that hold what changed; `issues` came to the archive, or left it."""
+        return self._free(self._touched(shelves, set(stories), assets, now, issues))
+
+    def note(self, stories: Iterable[int], issues: Iterable[PastIssue] = ()) -> set[str]:
+        """Takes note of what changed; returns the files of past issues that may lose their reason."""
+        return self._issue_pages.note(stories, issues)
 
     def _touched(
-        self, shelves: Iterable[Shelf], stories: Iterable[int], assets: Iterable[str], now: datetime
+        self,
+        shelves: Iterable[Shelf],
+        stories: set[int],
+        assets: Iterable[str],
+        now: datetime,
+        issues: Iterable[PastIssue],
     ) -> Iterable[Document]:
         shelves = set(shelves)
         recounted = self._count(now)
-        if self._log_linked != bool(self._log):  # list pages lead to the log from now on, or no more
-            self._log_linked = bool(self._log)
+        if self._linked != self._leads_to():  # list pages lead there from now on, or no more
+            self._linked = self._leads_to()
             shelves |= self._outline.declared_shelves()
         # A story whose language has no pages of its own is listed on those of the main one.
         fronts = {shelf: self._outline.front_of(shelf.language) for shelf in shelves if shelf.language}
@@ -159,6 +188,7 @@ class Documents:
         yield from self._of_assets(assets)
         if shelves:
             yield from self._of_site(now)
+        yield from self._issue_pages.touched(self._base, stories, issues)
 
     def _of_shelf(self, shelf: Shelf) -> Iterable[Document]:
         stories = self._public.newest(shelf, self._site.feed_limit)
@@ -180,7 +210,8 @@ class Documents:
             listed = self._listed(shelf)
             counted = None if shelf.section else self._tallies.get(shelf.language)
             make = partial(self._list_page, shelf, listed, home, counted)
-            mark = [str(bool(self._log)), *self._mark(listed), *([repr(counted)] if counted else [])]
+            noted, archived = self._linked
+            mark = [f"{noted} {shelf.language in archived}", *self._mark(listed), *([repr(counted)] if counted else [])]
             yield Document(file_of(home), fingerprint(self._base, "list", *mark), make)
 
     def _count(self, now: datetime) -> set[str]:
@@ -335,6 +366,7 @@ class Documents:
     async def _feeds_page(self) -> bytes:
         opml_url = self._site.absolute("/feeds.opml")
         links = [link for shelf in self._outline.offered() for link in self._outline.feed_links(shelf)]
+        links += [link for one in self._archive.newsletters() for link in self._outline.issue_feed_links(one)]
         return self._page("feeds", self._site.language, "/feeds/", opml=opml_url, switch=False, feeds=links)
 
     async def _not_found_page(self) -> bytes:
@@ -353,12 +385,15 @@ class Documents:
         }
         if self._log and (name in _LISTS or context.get("noted")):
             common["corrections"] = site.absolute(outline.corrections_page(language))
+        if name in _LISTS and language in self._linked[1]:
+            common["issues"] = site.absolute(outline.prefix(language) + ISSUES)
         if switch and len(site.languages) > 1 and path is not None:
             common["languages"] = self._outline.translations(path, language)
         return self._renderer.page(name, language, **{**common, **context}).encode()
 
     async def _opml(self) -> bytes:
         feeds = [self._outline.feed(shelf, (), path=feed_path(shelf)) for shelf in self._outline.offered()]
+        feeds += [self._outline.issue_feed(one) for one in self._archive.newsletters()]
         return opml(self._site.title, feeds, FORMATS["atom"])
 
     async def _news_sitemap(self, fresh: Sequence[Article], now: datetime) -> bytes:
@@ -385,12 +420,3 @@ async def _read(file: PlainFile) -> bytes:
 
 async def _ready(data: bytes) -> bytes:
     return data
-
-
-def fingerprint(*parts: str) -> str:
-    """Returns a hash of texts."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part.encode())
-        digest.update(b"\0")
-    return digest.hexdigest()

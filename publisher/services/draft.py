@@ -29,6 +29,7 @@ from publisher.newsletters.schedule import INSTANT, Schedule, looks_back_to, par
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
 from publisher.ports import Articles, IssueStore, Renderer, Versions
 from publisher.services.offers import Offering, Pool
+from publisher.services.outline import issue_path
 
 _RANK = {Depth.HEADLINE: 1, Depth.SUMMARY: 2, Depth.FULL: 3, Depth.FULL_EMBARGOED: 3}
 
@@ -226,6 +227,18 @@ class Drafting:
                 if product == EVERYTHING or product in products
             )
         )
+
+    def web_url(self, occasion: Occasion, outcome: Outcome, number: int) -> str | None:
+        """Returns where edition `number` will stand on the web for readers of the outcome's language.
+
+        None where the newsletter has no archive, or the public has nothing of these stories.
+        """
+        newsletter, catalogue = occasion.newsletter, self._catalogue
+        at, policy = occasion.decided_at, catalogue.policy
+        shown = (decide(pick.article, PUBLIC, Channel.PAGE, at, policy=policy) for pick in outcome.selection.stories)
+        if not newsletter.archive or all(depth not in _RANK for depth in shown):
+            return None
+        return catalogue.site.absolute(issue_path(catalogue.site, newsletter.id, number, outcome.language))
 
     async def mail(
         self, occasion: Occasion, outcome: Outcome, number: int, *, web_url: str | None = None, test: bool = False

@@ -147,6 +147,10 @@ class Intake:
         """Returns the number of the story at a root-relative address."""
         return self._addresses.get(address)
 
+    def story(self, number: int) -> Article | None:
+        """Returns a story as stored, its file there or gone."""
+        return self._articles.get(number)
+
     def misses(self, sources: Iterable[str]) -> bool:
         """Returns whether any of these files was missing at the last look."""
         return any(source in self._missing for source in sources)
@@ -407,6 +411,7 @@ class Intake:
     ) -> tuple[Change, Revision]:
         previous = self._recognised(manuscript)
         self._check_single_source(manuscript, previous)
+        self._check_guid(manuscript, previous)
         if previous is not None and not manuscript.slug_given:
             manuscript = replace(manuscript, slug=previous.slug)  # a renamed file keeps its address
         status = effective_status(manuscript.status, previous, withdraw=self._house.withdraw)
@@ -450,6 +455,12 @@ class Intake:
             return
         if self._told(previous):
             raise RefusedError(f"the id {previous.id} belongs to {previous.source}; give this story an id of its own")
+
+    def _check_guid(self, manuscript: Manuscript, previous: Article | None) -> None:
+        """Refuses to give a story another name in feeds: readers would see it as new."""
+        if previous is not None and given_out(previous) and manuscript.guid != previous.guid:
+            had = f"is {previous.guid!r}" if previous.guid else "is its id, and none was written"
+            raise RefusedError(f"the guid of this story {had}, and never changes; write that one")
 
     def reserve(self, addresses: Mapping[str, str]) -> None:
         """Takes note of the addresses that no story may have, and of what stands there."""

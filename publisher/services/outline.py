@@ -12,12 +12,14 @@ from publisher.editorial.ties import Ties
 from publisher.feeds import FORMATS
 from publisher.languages import label, language_name, spoken
 from publisher.model.article import Article
-from publisher.model.catalogue import Catalogue
+from publisher.model.catalogue import Catalogue, Newsletter, Site
 from publisher.model.feed import Departure, Feed, FeedLink
 from publisher.model.view import Kin, Label, View
 
 CORRECTIONS = "/corrections/"
 """Root-relative; its feed is beside it."""
+ISSUES = "/issues/"
+"""Root-relative: the newsletters whose issues stand on the web."""
 _LONGEST_NAME = 200
 """Octets of a file's name without its ending; file systems end at 255."""
 
@@ -135,9 +137,7 @@ class Outline:
 
     def prefix(self, language: str) -> str:
         """Returns where a language's pages begin: the main one's at the root."""
-        site = self._site
-        own = language in site.languages and language != site.language
-        return f"/{language}" if own else ""
+        return prefix(self._site, language)
 
     def home_of(self, shelf: Shelf) -> str | None:
         """Returns the root-relative page of a shelf; None for one that has only feeds."""
@@ -179,11 +179,54 @@ class Outline:
 
     def feed_links(self, shelf: Shelf) -> list[FeedLink]:
         """Returns a shelf's feed in every format, as pages link to it."""
-        url = self._site.absolute(feed_path(shelf))
+        return self._links(self.title(shelf), feed_path(shelf))
+
+    def issue_feed(self, newsletter: Newsletter, entries: Sequence[View] = ()) -> Feed:
+        """Returns the feed of a newsletter's issues."""
+        site = self._site
+        path = issue_feed_path(newsletter.id)
+        return replace(
+            self.feed(ALL, entries, path=path),
+            id=f"tag:{self._authority}:feed{path.removeprefix('/feeds')}",
+            title=self._issues_title(newsletter),
+            description=newsletter.description.in_language(site.language) or self._issues_title(newsletter),
+            home_url=site.absolute(archive_path(site, newsletter.id, site.language)),
+        )
+
+    def issue_id(self, newsletter: str, edition: int) -> str:
+        """Returns the id of an issue as an entry of a feed."""
+        return f"tag:{self._authority}:issues/{newsletter}/{edition}"
+
+    def issue_feed_links(self, newsletter: Newsletter) -> list[FeedLink]:
+        """Returns the feed of a newsletter's issues in every format."""
+        return self._links(self._issues_title(newsletter), issue_feed_path(newsletter.id))
+
+    def _issues_title(self, newsletter: Newsletter) -> str:
+        return f"{self._site.title} - {newsletter.title.in_language(self._site.language)}"
+
+    def _links(self, title: str, path: str) -> list[FeedLink]:
+        url = self._site.absolute(path)
         return [
-            FeedLink(title=self.title(shelf), format=fmt.title, url=f"{url}.{fmt.extension}", media_type=fmt.media_type)
+            FeedLink(title=title, format=fmt.title, url=f"{url}.{fmt.extension}", media_type=fmt.media_type)
             for fmt in FORMATS.values()
         ]
+
+
+def prefix(site: Site, language: str) -> str:
+    """Returns where a language's pages begin: the main one's at the root."""
+    own = language in site.languages and language != site.language
+    return f"/{language}" if own else ""
+
+
+def issue_path(site: Site, newsletter: str, edition: int, language: str) -> str:
+    """Returns the root-relative address of an issue for readers of a language."""
+    return f"{archive_path(site, newsletter, language)}{edition}/"
+
+
+def archive_path(site: Site, newsletter: str, language: str, page: int = 0) -> str:
+    """Returns the root-relative address of a page of a newsletter's archive."""
+    first = f"{prefix(site, language)}{ISSUES}{newsletter}/"
+    return f"{first}page/{page}/" if page else first
 
 
 def feed_path(shelf: Shelf) -> str:
@@ -192,6 +235,11 @@ def feed_path(shelf: Shelf) -> str:
         return f"/feeds/tags/{quote(_file_name(shelf.tag), safe='')}"
     parts = [part for part in (shelf.language, shelf.section or "all") if part]
     return "/feeds/" + "/".join(parts)
+
+
+def issue_feed_path(newsletter: str) -> str:
+    """Returns the root-relative address of the feeds of a newsletter's issues, without extension."""
+    return f"/feeds/newsletters/{newsletter}"
 
 
 def _file_name(tag: str) -> str:

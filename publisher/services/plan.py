@@ -6,14 +6,14 @@ same rows. An issue goes only when every row is there.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 
-from publisher.errors import NotFoundError, PublisherError, UnreachableError
+from publisher.errors import NotFoundError, PublisherError, UnreachableError, UsageError
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue, Newsletter
 from publisher.model.issue import Cohort, Issue, IssueState, Mention, OpenSlot, SendRequest, SlotState, Variant
@@ -24,7 +24,7 @@ from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.draft import Drafting, Occasion, Outcome
 from publisher.services.offers import FLASH, SETTLE, Pool
 
-MANUAL = "manual"
+_MANUAL = "manual"
 _PAGE = 20_000
 """Readers per transaction (decisions 7)."""
 _BEYOND = 2**62
@@ -63,10 +63,8 @@ class Planning:
         drafting: Drafting,
         sandbox: bool,
         restored: bool = False,
-        archive: bool = False,
         page: int = _PAGE,
     ) -> None:
-        """`archive`: whether issues of the newsletter's own cohort have a page on the web."""
         self._catalogue = catalogue
         self._issues = issues
         self._readers = readers
@@ -74,7 +72,6 @@ class Planning:
         self._drafting = drafting
         self._sandbox = sandbox
         self._restored = restored
-        self._archive = archive
         self._page = page
 
     # What is due ----------------------------------------------------------------------------------------------------
@@ -96,7 +93,7 @@ class Planning:
             await self._grant_slots(newsletter, now)
         planned = []
         for slot in await self._issues.open_slots():
-            if slot.cadence != MANUAL and slot.newsletter in self._catalogue.newsletters:
+            if not is_manual(slot.cadence) and slot.newsletter in self._catalogue.newsletters:
                 issue = await self._plan_or_report(slot, now)
                 planned += [issue] if issue is not None else []
         return planned
@@ -113,7 +110,7 @@ class Planning:
 
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when `due` has something to do next, as far as is known now; None: nothing is scheduled."""
-        moments = [now + SETTLE for slot in await self._issues.open_slots() if slot.cadence != MANUAL]
+        moments = [now + SETTLE for slot in await self._issues.open_slots() if not is_manual(slot.cadence)]
         ahead = await self.ahead(now)
         return min([*moments, *([ahead] if ahead else [])], default=None)
 
@@ -224,8 +221,8 @@ class Planning:
         newsletter = self._catalogue.newsletters.get(issue.newsletter or "")
         if newsletter is None or issue.due_at is None:
             return None
-        if issue.cadence == MANUAL:
-            return self.by_hand(newsletter, now, issue.due_at)
+        if is_manual(issue.cadence):
+            return self.by_hand(newsletter, now, issue.due_at, segment=issue.cadence.partition("/")[2])
         return self._by_itself(newsletter, issue, issue.due_at, now)
 
     def _by_itself(self, newsletter: Newsletter, of: OpenSlot | Issue, due_at: datetime, now: datetime) -> Occasion:
@@ -308,6 +305,7 @@ class Planning:
                 after=last,
                 limit=self._page,
                 clock=occasion.clock,
+                segments=occasion.newsletter.segments,
             )
             if page:
                 yield page
@@ -336,7 +334,8 @@ class Planning:
                 return issue, len(done)
             if issue is None:
                 window = (occasion.looks_back_to, occasion.until)
-                issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox)
+                on_web = _is_own(occasion.newsletter, slot)
+                issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox, on_web=on_web)
             if issue is None or issue.state is not IssueState.PLANNING:
                 return issue, 0
             rows = await self._rows(issue, occasion, outcomes)
@@ -354,17 +353,15 @@ class Planning:
         return sorted(rows)
 
     async def _freeze(self, issue: Issue, occasion: Occasion, outcome: Outcome, key: str) -> int:
-        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=self.web_url(issue))
+        mail = await self._drafting.mail(
+            occasion, outcome, issue.edition, web_url=self.web_url(issue, occasion, outcome)
+        )
         variant = Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
         return await self._issues.add_variant(issue.number, key, variant)
 
-    def web_url(self, issue: Issue) -> str | None:
-        """Returns where an issue stands on the web; None for one that does not."""
-        newsletter = self._catalogue.newsletters[issue.newsletter or ""]
-        own = (issue.cadence, issue.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
-        if not self._archive or not own or newsletter.instant:
-            return None
-        return self._catalogue.site.absolute(f"/issues/{newsletter.id}/{issue.edition}/")
+    def web_url(self, issue: Issue, occasion: Occasion, outcome: Outcome) -> str | None:
+        """Returns where an issue stands on the web; None where it does not, or where the public has nothing of it."""
+        return self._drafting.web_url(occasion, outcome, issue.edition) if issue.on_web else None
 
     async def _hold_reasons(self, slot: OpenSlot, issue: Issue, expected: int, now: datetime) -> tuple[str, ...]:
         wanted = approval(self._catalogue.newsletters[slot.newsletter])
@@ -383,7 +380,7 @@ class Planning:
                 changed=tuple(changed),
                 first=await self._issues.real_recipients() is None,
                 restored=self._restored,
-                late=timedelta(0) if slot.cadence == MANUAL else now - slot.due_at,
+                late=timedelta(0) if is_manual(slot.cadence) else now - slot.due_at,
             )
         )
 
@@ -405,17 +402,20 @@ class Planning:
         *,
         at: datetime | None = None,
         since: datetime | None = None,
+        segment: str = "",
         release: bool = False,
     ) -> Sending:
         """Plans an issue now, or goes on with the newsletter's unfinished manual one (decisions 4).
 
-        `at` plans as of another moment, `since` reaches further back, `release` lets go what would be held.
+        `at` plans as of another moment, `since` reaches further back, `segment` is for some of the readers,
+        `release` lets go what would be held.
         """
         newsletter = self.newsletter(newsletter_id)
-        cohort = await self._issues.cohort(newsletter.id, MANUAL, newsletter.timezone, now)
+        occasion = self.by_hand(newsletter, now, at, since, segment)
+        cohort = await self._issues.cohort(newsletter.id, by_hand_of(segment), newsletter.timezone, now)
         issue = await self._issues.unfinished(cohort.number, sandbox=self._sandbox)
         if issue is None or issue.state is IssueState.PLANNING:
-            issue = await self._plan_by_hand(cohort, self.by_hand(newsletter, now, at, since), now, released=release)
+            issue = await self._plan_by_hand(cohort, occasion, now, released=release)
         if issue is None or issue.state is not IssueState.HELD:
             return Sending(issue=issue)
         if not release:
@@ -439,6 +439,7 @@ class Planning:
                 now,
                 at=_maybe_moment(wish.get("at")),
                 since=_maybe_moment(wish.get("since")),
+                segment=str(wish.get("segment") or ""),
                 release=bool(wish.get("yes")),
             )
         except PublisherError as error:
@@ -472,12 +473,24 @@ class Planning:
         return found
 
     def by_hand(
-        self, newsletter: Newsletter, now: datetime, at: datetime | None = None, since: datetime | None = None
+        self,
+        newsletter: Newsletter,
+        now: datetime,
+        at: datetime | None = None,
+        since: datetime | None = None,
+        segment: str = "",
     ) -> Occasion:
-        """Returns the occasion that somebody's word makes: for readers of all clocks, and without grace."""
+        """Returns the occasion that somebody's word makes: for readers of all clocks, and without grace.
+
+        `segment`: only for those of the readers who are in it; UsageError when there is none of that name.
+        """
         at = at or now
+        if segment and segment not in self._catalogue.segments:
+            names = ", ".join(self._catalogue.segments) or "none"
+            raise UsageError(f"there is no segment {segment!r} in config.toml; there are: {names}")
+        segments = (*newsletter.segments, *([segment] if segment else []))
         return Occasion(
-            newsletter=newsletter,
+            newsletter=replace(newsletter, segments=segments),
             schedule=parse(newsletter.schedule),
             zone=newsletter.timezone,
             at=at,
@@ -489,6 +502,16 @@ class Planning:
         )
 
 
+def is_manual(cadence: str) -> bool:
+    """Returns whether a cohort's issues come by somebody's word."""
+    return cadence.partition("/")[0] == _MANUAL
+
+
+def by_hand_of(segment: str) -> str:
+    """Returns the cadence of the cohort for issues by hand; those for a segment have one of their own."""
+    return f"{_MANUAL}/{segment}" if segment else _MANUAL
+
+
 def _clock(newsletter: Newsletter, cadence: str, zone: str) -> tuple[Schedule, str] | None:
     try:
         ZoneInfo(zone)
@@ -496,6 +519,11 @@ def _clock(newsletter: Newsletter, cadence: str, zone: str) -> tuple[Schedule, s
     except (ValueError, ZoneInfoNotFoundError) as error:
         _log.error("plan.clock", newsletter=newsletter.id, cadence=cadence, timezone=zone, error=str(error))
         return None
+
+
+def _is_own(newsletter: Newsletter, slot: OpenSlot) -> bool:
+    """Returns whether a slot is on its newsletter's own clock: these issues are its archive (decisions 4)."""
+    return (slot.cadence, slot.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
 
 
 def _maybe_moment(text: str | None) -> datetime | None:

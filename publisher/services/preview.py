@@ -16,7 +16,7 @@ from publisher.newsletters.selection import Offer, Pick
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.announce import Announcing
 from publisher.services.draft import Drafting, LeftOut, Occasion, Outcome
-from publisher.services.plan import CHANGED, MANUAL, Planning
+from publisher.services.plan import CHANGED, Planning, by_hand_of
 
 _PAGE = 20_000
 SUPPRESSED = "the address is suppressed"
@@ -120,7 +120,9 @@ class Previewing:
 
     async def _reader(self, newsletter: Newsletter, address_key: str) -> Reader | None:
         own = parse(newsletter.schedule).text
-        page = await self._readers.page(newsletter.id, own, newsletter.timezone, address_key=address_key)
+        page = await self._readers.page(
+            newsletter.id, own, newsletter.timezone, address_key=address_key, segments=newsletter.segments
+        )
         return page[0] if page else None
 
     def _anybody(self, newsletter: Newsletter, occasion: Occasion) -> Reader:
@@ -180,11 +182,14 @@ class Previewing:
     ) -> Preview | None:
         if outcome is None:
             return None
-        number = await self._issues.next_edition(occasion.newsletter.id)
+        newsletter = occasion.newsletter
+        number = await self._issues.next_edition(newsletter.id)
+        own = (reader.cadence, reader.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
+        web_url = self._drafting.web_url(occasion, outcome, number) if own and not test else None
         return Preview(
-            newsletter=occasion.newsletter,
+            newsletter=newsletter,
             reader=reader,
-            mail=await self._drafting.mail(occasion, outcome, number, test=test),
+            mail=await self._drafting.mail(occasion, outcome, number, web_url=web_url, test=test),
             stories=_titles(outcome, already_sent=False),
             sample=sample,
         )
@@ -192,11 +197,17 @@ class Previewing:
     # A plan without an issue ----------------------------------------------------------------------------------------
 
     async def rehearse(
-        self, newsletter_id: str, now: datetime, *, at: datetime | None = None, since: datetime | None = None
+        self,
+        newsletter_id: str,
+        now: datetime,
+        *,
+        at: datetime | None = None,
+        since: datetime | None = None,
+        segment: str = "",
     ) -> Rehearsal:
         """Returns what `send` would do now (or as of `at`), and does nothing."""
         newsletter = self._planning.newsletter(newsletter_id)
-        occasion = self._planning.by_hand(newsletter, now, at, since)
+        occasion = self._planning.by_hand(newsletter, now, at, since, segment)
         shares: dict[str, Share] = {}
         left_out: list[tuple[str, str]] = []
         picks: dict[int, Pick] = {}
@@ -211,7 +222,7 @@ class Previewing:
         kept = tuple(share for share in shares.values() if share.addresses)
         plan = Plan(
             recipients=sum(len(share.addresses) for share in kept),
-            last_recipients=await self._last_recipients(newsletter),
+            last_recipients=await self._last_recipients(newsletter, segment),
             stories=tuple(pick.article for pick in picks.values()),
             changed=tuple(pick.article for pick in picks.values() if pick.mention in CHANGED),
             first=await self._issues.real_recipients() is None,
@@ -221,8 +232,8 @@ class Previewing:
         held = (*approval(newsletter), *cautious) if kept else ()
         return Rehearsal(newsletter=newsletter.id, shares=kept, left_out=tuple(left_out), held=held)
 
-    async def _last_recipients(self, newsletter: Newsletter) -> int | None:
-        cohort = await self._issues.find_cohort(newsletter.id, MANUAL, newsletter.timezone)
+    async def _last_recipients(self, newsletter: Newsletter, segment: str) -> int | None:
+        cohort = await self._issues.find_cohort(newsletter.id, by_hand_of(segment), newsletter.timezone)
         return await self._issues.real_recipients(cohort.number) if cohort else None
 
     async def _drafts(
@@ -241,7 +252,13 @@ class Previewing:
         own, last = parse(newsletter.schedule).text, 0
         while True:
             page = await self._readers.page(
-                newsletter.id, own, newsletter.timezone, after=last, limit=_PAGE, clock=clock
+                newsletter.id,
+                own,
+                newsletter.timezone,
+                after=last,
+                limit=_PAGE,
+                clock=clock,
+                segments=newsletter.segments,
             )
             if page:
                 yield page

@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 
 from publisher import __version__
-from publisher.editorial.access import decide, open_from, settled
+from publisher.editorial.access import decide, goes_by, open_from, settled
 from publisher.editorial.shelves import Shelf, Shelves, shelves_of
 from publisher.editorial.ties import Ties
 from publisher.editorial.timing import next_change_at, publishable
@@ -27,8 +27,10 @@ from publisher.model.publication import Loss, OutputRecord
 from publisher.model.view import Channel, Depth
 from publisher.ports import Companions, Facts, Output, Outputs, Renderer, Stories
 from publisher.services.advices import FOLLOWED, Advices
+from publisher.services.archive import Archive
 from publisher.services.corrections import CorrectionLog
-from publisher.services.documents import CORRECTIONS_FEED, Document, Documents, fingerprint
+from publisher.services.document import Document, fingerprint
+from publisher.services.documents import CORRECTIONS_FEED, Documents
 from publisher.services.gone import GoneMap
 from publisher.services.intake import Intake, Taken
 from publisher.services.outline import Outline, feed_path, file_of
@@ -73,6 +75,7 @@ class Publishing:
         companions: Companions,
         renderer: Renderer,
         catalogue: Catalogue,
+        archive: Archive,
         authority: str,
         epoch: datetime,
         setting: str,
@@ -95,6 +98,8 @@ class Publishing:
         """Every story as stored, its file there or gone, as of the end of the last pass."""
         self.as_of: datetime | None = None
         """Of which moment the last pass was."""
+        self.archive = archive
+        """The past issues that stand on the web."""
         self._facts = facts
         self._companions = companions
         self._outputs = outputs
@@ -123,6 +128,8 @@ class Publishing:
             depths=self._depths,
             advices=self.advices,
             log=self._log,
+            archive=archive,
+            latest=intake.story,
         )
         self._standing: dict[str, OutputRecord] = {}
         self._moved: dict[str, str] = {}
@@ -142,6 +149,10 @@ class Publishing:
     def gone(self) -> set[str]:
         """Addresses of stories that were public and are no more: 410."""
         return self._gone
+
+    def addresses(self) -> dict[str, str]:
+        """Returns the root-relative addresses that no story may have, and what stands there."""
+        return self._documents.addresses()
 
     async def open(self) -> None:
         """Reads what the store remembers of stories and outputs."""
@@ -184,6 +195,7 @@ class Publishing:
             base = self._documents.base(self._rules) if whole or not self._base else self._base
             everything = whole and (base != self._base or not len(self.everything))
             self._base = base
+            issues = await self.archive.look() if whole else []
             await self._follow(taken, now)
             touched, changed = self._shelve(taken, now, everything=everything)
             if touched or changed or whole:
@@ -194,6 +206,7 @@ class Publishing:
                 self.generation += bool(touched or changed)
                 await self._outputs.note_public([n for n in changed if n in self.public], now)
                 await self._note_addresses()
+                self._left |= self._documents.note(changed | self._kin, issues)
                 if whole:
                     documents = self._documents.all(self.intake.assets(None), now)
                 else:
@@ -201,6 +214,16 @@ class Publishing:
                     self._left |= self._documents.asset_paths(self.intake.dropped_assets(changed))
                     documents = self._documents.touched(touched, changed | self._kin, assets, now)
                 await self._bring_up(documents, report, prune=whole)
+            return report
+
+    async def refresh_issues(self, now: datetime) -> Report:
+        """Brings the pages and feeds of past issues up to date with the ledger: to be said when some were planned."""
+        async with self._busy:
+            report = Report(Taken())
+            issues = await self.archive.look() if self._base else []
+            if issues:
+                self._left |= self._documents.note((), issues)
+                await self._bring_up(self._documents.touched((), (), (), now, issues), report, prune=False)
             return report
 
     async def _take(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
@@ -211,7 +234,7 @@ class Publishing:
             await self._note_loss(loss, taken.loss or loss)
             return taken
         known_rules = await self._facts.get(RULES)
-        self.intake.reserve(self._documents.addresses())
+        self.intake.reserve(self.addresses())
         taken = await self.intake.take(
             now,
             baseline=known_rules is None,
@@ -279,7 +302,7 @@ class Publishing:
     def _place(self, article: Article, now: datetime) -> set[Shelf]:
         number, policy = article.number, self.catalogue.policy
         depth = decide(article, PUBLIC, Channel.PAGE, now, policy=policy)
-        if not publishable(article, now):
+        if not publishable(article, now) or not goes_by(article, Channel.PAGE):
             touched = self._remove(number)
             held = self.advices.held(number)
             if held is not None or depth in SHOWN:

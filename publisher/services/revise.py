@@ -109,7 +109,8 @@ class Revising:
         return await self._replace(issue, occasion, outcome, alike, now)
 
     async def _replace(self, issue: Issue, occasion: Occasion, outcome: Outcome, alike: _Alike, now: datetime) -> int:
-        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=self._planning.web_url(issue))
+        web_url = self._planning.web_url(issue, occasion, outcome)
+        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=web_url)
         variant = Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
         # Of the variant before as well: it may be stale although it says the same.
         key = f"{outcome.key}/{alike.variant}"

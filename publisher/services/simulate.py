@@ -104,10 +104,10 @@ class Simulating:
         self._articles = articles
         self._foresight = foresight
 
-    async def run(self, days: int, now: datetime, progress: Callable[[float], None] | None = None) -> list[Turn]:
+    async def run(self, days: int, now: datetime, progress: Callable[[int, int], None] | None = None) -> list[Turn]:
         """Plays the next days from `now` on and returns what became of each slot, in order.
 
-        `progress` is told how much of the time is played, 0 to 1.
+        `progress` is told how many of how many seconds are played.
         """
         until = now + timedelta(days=days)
         marks = await self._foresight.marks()
@@ -119,7 +119,7 @@ class Simulating:
         while moment is not None and moment <= until:
             await self._pass(moment)
             if progress is not None:
-                progress((moment - now) / (until - now))
+                progress(int((moment - now).total_seconds()), days * 86_400)
             moment = await self._next(moment)
         return await self._told(await self._foresight.turns(marks, waiting), now)
 

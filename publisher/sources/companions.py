@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from publisher.content.permalink import address, is_reserved
 from publisher.errors import RefusedError
-from publisher.model.article import Access, Manuscript, Problem, Status
+from publisher.model.article import Access, Deliver, Manuscript, Problem, Status
 from publisher.model.page import Page, PlainFile
 
 _PAGE_SUFFIXES = frozenset({".md", ".markdown", ".html", ".htm"})
@@ -50,7 +50,7 @@ class FolderCompanions:
             for name, _ in _walk(root):
                 if is_reserved(name):
                     message = "this address is the program's own; the file is not published: rename it"
-                    faulty.append(Problem(path=f"{root.name}/{name}", line=1, message=message))
+                    faulty.append(Problem(path=f"{root.name}/{name}", line=1, message=message, code="page"))
         return faulty
 
     def files(self) -> list[PlainFile]:
@@ -94,7 +94,7 @@ class FolderCompanions:
         return {name: seen[name] for name in sorted(seen) if not _is_draft(seen[name][1])}
 
     def _problem(self, name: str, message: str, line: int = 1) -> Problem:
-        return Problem(path=f"{self._pages_root.name}/{name}", line=line, message=message)
+        return Problem(path=f"{self._pages_root.name}/{name}", line=line, message=message, code="page")
 
     def _page(self, name: str) -> Page | Problem:
         try:
@@ -106,7 +106,9 @@ class FolderCompanions:
         draft = manuscript.status is not Status.PUBLISHED
         path = address(manuscript.permalink or f"/{manuscript.slug}/")
         if _gated(manuscript):
-            return self._problem(name, "a page is for everybody at once: take out access, publish_at, embargo, expires")
+            return self._problem(
+                name, "a page is for everybody at once: take out access, deliver, publish_at, embargo, expires"
+            )
         if path is None:
             return self._problem(name, f"the address /{manuscript.slug}/ is the program's own; write another slug")
         return Page(
@@ -122,7 +124,7 @@ class FolderCompanions:
 def _gated(manuscript: Manuscript) -> bool:
     """Returns whether a page asks to be kept from somebody, which pages cannot be: doubt never publishes."""
     dates = (manuscript.publish_at, manuscript.embargo, manuscript.expires)
-    return manuscript.access not in (None, Access.PUBLIC) or any(dates)
+    return manuscript.access not in (None, Access.PUBLIC) or manuscript.deliver is Deliver.MAIL or any(dates)
 
 
 def _is_draft(outcome: Page | Problem) -> bool:
@@ -150,7 +152,7 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _plain(path: Path, name: str, status: os.stat_result) -> PlainFile:
-    return PlainFile(path=name, mark=_mark(status), read=partial(_bytes_of, path))
+    return PlainFile(path=name, mark=_mark(status), size=status.st_size, read=partial(_bytes_of, path))
 
 
 def _bytes_of(path: Path) -> bytes:

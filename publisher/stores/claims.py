@@ -10,7 +10,7 @@ from publisher.mail.throttle import ALL, Lane, Place, Throttle
 from publisher.model.delivery import Claimed
 from publisher.model.issue import DUE, DeliveryState, IssueKind
 from publisher.model.people import SubscriptionStatus, SuppressionReason
-from publisher.stores.database import Database, maybe_moment, micros, moment
+from publisher.stores.database import Database, micros, moment
 from publisher.stores.revisions import unfit
 from publisher.stores.schema import deliveries, issues, lanes, subscribers, subscriptions, suppressions, variants
 
@@ -117,7 +117,7 @@ def suppressed(database: Database, connection: sa.Connection, hashes: Mapping[in
     return {number: reasons[digest] for number, digest in hashes.items() if digest in reasons} if reasons else {}
 
 
-def claimed(row: sa.Row[Any], now: datetime, digest: str, place: Place | None) -> Claimed:
+def claimed(row: sa.Row[Any], digest: str, place: Place | None) -> Claimed:
     """Returns a row as the one who claimed it gets it."""
     return Claimed(
         number=row.id,
@@ -135,7 +135,6 @@ def claimed(row: sa.Row[Any], now: datetime, digest: str, place: Place | None) -
         attempts=row.attempts + 1,
         refusals=row.refusals,
         resends=row.resends,
-        sending_at=maybe_moment(row.sending_at) or now,
         not_before=place.at if place else None,
     )
 

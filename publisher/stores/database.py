@@ -44,7 +44,7 @@ _PG_LIMITS = {
     "options": "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s",
 }
 """Nothing waits for ever: a lost server is an error, and errors are tried again."""
-_SERVER_CLOCK = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, sa.BigInteger)
+SERVER_CLOCK = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, sa.BigInteger)
 
 
 def micros(moment: datetime) -> int:
@@ -143,7 +143,7 @@ class Database:
 
         SQLite: the given one, for there is one machine. PostgreSQL: the server's, for the clocks of machines differ.
         """
-        return given if self.embedded else _SERVER_CLOCK
+        return given if self.embedded else SERVER_CLOCK
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

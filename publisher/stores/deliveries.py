@@ -152,7 +152,7 @@ class Deliveries(Outlook):
             places = self._places(connection, throttle, able, now)
             taken = [row for row in able if row.id not in places or places[row.id].granted]
             self._take(connection, boot, now, taken, lease)
-            return [claims.claimed(row, now, hashes[row.id], places.get(row.id)) for row in taken]
+            return [claims.claimed(row, hashes[row.id], places.get(row.id)) for row in taken]
 
         return await self._database.transact(work)
 

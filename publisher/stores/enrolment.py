@@ -1,6 +1,7 @@
 """Takes people in, one transaction for a batch: never loosens an opt-out, never lets a form flood anybody."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from publisher.model.people import (
     SuppressionReason,
     Terms,
 )
+from publisher.segments import merged
 from publisher.stores.database import Database, micros
 from publisher.stores.people_rows import (
     describe,
@@ -168,11 +170,13 @@ class Enrolling:
         return (await self._connection.execute(query)).one(), number is not None
 
     async def _improved(self, row: sa.Row[Any], enrolment: Enrolment) -> bool:
-        before = (row.name, row.language, row.timezone)
+        known = json.loads(row.attributes)
+        before = (row.name, row.language, row.timezone, known)
         after = (
             enrolment.name or row.name,
             enrolment.language or row.language,
             enrolment.timezone or row.timezone,
+            merged(known, enrolment.attributes),
         )
         if before != after:
             await describe(self._connection, row.id, *after)
@@ -185,6 +189,8 @@ class Enrolling:
         had = {name: SubscriptionStatus(status) for name, status in await self._connection.execute(query)}
         wanted = enrolment.status
         kept = tuple(n for n in enrolment.newsletters if had.get(n) is SubscriptionStatus.UNSUBSCRIBED)
+        if enrolment.imported and wanted is not SubscriptionStatus.UNSUBSCRIBED and _has_left(had.values()):
+            return enrolment.newsletters, ()
         new = tuple(n for n in enrolment.newsletters if n not in had)
         if new:
             rows = [new_subscription(subscriber, name, wanted, self._now) for name in new]
@@ -254,6 +260,7 @@ def _unchanged(person: Person, enrolment: Enrolment) -> Enrolled | None:
         and (enrolment.name or subscriber.name) == subscriber.name
         and (enrolment.language or subscriber.language) == subscriber.language
         and (enrolment.timezone or subscriber.timezone) == subscriber.timezone
+        and merged(subscriber.attributes, enrolment.attributes) == subscriber.attributes
     )
     if not same:
         return None
@@ -274,6 +281,11 @@ def _is_granted(terms: Terms, licence: Licence | None) -> bool:
         and terms.archive_days in (None, licence.archive_days or 0)
         and terms.embargo_cleared in (None, licence.embargo_cleared)
     )
+
+
+def _has_left(statuses: Collection[SubscriptionStatus]) -> bool:
+    """Returns whether somebody has left everything they ever had."""
+    return bool(statuses) and all(status is SubscriptionStatus.UNSUBSCRIBED for status in statuses)
 
 
 def _may_move(had: SubscriptionStatus, wanted: SubscriptionStatus) -> bool:

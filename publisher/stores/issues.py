@@ -159,7 +159,13 @@ class Issues:
     # Planning an issue ----------------------------------------------------------------------------------------------
 
     async def begin(
-        self, slot: OpenSlot, window: tuple[datetime, datetime], now: datetime, *, sandbox: bool
+        self,
+        slot: OpenSlot,
+        window: tuple[datetime, datetime],
+        now: datetime,
+        *,
+        sandbox: bool,
+        on_web: bool = False,
     ) -> Issue | None:
         """Returns the slot's one issue, made with the newsletter's next number if it is new; None: the slot ended."""
         async with self._database.write() as connection:
@@ -170,7 +176,8 @@ class Issues:
             query = _issues().where(issues.c.slot_id == slot.number)
             found = (await connection.execute(query)).first()
             if found is None:
-                await connection.execute(issues.insert().values(await _new(connection, slot, window, now, sandbox)))
+                values = await _new(connection, slot, window, now, sandbox)
+                await connection.execute(issues.insert().values(**values, on_web=on_web))
                 found = (await connection.execute(query)).one()
         return _issue(found)
 
@@ -305,25 +312,15 @@ class Issues:
         async with self._database.read() as connection:
             return [_issue(row) for row in await connection.execute(query)]
 
+    async def last_planned_at(self) -> datetime | None:
+        """Returns when an issue was last planned; None: never."""
+        async with self._database.read() as connection:
+            query = sa.select(sa.func.max(issues.c.planned_at))
+            return maybe_moment((await connection.execute(query)).scalar())
+
     async def held(self) -> list[Issue]:
         """Returns the issues that wait for somebody's word, oldest first."""
         query = _issues().where(issues.c.state == IssueState.HELD.value).order_by(issues.c.id)
-        async with self._database.read() as connection:
-            return [_issue(row) for row in await connection.execute(query)]
-
-    async def archive(self, newsletter: str, cadence: str, zone: str, limit: int = 50) -> list[Issue]:
-        """Returns the issues of a newsletter's own cohort that were let go, newest first (decisions 4)."""
-        query = (
-            _issues()
-            .where(
-                issues.c.newsletter == newsletter,
-                issues.c.state.in_(_LET_GO),
-                cohorts.c.cadence == cadence,
-                cohorts.c.timezone == zone,
-            )
-            .order_by(issues.c.id.desc())
-            .limit(limit)
-        )
         async with self._database.read() as connection:
             return [_issue(row) for row in await connection.execute(query)]
 
@@ -630,6 +627,7 @@ def _issue(row: Any) -> Issue:
         due_at=maybe_moment(row.due_at),
         event=row.event or "",
         sandbox=row.sandbox,
+        on_web=row.on_web,
     )
 
 

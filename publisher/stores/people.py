@@ -1,8 +1,10 @@
 """Remembers people: who they are, what they asked for, what they may read, and who is never mailed."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,9 +29,12 @@ from publisher.model.people import (
     Terms,
     TokenState,
 )
-from publisher.stores.database import Database, micros, moment
+from publisher.model.segment import Picked
+from publisher.segments import merged
+from publisher.stores.database import Database, chunks, micros
 from publisher.stores.enrolment import Enrolling
 from publisher.stores.people_rows import (
+    consent_of,
     describe,
     doubt_mail_of,
     grant,
@@ -39,6 +44,7 @@ from publisher.stores.people_rows import (
     record,
     signup_of,
     subscriber_of,
+    suppression_of,
 )
 from publisher.stores.schema import (
     consents,
@@ -50,6 +56,7 @@ from publisher.stores.schema import (
     subscriptions,
     suppressions,
 )
+from publisher.stores.segments import matching
 
 
 class _DryRunError(Exception):
@@ -93,11 +100,11 @@ class People:
             people = await people_of(connection, rows)
         return people[0] if people else None
 
-    async def pages(self, size: int = 500) -> AsyncIterator[list[Person]]:
-        """Yields everybody, `size` at a time, oldest first; who joins meanwhile may be among them."""
-        last = 0
+    async def pages(self, size: int = 500, *, picked: Picked | None = None) -> AsyncIterator[list[Person]]:
+        """Yields everybody, or those picked, `size` at a time, oldest first; who joins meanwhile may be among them."""
+        last, those = 0, sa.true() if picked is None else matching(self._database, picked)
         while True:
-            query = sa.select(subscribers).where(subscribers.c.id > last).order_by(subscribers.c.id).limit(size)
+            query = sa.select(subscribers).where(subscribers.c.id > last, those).order_by(subscribers.c.id).limit(size)
             async with self._database.read() as connection:
                 people = await people_of(connection, (await connection.execute(query)).all())
             if not people:
@@ -116,18 +123,17 @@ class People:
 
     async def consents(self, subscriber: int) -> tuple[Consent, ...]:
         """Returns all that this person ever said yes or no to, oldest first."""
-        query = sa.select(consents).where(consents.c.subscriber_id == subscriber).order_by(consents.c.id)
+        return (await self.consents_of([subscriber])).get(subscriber, ())
+
+    async def consents_of(self, numbers: Sequence[int]) -> dict[int, tuple[Consent, ...]]:
+        """Returns all that these people ever said yes or no to, oldest first; who said nothing is not in it."""
+        said: dict[int, list[Consent]] = {}
         async with self._database.read() as connection:
-            return tuple(
-                Consent(
-                    newsletter=row.newsletter,
-                    event=ConsentEvent(row.event),
-                    at=moment(row.at),
-                    origin=row.origin,
-                    evidence=row.evidence,
-                )
-                for row in await connection.execute(query)
-            )
+            for some in chunks(numbers):
+                query = sa.select(consents).where(consents.c.subscriber_id.in_(some)).order_by(consents.c.id)
+                for row in await connection.execute(query):
+                    said.setdefault(row.subscriber_id, []).append(consent_of(row))
+        return {number: tuple(each) for number, each in said.items()}
 
     # Becoming one ---------------------------------------------------------------------------------------------------
 
@@ -259,11 +265,23 @@ class People:
             return bool(back.rowcount)
 
     async def describe(
-        self, subscriber: int, *, name: str | None = None, language: str | None = None, timezone: str | None = None
+        self,
+        subscriber: int,
+        *,
+        name: str | None = None,
+        language: str | None = None,
+        timezone: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Changes what is known of a person; None leaves it, an empty time zone is the newsletter's."""
+        """Changes what is known of a person; None leaves it, an empty time zone is the newsletter's.
+
+        Attributes are added to those there are; a value of None forgets its key.
+        """
         async with self._database.write() as connection:
-            await describe(connection, subscriber, name, language, timezone)
+            query = sa.select(subscribers.c.attributes).where(subscribers.c.id == subscriber).with_for_update()
+            known = await connection.scalar(query) if attributes else None
+            after = None if known is None else merged(json.loads(known), attributes or {})
+            await describe(connection, subscriber, name, language, timezone, after)
 
     async def grant(
         self, subscriber: int, terms: Sequence[Terms], origin: str, now: datetime, *, renew: bool = True
@@ -320,6 +338,27 @@ class People:
         async with self._database.write() as connection:
             return await self._suppress(connection, address_hash, address_key, reason, origin, now)
 
+    async def suppress_all(self, entries: Sequence[Suppression], *, dry_run: bool = False) -> list[bool]:
+        """Never mails these addresses again, all or none; answers in the same order whether each is new."""
+        answers: list[bool] = []
+        with suppress(_DryRunError):
+            async with self._database.write() as connection:
+                for each in entries:
+                    key, reason = each.address, each.reason
+                    answers.append(
+                        await self._suppress(connection, each.address_hash, key, reason, each.origin, each.at)
+                    )
+                if dry_run:
+                    raise _DryRunError
+        return answers
+
+    async def suppression(self, address_hash: str) -> Suppression | None:
+        """Returns why an address is never mailed; None when it may be."""
+        query = sa.select(suppressions).where(suppressions.c.address_hash == address_hash)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return None if row is None else suppression_of(row)
+
     async def unsuppress(self, address_hash: str) -> bool:
         """Lets an address be mailed again, by the operator's word; False when it was not suppressed."""
         suppressed = suppressions.c.address_hash == address_hash
@@ -340,16 +379,7 @@ class People:
         """Returns who is never mailed, latest first."""
         query = sa.select(suppressions).order_by(suppressions.c.at.desc(), suppressions.c.address_hash)
         async with self._database.read() as connection:
-            return [
-                Suppression(
-                    address_hash=row.address_hash,
-                    address=row.address,
-                    reason=SuppressionReason(row.reason),
-                    at=moment(row.at),
-                    origin=row.origin,
-                )
-                for row in await connection.execute(query)
-            ]
+            return [suppression_of(row) for row in await connection.execute(query)]
 
     # ----------------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """People as rows, and the statements that more than one of their stores makes."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.choices import Choices, Form
 from publisher.model.issue import MAY_GO
 from publisher.model.people import (
+    Consent,
     ConsentEvent,
     Enrolment,
     Licence,
@@ -20,8 +22,11 @@ from publisher.model.people import (
     Subscriber,
     Subscription,
     SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
     Terms,
 )
+from publisher.segments import merged
 from publisher.stores.database import Database, maybe_micros, maybe_moment, micros, moment
 from publisher.stores.schema import consents, deliveries, licences, profiles, subscribers, subscriptions
 
@@ -45,12 +50,19 @@ async def record(
 
 
 async def describe(
-    connection: AsyncConnection, subscriber: int, name: str | None, language: str | None, timezone: str | None
+    connection: AsyncConnection,
+    subscriber: int,
+    name: str | None,
+    language: str | None,
+    timezone: str | None,
+    attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Changes what is known of a person; None leaves it, an empty time zone is the newsletter's."""
     given: dict[str, Any] = {key: value for key, value in (("name", name), ("language", language)) if value is not None}
     if timezone is not None:
         given["timezone"] = timezone or None
+    if attributes is not None:
+        given["attributes"] = json.dumps(attributes)
     if given:
         await connection.execute(sa.update(subscribers).where(subscribers.c.id == subscriber).values(given))
 
@@ -133,6 +145,7 @@ def new_subscriber(enrolment: Enrolment, now: datetime) -> dict[str, Any]:
         "name": enrolment.name or "",
         "language": enrolment.language or enrolment.default_language,
         "timezone": enrolment.timezone or None,
+        "attributes": json.dumps(merged({}, enrolment.attributes)),
         "created_at": micros(now),
     }
 
@@ -174,6 +187,7 @@ def new_consent(subscriber: int, newsletter: str, event: ConsentEvent, proof: Pr
         "at": micros(now),
         "origin": proof.origin,
         "evidence": proof.evidence,
+        "given_at": maybe_micros(proof.given_at),
     }
 
 
@@ -186,6 +200,7 @@ def subscriber_of(row: sa.Row[Any]) -> Subscriber:
         language=row.language,
         timezone=row.timezone,
         token_generation=row.token_generation,
+        attributes=json.loads(row.attributes),
         created_at=moment(row.created_at),
     )
 
@@ -244,6 +259,29 @@ def licence_of(row: sa.Row[Any]) -> Licence:
         valid_until=maybe_moment(row.valid_until),
         archive_days=row.archive_days,
         embargo_cleared=row.embargo_cleared,
+    )
+
+
+def consent_of(row: sa.Row[Any]) -> Consent:
+    """Returns the evidence of a row."""
+    return Consent(
+        newsletter=row.newsletter,
+        event=ConsentEvent(row.event),
+        at=moment(row.at),
+        origin=row.origin,
+        evidence=row.evidence,
+        given_at=maybe_moment(row.given_at),
+    )
+
+
+def suppression_of(row: sa.Row[Any]) -> Suppression:
+    """Returns the suppression of a row."""
+    return Suppression(
+        address_hash=row.address_hash,
+        address=row.address,
+        reason=SuppressionReason(row.reason),
+        at=moment(row.at),
+        origin=row.origin,
     )
 
 

@@ -8,7 +8,7 @@ ids takes the place of the rows.
 import struct
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.issue import COVERS, DeliveryState, IssueKind, IssueState, Mention, StoryRef
 from publisher.model.people import Licence, SubscriptionStatus
 from publisher.model.reader import Coverage, Reader, Sent
+from publisher.model.segment import Picked
 from publisher.model.view import Depth
 from publisher.newsletters.schedule import INSTANT
 from publisher.stores.database import Database, chunks, maybe_moment, moment
@@ -35,6 +36,7 @@ from publisher.stores.schema import (
     variant_stories,
     variants,
 )
+from publisher.stores.segments import matching
 
 PLANNING_LOCK = 0x706C616E  # "plan": one writer of plans at a time on a PostgreSQL
 _COVERS = tuple(state.value for state in COVERS)
@@ -43,8 +45,10 @@ _COVERS = tuple(state.value for state in COVERS)
 class Readers:
     """A newsletter's readers and what they have."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, pick: Callable[[Sequence[str]], Picked | None] = lambda _: None) -> None:
+        """`pick` says who is in all of these segments, as of now."""
         self._database = database
+        self._pick = pick
 
     async def clocks(self, newsletter: str, cadence: str, zone: str) -> list[tuple[str, str]]:
         """Returns the rhythms and zones there are among readers; `cadence` and `zone` are the newsletter's own."""
@@ -62,6 +66,7 @@ class Readers:
         limit: int = 20_000,
         clock: tuple[str, str] | None = None,
         address_key: str | None = None,
+        segments: Sequence[str] = (),
     ) -> list[Reader]:
         """Returns at most `limit` confirmed readers by number from `after` on.
 
@@ -90,6 +95,8 @@ class Readers:
         )
         if clock is not None:
             query = query.where(*_on(clock, cadence, zone))
+        if segments and (picked := self._pick(segments)):
+            query = query.where(matching(self._database, picked))
         if address_key is not None:
             query = query.where(subscribers.c.address_key == address_key)
         async with self._database.read() as connection:

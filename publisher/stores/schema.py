@@ -130,7 +130,7 @@ subscribers = sa.Table(
     sa.Column("token_hash", sa.Text, unique=True),
     sa.Column("old_token_hash", sa.Text),
     sa.Column("old_token_until", Moment),
-    sa.Column("attributes", sa.Text, nullable=False, default="{}"),
+    sa.Column("attributes", sa.Text, nullable=False, default="{}"),  # JSON object with plain keys
     sa.Column("created_at", Moment, nullable=False),
     sa.Index("ix_subscribers_old_token_hash", "old_token_hash"),
 )
@@ -190,6 +190,7 @@ consents = sa.Table(
     sa.Column("at", Moment, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),  # web, one-click, command, import FILE
     sa.Column("evidence", sa.Text, nullable=False, default=""),  # truncated network, user agent, wording
+    sa.Column("given_at", Moment),  # when it was said, where that was long before: imports
     sa.Index("ix_consents_subscriber_id", "subscriber_id"),
 )
 
@@ -264,6 +265,7 @@ issues = sa.Table(
     sa.Column("finished_at", Moment),
     sa.Column("expected", sa.Integer, nullable=False, default=0),
     sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
+    sa.Column("on_web", sa.Boolean, nullable=False, default=False),  # planned on its newsletter's own clock
     sa.Column("hold_reasons", sa.Text, nullable=False, default="[]"),
     sa.Column("stop_reason", sa.Text),  # `code: sentence`
     sa.Column("released_at", Moment),  # when it was last let go by hand: alarms count from here
@@ -271,6 +273,7 @@ issues = sa.Table(
     sa.UniqueConstraint("newsletter", "edition"),
     sa.UniqueConstraint("slot_id"),
     sa.Index("ix_issues_state", "state"),
+    sa.Index("ix_issues_on_web", "on_web"),
 )
 
 variants = sa.Table(

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from publisher.app import App
 from publisher.errors import UnreachableError
-from publisher.web import health, hooks, inbox, private, subscriptions
+from publisher.web import health, hooks, inbox, metrics, private, subscriptions
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.health import Vitals
 from publisher.web.negotiation import language_for
@@ -38,6 +38,7 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         *inbox.routes(app),
         *hooks.routes(app),
         *health.routes(app, vitals),
+        *metrics.routes(app, vitals),
     ]
 
     async def http_error(request: Request, error: Exception) -> Response:
@@ -59,7 +60,8 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
     )
     # Starlette would send to the host that the request names, with the token in the address.
     behind.router.redirect_slashes = False
-    return PublicFiles(app.folder / "public", behind, lambda: app.publishing.moved)
+    redirects = app.settings.redirects
+    return PublicFiles(app.folder / "public", behind, lambda: {**redirects, **app.publishing.moved})
 
 
 def _answer(app: App, request: Request, status: int, detail: str, headers: Mapping[str, str]) -> Response:

@@ -29,7 +29,7 @@ def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
     begun_with = _identity(app.state)
 
     async def alive(_request: Request) -> JSONResponse:
-        return JSONResponse({"status": "ok"}, headers=_FIELDS)
+        return JSONResponse({"status": "ok", "publication": app.key_id}, headers=_FIELDS)
 
     async def ready(_request: Request) -> JSONResponse:
         faults = dict(vitals.faults)

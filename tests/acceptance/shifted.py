@@ -1,24 +1,53 @@
 """Runs the installed command under a clock that tests move: the real time plus an offset that a file says.
 
 Arguments: OFFSET_FILE, then those of the command. The file is read at every look at the clock, so that a test can
-move the time of a running service, as the clock of a machine is moved that slept. A service looks around by itself
-every minute; SHIFTED_ROUND_SECONDS makes its rounds shorter, so that tests do not wait for that.
+move the time of a running service, as the clock of a machine is moved that slept. With SHIFTED_MACHINE it is the
+machine's clock that somebody sets: all that asks it jumps, and only what measures how long a while is does not.
+A service looks around by itself every minute; SHIFTED_ROUND_SECONDS makes its rounds shorter, so that tests do not
+wait for that.
 """
 
 import os
 import sys
-from datetime import UTC, datetime, timedelta
+import threading
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
+
+import time_machine
 
 import publisher.app
 from publisher.cli import main
+from publisher.clock import SystemClock
+
+_LOOK_SECONDS = 0.02
 
 
-class ShiftedClock:
+class ShiftedClock(SystemClock):
     """The machine's clock, moved by as many seconds as the file says."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=float(_offset_file.read_text()))
+        return super().now() + timedelta(seconds=_offset())
+
+
+def _offset() -> float:
+    return float(_offset_file.read_text())
+
+
+def set_machine() -> None:
+    """Sets the clock of the whole process, now and whenever the file says something else."""
+    at, offset = time.monotonic(), _offset()
+    real = time.time()
+    machine = time_machine.travel(real + offset).start()
+
+    def follow(offset: float = offset) -> None:
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            if (said := _offset()) != offset:
+                offset = said
+                machine.move_to(real + time.monotonic() - at + offset)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def shorten_rounds(seconds: float) -> None:
@@ -30,7 +59,10 @@ def shorten_rounds(seconds: float) -> None:
 
 
 _offset_file = Path(sys.argv[1])
-publisher.app.SystemClock = ShiftedClock
+if os.environ.get("SHIFTED_MACHINE"):
+    set_machine()
+else:
+    publisher.app.SystemClock = ShiftedClock
 if rounds := os.environ.get("SHIFTED_ROUND_SECONDS"):
     shorten_rounds(float(rounds))
 main(sys.argv[2:])

@@ -32,6 +32,13 @@ QUIET = {
     "Quietus": {"access": "subscriber", "slug": "quietus-slug", "id": QUIET_ID, "tags": "[quietus-tag]"},
     "Sessizlik": {"access": "subscriber", "language": "tr", "section": "sport"},
 }
+LETTERS = {
+    "Letteren": {"access": "public", "deliver": "mail"},
+    "Lettersum": {"access": "summary", "deliver": "mail", "related": f"[{QUIET_ID}]"},
+    "Letterkill": {"access": "summary", "deliver": "mail"},
+}
+"""Letters: in mail as anything else, and nowhere else."""
+UNMAILED = {"Webben": {"access": "summary", "deliver": "web"}}
 UNSEEN = {
     "Draften": {"status": "draft"},
     "Plannen": {"status": "planned", "date": "2026-11-20T10:00:00+03:00"},
@@ -49,13 +56,14 @@ def test_nothing_withheld_is_anywhere(stage: Stage) -> None:
     _readers(stage)
     with stage.running(rounds=1.0, verbose=True) as live:
         tokens = {who: stage.private(who) for who in (FULL, ASIA, LAPSED, CLEARED)}
-        for name, keys in (OUT | QUIET | UNSEEN).items():
+        for name, keys in (OUT | QUIET | LETTERS | UNMAILED | UNSEEN).items():
             stage.write(f"{name.casefold()}.md", _told(name, **keys))
         eventually(lambda: {"Openen", "Sumen", "Hedtr", "Expen"} <= set(live.entries("/feeds/all.atom")), "the stories")
         eventually(lambda: _alerted(stage), "every alert, once they were released: so many at once are held")
         stage.set_clock("2026-10-20T07:00:05+03:00")
         _take_back(stage)
         stage.set_clock("2026-10-20T08:00:05+03:00")
+        eventually(lambda: _released(stage), "the bulletin, once it was released: so many at once are held")
         bulletin = stage.mail(PUBLIC, "Sumen")
         eventually(lambda: live.get("/articles/killen/").status == 410, "the kill")
         _signs_up(live)
@@ -89,7 +97,12 @@ def _alerted(stage: Stage) -> bool:
     """Lets go what is held, and says whether whoever may read everything has everything."""
     stage.command("issues", "release", "all")
     mails = {str(n): sent.words.encode() for n, sent in enumerate(stage.mails(FULL))}
-    return all(holders(canary(name), mails) for name in (*GATED, *QUIET))
+    return all(holders(canary(name), mails) for name in (*GATED, *QUIET, *LETTERS))
+
+
+def _released(stage: Stage) -> bool:
+    stage.command("issues", "release", "all")
+    return bool(stage.mails(PUBLIC))
 
 
 def _take_back(stage: Stage) -> None:
@@ -103,6 +116,8 @@ def _take_back(stage: Stage) -> None:
     for name, lines in changes.items():
         stage.write(f"{name.casefold()}.md", _told(name, **OUT[name]).replace("---\n\n", f"{lines}---\n\n", 1))
     (stage.folder / "articles" / "delen.md").unlink()
+    killed = {**LETTERS["Letterkill"], "status": "killed", "kill_reason": "The council never met"}
+    stage.write("letterkill.md", _told("Letterkill", **killed))
 
 
 def _signs_up(live: Live) -> None:
@@ -128,6 +143,10 @@ def _places_public(stage: Stage, live: Live) -> None:
     for name in TAKEN_BACK:
         assert holders(f"What {name} is about", places) == [], name
     assert holders("What Heden is about", places) == []
+    for name in LETTERS:
+        assert holders(name, places) == [], name
+        assert live.get(f"/articles/{name.casefold()}/").status == 404
+    assert holders("What Webben is about", places)
     assert holders('"Killen"', places) == holders(">Killen<", places) == []
     _needles_are_where_they_must_be(places)
 
@@ -157,8 +176,11 @@ def _mails(stage: Stage) -> None:
         assert holders(name, others) == [], name
     assert holders(canary("Quietus"), others)
     full = {f"{n}: {sent.subject}": sent.words.encode() for n, sent in enumerate(stage.mails(FULL))}
-    for name in (*GATED, "Quietus", "Sessizlik"):
+    for name in (*GATED, "Quietus", "Sessizlik", *LETTERS):
         assert holders(canary(name), full), name
+    assert holders("Webben", full) == holders("/articles/letter", full) == []
+    told = {str(n): sent.words.encode() for n, sent in enumerate(stage.mails(FULL)) if "KILL" in sent.subject.upper()}
+    assert len(told) == 2, "of the letter that was killed its readers hear as of any other story"
     assert holders(canary("Emben"), full) == []
 
 
@@ -180,6 +202,9 @@ def _private_places(live: Live, tokens: dict[str, str]) -> None:
             assert holders(f"What {name} is about", places[who]) == [], (who, name)
     for who in (FULL, ASIA, LAPSED):
         assert holders("Emben", places[who]) == [], who
+    for name in LETTERS:
+        assert all(holders(name, places[who]) == [] for who in tokens), name
+    assert holders(canary("Webben"), places[FULL])
     assert holders("Emben", places[CLEARED]) == ["wire.json"]
     assert holders("Draften", places[CLEARED]) == holders("Scheden", places[CLEARED]) == []
     assert holders("Quietus", places[FULL]) != []

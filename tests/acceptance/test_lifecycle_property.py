@@ -282,7 +282,7 @@ class Publication(RuleBasedStateMachine):
         (self.lapsed.add if ends else self.lapsed.discard)(address)
         product = "asia" if address.startswith("asia") else "*"
         changes: dict[str, Any] = {"end": (product,)} if ends else {"renew": (product,)}
-        self._do(self.app.subscribing.edit(address, self.clock.now(), **changes))
+        self._do(self.app.circulation.edit(address, self.clock.now(), **changes))
         self._pass()
 
     @rule(paused=st.booleans())
@@ -295,7 +295,7 @@ class Publication(RuleBasedStateMachine):
     def unsubscribe(self) -> None:
         """Who has left is told nothing any more, whatever they got before."""
         self.left.add("sport@reader.example")
-        self._do(self.app.subscribing.edit("sport@reader.example", self.clock.now(), newsletters=()))
+        self._do(self.app.circulation.edit("sport@reader.example", self.clock.now(), newsletters=()))
         self._pass()
 
     # What must hold ---------------------------------------------------------------------------------------------------
@@ -420,12 +420,12 @@ class Publication(RuleBasedStateMachine):
 
     async def _enrol(self) -> None:
         for address, (products, newsletters) in READERS.items():
-            await self.app.subscribing.add(
+            await self.app.circulation.add(
                 address, self.clock.now(), confirmed=True, products=products, newsletters=newsletters
             )
 
     async def _pause(self, address: str, *, paused: bool) -> None:
-        person = await self.app.subscribing.show(address)
+        person = await self.app.circulation.show(address)
         number = person.person.subscriber.number
         await (self.app.people.pause(number) if paused else self.app.people.resume(number))
 

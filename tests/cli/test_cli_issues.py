@@ -189,7 +189,13 @@ def test_held_issue_is_explained_and_let_go(publication: Publication) -> None:
     code, told = publication.json("send", "daily")
     assert code == 1
     assert [reason.split(":")[0] for reason in told["held"]] == ["first-issue"]
-    assert publication.json("issues", "show", "1")[1]["state"] == "held"
+    shown = publication.json("issues", "show", "1")[1]
+    assert (shown["state"], shown["preflight"]) == ("held", [])
+    publication.story("Harbour", "deck: TK\n")
+    found = "articles/Harbour.md:4: 'TK' was left in; write what belongs there [placeholder]"
+    assert publication.json("issues", "show", "1")[1]["preflight"] == [found]
+    assert found in publication("issues", "show", "1")[1]
+    publication.story("Harbour")
     assert publication.json("issues", "release", "1")[1]["state"] == "sending"
     assert publication("issues", "release", "1")[0] == 1
     assert publication.json("issues", "hold", "1")[1]["state"] == "held"

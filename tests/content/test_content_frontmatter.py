@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from content_samples import RULES, SECTIONS, read, refusal, warnings
 
-from publisher.model.article import Access, Contributor, Correction, Dateline, Enclosure, Image, Status
+from publisher.model.article import Access, Contributor, Correction, Dateline, Deliver, Enclosure, Image, Status
 
 YAML = """---
 title: Island leader reaches port city
@@ -197,6 +197,9 @@ def test_values_stay_as_written():
         ("---\ntitle: T\nid: 42\n---\n", 3, "absolute URI"),
         ("---\ntitle: T\nid: 'urn:with space'\n---\n", 3, "absolute URI"),
         ("---\ntitle: T\nurgency: 0\n---\n", 3, "1 to 9"),
+        ("---\ntitle: T\ndeliver: post\n---\n", 3, "both, mail, web"),
+        ("---\ntitle: T\ndelivr: mail\n---\n", 3, "did you mean deliver?"),
+        ("---\ntitle: T\nemail_only: true\ndeliver: web\n---\n", 4, "keep one"),
         ("---\ntitle: T\nlanguage: english language\n---\n", 3, "tag such as en"),
         ("---\ntitle: T\nproducts: [-asia]\n---\n", 3, "'asia'"),
         ("---\ntitle: T\ncorrections:\n  - date: 2025-09-02 10:00\n    kind: oops\n    text: x\n---\n", 4, "kind"),
@@ -315,6 +318,20 @@ def test_updated_before_date_is_not_used():
 def test_status_in_every_form(line, status):
     """Every generator has its own way to keep a story back."""
     assert read(f"---\ntitle: T\n{line}\n---\n").status is status
+
+
+@pytest.mark.parametrize(
+    ("line", "deliver"),
+    [
+        ("deck: D", Deliver.BOTH),
+        ("deliver: mail", Deliver.MAIL),
+        ("deliver: web", Deliver.WEB),
+        ("email_only: true", Deliver.MAIL),
+        ("email_only: false", Deliver.BOTH),
+    ],
+)
+def test_the_ways_a_story_goes(line, deliver):
+    assert read(f"---\ntitle: T\n{line}\n---\n").deliver is deliver
 
 
 @pytest.mark.parametrize("name", ["Economy", "economy", "EKONOMİ", "ekonomi"])

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from ledger_rows import NOW, add_issue, issue_state, row, states
+from publisher.clock import SystemClock
 from publisher.engines.local import LocalEngine
 from publisher.errors import PublisherError
 from publisher.mail.tokens import Links, Tokens
@@ -24,8 +25,10 @@ from publisher.ports import Guard, Reserve
 from publisher.services import deliver
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
+from publisher.services.timekeeping import Timekeeping
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
+from publisher.stores.moments import Moments
 from publisher.stores.schema import deliveries, issues, subscriptions
 from publisher.stores.stops import Stops
 from publisher.transports.session import Patience, Relay
@@ -60,6 +63,7 @@ class Desk:
         sandbox: bool,
         guards: Sequence[Guard] = (),
         reserve: Reserve | None = None,
+        clock: SystemClock | None = None,
     ) -> None:
         daily = Newsletter(id="daily", title=Localized.of("Daily digest"), sender="Daily <daily@example.org>")
         site = Site(title="Example", url="https://news.example.org")
@@ -77,13 +81,14 @@ class Desk:
             transport=self.transport,
             letters=Letters(catalogue, "Example <news@example.org>", Links(site.url, TOKENS), KEY),
             engine=self.engine,
-            clock=self.clock,
+            clock=clock or self.clock,
             boot=Boot(id="one", folder="/a", host="h", pid=1, started_at=NOW),
             policy=policy,
             stops=Stops(database, sandbox=sandbox),
             relay="relay:25",
             guards=guards,
             reserve=reserve,
+            keep_time=Timekeeping(clock, Moments(database)).look if clock else None,
         )
 
     @asynccontextmanager
@@ -107,11 +112,20 @@ async def desk(
     sandbox: bool = False,
     guards: Sequence[Guard] = (),
     reserve: Reserve | None = None,
+    clock: SystemClock | None = None,
 ) -> AsyncIterator[tuple[Desk, ScriptedRelay]]:
     """Gives a service and its relay."""
     async with ScriptedRelay(script or {}, extensions=("PIPELINING",)).running() as relay:
         yield (
-            Desk(database, relay, policy or Policy(connections=2), sandbox=sandbox, guards=guards, reserve=reserve),
+            Desk(
+                database,
+                relay,
+                policy or Policy(connections=2),
+                sandbox=sandbox,
+                guards=guards,
+                reserve=reserve,
+                clock=clock,
+            ),
             relay,
         )
 

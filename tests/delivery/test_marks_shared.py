@@ -33,7 +33,7 @@ def row(number: int) -> Claimed:
     return Claimed(
         number=number, issue=1, kind=IssueKind.DIGEST, newsletter="daily", edition=1, event=None, variant=1,
         subscriber=number, address=f"reader{number}@example.com", address_hash="", name="", token_generation=1,
-        attempts=1, refusals=0, resends=0, sending_at=NOW,
+        attempts=1, refusals=0, resends=0,
     )  # fmt: skip
 
 

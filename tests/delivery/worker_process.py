@@ -13,12 +13,13 @@ import uuid
 from asyncio import selector_events
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from publisher.clock import SystemClock
 from publisher.engines.local import LocalEngine
 from publisher.errors import UnreachableError
 from publisher.mail.tokens import Links, Tokens
@@ -28,9 +29,11 @@ from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Polic
 from publisher.model.text import Localized
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
+from publisher.services.timekeeping import Timekeeping
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.issues import Issues
+from publisher.stores.moments import Moments
 from publisher.stores.schema import deliveries, issues
 from publisher.stores.stops import Stops
 from publisher.transports.session import Patience, Relay
@@ -64,6 +67,8 @@ class Orders:
     plan: str = ""
     """The moment to plan for first; empty: nothing is planned."""
     log: str = ""
+    clock_wrong: float = 0.0
+    """Seconds by which its machine's clock is wrong."""
     poison: int = 0
     """The subscriber whose mail kills the process that makes it."""
 
@@ -195,12 +200,15 @@ class PoisonedLetters(Letters):
         return super().letter(prepared, row, now)
 
 
-class Clock:
-    """The time of day."""
+class WrongClock(SystemClock):
+    """The clock of a machine that is wrong by so many seconds."""
 
-    def now(self) -> datetime:
-        """Returns it."""
-        return datetime.now(UTC)
+    def __init__(self, seconds: float) -> None:
+        self._wrong = timedelta(seconds=seconds)
+        super().__init__()
+
+    def _measured(self) -> datetime:
+        return super()._measured() + (self._wrong if self._server is None else timedelta(0))
 
 
 def catalogue() -> Catalogue:
@@ -210,7 +218,7 @@ def catalogue() -> Catalogue:
     return Catalogue(site=site, sections={}, products={}, newsletters={"daily": daily}, default_access=Access.PUBLIC)
 
 
-def delivering(orders: Orders, database: Database, killer: Killer) -> Delivering:
+def delivering(orders: Orders, database: Database, killer: Killer, clock: SystemClock) -> Delivering:
     """Returns the service as `app` would make it."""
     tokens = Tokens(KEY)
     sandbox = bool(orders.plan)
@@ -225,8 +233,9 @@ def delivering(orders: Orders, database: Database, killer: Killer) -> Delivering
         transport=transport,
         letters=letters,
         engine=LocalEngine(),
-        clock=Clock(),
-        boot=Boot(id=uuid.uuid4().hex, folder=orders.home, host="here", pid=os.getpid(), started_at=Clock().now()),
+        clock=clock,
+        keep_time=Timekeeping(clock, Moments(database)).look,
+        boot=Boot(id=uuid.uuid4().hex, folder=orders.home, host="here", pid=os.getpid(), started_at=clock.now()),
         policy=Policy(
             connections=orders.connections,
             resend_uncertain=orders.resend,
@@ -268,7 +277,7 @@ async def main(orders: Orders) -> None:
         if orders.plan:
             await plan(orders, database, killer)
         watching = asyncio.create_task(_stop_when_done(database, stop)) if orders.until_done else None
-        await delivering(orders, database, killer).run(stop)
+        await delivering(orders, database, killer, WrongClock(orders.clock_wrong)).run(stop)
         if watching is not None:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -16,7 +16,7 @@ from publisher.editorial.access import (
     settled,
     visible_before,
 )
-from publisher.model.article import Access, Status
+from publisher.model.article import Access, Deliver, Status
 from publisher.model.catalogue import Filter, Product, Section
 from publisher.model.people import PUBLIC, Grant, Viewer
 from publisher.model.text import Localized
@@ -51,6 +51,22 @@ def test_a_published_story_is_shown_by_access_and_licence(access: Access | None,
     """Outside one's products a story is left out; without a licence in force one is the public; doubt is closed."""
     expected = BY_ACCESS[access].get(viewer, Depth.HIDE)
     assert decide(article(access=access), VIEWERS[viewer], channel, NOW) is expected
+
+
+@pytest.mark.parametrize("viewer", list(VIEWERS))
+@pytest.mark.parametrize("access", list(Access))
+@pytest.mark.parametrize("status", [Status.PUBLISHED, Status.HELD, Status.WITHDRAWN, Status.KILLED])
+def test_a_letter_is_only_mail_and_what_is_for_the_web_is_never_mailed(status: Status, access: Access, viewer: str):
+    """By the ways it does not go nobody hears of it, not even that it was taken back; by the others all is as ever."""
+    for deliver, ways in ((Deliver.MAIL, {Channel.EMAIL}), (Deliver.WEB, set(Channel) - {Channel.EMAIL})):
+        story = article(access=access, status=status, deliver=deliver)
+        before = [article(access=access, deliver=deliver)]
+        for channel in Channel:
+            as_ever = decide(
+                article(access=access, status=status), VIEWERS[viewer], channel, NOW, earlier=[article(access=access)]
+            )
+            expected = as_ever if channel in ways else Depth.HIDE
+            assert decide(story, VIEWERS[viewer], channel, NOW, earlier=before) is expected, channel
 
 
 UNSEEN = [

@@ -1,7 +1,5 @@
 """What each end of a transaction means: tables."""
 
-from datetime import timedelta
-
 import pytest
 
 from publisher.mail.outcome import judge
@@ -13,9 +11,9 @@ ACCEPTED, REJECTED, DEFERRED = DeliveryState.ACCEPTED, DeliveryState.REJECTED, D
 UNCERTAIN, PENDING, EXPIRED = DeliveryState.UNCERTAIN, DeliveryState.PENDING, DeliveryState.EXPIRED
 
 
-def judged(ending: Ending, attempt: int = 1, refusals: int = 0, hours: float = 0) -> Outcome:
-    """Returns the outcome with the usual patience."""
-    return judge(ending, attempt=attempt, refusals=refusals, age=timedelta(hours=hours), max_age=timedelta(hours=48))
+def judged(ending: Ending, attempt: int = 1, refusals: int = 0) -> Outcome:
+    """Returns the outcome, of a first attempt if nothing else is said."""
+    return judge(ending, attempt=attempt, refusals=refusals)
 
 
 @pytest.mark.parametrize(
@@ -100,27 +98,26 @@ def test_content_is_given_up_after_three_refusals(phase: Phase, refusals: int, s
 
 
 @pytest.mark.parametrize(
-    ("attempt", "hours", "state", "reason"),
+    ("attempt", "state", "reason"),
     [
-        (1, 0, DEFERRED, "rcpt 450"),
-        (11, 47.9, DEFERRED, "rcpt 450"),
-        (12, 0, EXPIRED, "attempts"),
-        (1, 48, EXPIRED, "max_age"),
+        (1, DEFERRED, "rcpt 450"),
+        (11, DEFERRED, "rcpt 450"),
+        (12, EXPIRED, "attempts"),
     ],
 )
-def test_patience_ends(attempt: int, hours: float, state: DeliveryState, reason: str) -> None:
-    outcome = judged(Ending(phase=Phase.RCPT, code=450), attempt=attempt, hours=hours)
+def test_patience_ends(attempt: int, state: DeliveryState, reason: str) -> None:
+    outcome = judged(Ending(phase=Phase.RCPT, code=450), attempt=attempt)
     assert (outcome.state, outcome.reason) == (state, reason)
 
 
 @pytest.mark.parametrize("code", [250, 550])
 def test_an_answer_wins_over_patience(code: int) -> None:
     phase = Phase.BODY if code == 250 else Phase.RCPT
-    assert judged(Ending(phase=phase, code=code), attempt=12, hours=99).state in (ACCEPTED, REJECTED)
+    assert judged(Ending(phase=phase, code=code), attempt=12).state in (ACCEPTED, REJECTED)
 
 
 def test_what_was_withdrawn_was_no_attempt() -> None:
-    outcome = judged(Ending(phase=Phase.DATA, fault=Fault.WITHDRAWN), attempt=12, hours=99)
+    outcome = judged(Ending(phase=Phase.DATA, fault=Fault.WITHDRAWN), attempt=12)
     assert (outcome.state, outcome.counts, outcome.relay_trouble) == (PENDING, False, False)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from publisher.model.archive import IssueLine, NewsletterArchive
 from publisher.model.article import Correction, Image
 from publisher.model.catalogue import Audience, Catalogue, Newsletter, Section, Site
 from publisher.model.feed import FeedLink
@@ -153,6 +154,13 @@ MAIL = {
     "text": "See https://news.example.org/confirm/x",
     "source": "From: news@example.org\n\n<script>alert(1)</script>",
 }
+LINE = IssueLine(
+    url=f"{BASE}/issues/daily/7/",
+    number=7,
+    local_date=datetime(2026, 10, 19, 7, tzinfo=ZoneInfo("Europe/Istanbul")),
+    lead=view(language="ar", direction="rtl", title="ميناء"),
+    stories=2,
+)
 PAGES: dict[str, dict[str, Any]] = {
     "front": {"views": (view(), view(id="2", urgency=1), full(id="3"))},
     "section": {"section": Label(id="economy", title="Economy"), "views": (view(),)},
@@ -162,7 +170,20 @@ PAGES: dict[str, dict[str, Any]] = {
     "page": {"title": "About", "body_html": "<p>We.</p>"},
     "feeds": {"feeds": FEEDS},
     "private_feeds": {"feeds": FEEDS, "opml": f"{BASE}/u/x/feeds.opml"},
-    "issue": {"edition": edition(view(), view(id="2"))},
+    "issue": {"edition": edition(view(), view(id="2")), "archive": f"{BASE}/issues/daily/"},
+    "archive": {
+        "newsletter": agency().newsletters["daily"],
+        "lines": (LINE,),
+        "issues": f"{BASE}/issues/",
+        "older": f"{BASE}/issues/daily/page/1/",
+        "feeds": FEEDS,
+    },
+    "issues": {
+        "archives": (
+            NewsletterArchive(newsletter=agency().newsletters["daily"], url=f"{BASE}/issues/daily/", latest=LINE),
+        ),
+        "issues": f"{BASE}/issues/",
+    },
     "subscribe": {"action": f"{BASE}/subscribe"},
     "subscribe_done": {},
     "confirm": {"action": f"{BASE}/confirm/x", "titles": ("Daily digest",)},

@@ -73,7 +73,7 @@ class Newsroom:
         async with self.opened() as app:
             for name, products in VIEWERS.items():
                 until = self.clock.now().replace(day=3) if name == "lapsed" else None
-                await app.subscribing.add(
+                await app.circulation.add(
                     f"{name}@example.org",
                     self.clock.now(),
                     confirmed=True,

@@ -34,7 +34,7 @@ class Desk:
     async def enrol(self) -> None:
         for name in ("full", "lapsed"):
             until = self.clock.now().replace(minute=1) if name == "lapsed" else None
-            await self.app.subscribing.add(
+            await self.app.circulation.add(
                 f"{name}@example.org",
                 self.clock.now(),
                 confirmed=True,
@@ -213,7 +213,7 @@ async def test_a_product_that_grows_brings_a_client_what_it_holds_now(tmp_path: 
             await app.publishing.open()
             await app.publishing.refresh(clock.move(minutes=1))
             if not opened:
-                await app.subscribing.add(
+                await app.circulation.add(
                     "a@example.org", clock.now(), confirmed=True, newsletters=[], products=["asia"]
                 )
             reader = await app.people.by_address("a@example.org")

@@ -198,5 +198,5 @@ def _claimed(number: int) -> Claimed:
     return Claimed(
         number=number, issue=1, kind=IssueKind.DIGEST, newsletter="daily", edition=1, event=None, variant=1,
         subscriber=number, address=f"reader{number}@example.com", address_hash=f"hash reader{number}@example.com",
-        name="", token_generation=1, attempts=1, refusals=0, resends=0, sending_at=NOW,
+        name="", token_generation=1, attempts=1, refusals=0, resends=0,
     )  # fmt: skip

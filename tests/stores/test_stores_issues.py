@@ -18,6 +18,7 @@ from publisher.model.issue import (
     Variant,
 )
 from publisher.model.view import Depth
+from publisher.stores.archive import PastIssues
 from publisher.stores.database import Database, micros
 from publisher.stores.issues import Issues
 from publisher.stores.readers import Readers, packed, packed_count, unpacked
@@ -69,12 +70,17 @@ def variant(*stories: tuple[int, int], subject: str = "Hello") -> Variant:
 
 
 async def issued(
-    database: Database, readers: list[int], *stories: tuple[int, int], period: str, sandbox: bool = False
+    database: Database,
+    readers: list[int],
+    *stories: tuple[int, int],
+    period: str,
+    sandbox: bool = False,
+    on_web: bool = False,
 ) -> int:
     """Plans an issue that brings the stories to all readers, and lets it go."""
     store = Issues(database, sandbox=True)
     slot = await open_slot(store, period)
-    issue = await store.begin(slot, WINDOW, NOW, sandbox=sandbox)
+    issue = await store.begin(slot, WINDOW, NOW, sandbox=sandbox, on_web=on_web)
     assert issue is not None
     key = await store.add_variant(issue.number, "a", variant(*stories))
     mark = await Readers(database).mark()
@@ -387,15 +393,32 @@ async def test_updates_are_the_latest_marked_versions(database: Database) -> Non
     assert await store.changes("updated", NOW + timedelta(hours=2), NOW + timedelta(hours=9)) == {}
 
 
-async def test_the_archive_lists_a_newsletters_own_cohort(database: Database) -> None:
-    """Issues of other clocks, held ones and those in planning are not in it."""
+async def test_the_web_keeps_the_issues_that_were_let_go(database: Database) -> None:
+    """Not those of other clocks, held ones and those in planning; what somebody may have stays, whatever comes."""
+    readers, store = await people(database, 1), Issues(database, sandbox=True)
+    first = await issued(database, readers, (1, 1), (2, 1), period="daily:2026-10-19", on_web=True)
+    second = await issued(database, readers, (2, 1), period="daily:2026-10-20", on_web=True)
+    await issued(database, readers, (3, 1), period="daily:2026-10-21")
+    caught = await issued(database, readers, (3, 1), period="daily:2026-10-22", on_web=True, sandbox=True)
+    assert await store.hold(second, "operator")
+    real, all_kinds = PastIssues(database, sandbox=False), PastIssues(database, sandbox=True)
+    assert await real.numbers() == [first]
+    assert await all_kinds.numbers() == [first, caught]
+    [past] = await real.issues([first])
+    assert (past.newsletter, past.edition, past.timezone) == ("daily", 1, "Europe/Berlin")
+    assert dict(past.stories) == {1: Mention.STORY, 2: Mention.STORY}
+    async with database.write() as connection:
+        begun = issues.update().where(issues.c.id == second).values(sending_at=micros(NOW))
+        await connection.execute(begun)
+    assert await real.numbers() == [first, second]
+    assert await store.cancel(second, NOW)
+    assert await real.numbers() == [first, second]
+
+
+async def test_issues_are_found_by_edition_and_latest_first(database: Database) -> None:
     readers, store = await people(database, 1), Issues(database, sandbox=True)
     first = await issued(database, readers, (1, 1), period="daily:2026-10-19")
     second = await issued(database, readers, (2, 1), period="daily:2026-10-20")
-    assert await store.hold(second, "operator")
-    listed = await store.archive("daily", "daily 07:00", "Europe/Berlin")
-    assert [issue.number for issue in listed] == [first]
-    assert await store.archive("daily", "daily 07:00", "UTC") == []
     found = await store.by_edition("daily", 1)
     assert found is not None
     assert found.number == first

@@ -1,7 +1,6 @@
 """Postfix' smtp-sink as a second oracle: it refuses, defers, hangs up and waits by command, and keeps its own log."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
@@ -77,7 +76,7 @@ async def test_what_the_sink_does_is_told_with_its_phase(
         endings = await sent(sink.port, 3, pipelining=pipelining, one_by_one=phase in SETUP)
         log = sink.log()
     assert [(ending.phase, ending.fault or ending.code) for ending in endings] == [(phase, said)] * 3
-    outcomes = [judge(e, attempt=1, refusals=0, age=timedelta(0), max_age=timedelta(hours=48)) for e in endings]
+    outcomes = [judge(e, attempt=1, refusals=0) for e in endings]
     assert [outcome.state for outcome in outcomes] == [state] * 3
     assert not any(outcome.blames_address for outcome in outcomes)
     if state is DeliveryState.ACCEPTED:
@@ -90,7 +89,7 @@ async def test_a_sink_that_breaks_off_after_354_has_no_mail(pipelining: bool) ->
     with running_sink("-A", "0", "-D", "log") as sink:
         endings = await sent(sink.port, 3, pipelining=pipelining)
         assert sink.log() == [] or all(message.strip() == b"" for _, message in sink.log())
-    outcomes = [judge(e, attempt=1, refusals=0, age=timedelta(0), max_age=timedelta(hours=48)) for e in endings]
+    outcomes = [judge(e, attempt=1, refusals=0) for e in endings]
     assert {outcome.state for outcome in outcomes} <= {DeliveryState.DEFERRED, DeliveryState.UNCERTAIN}
 
 

@@ -51,11 +51,11 @@ class Desk:
     async def reader(self, address: str, **terms: Any) -> str:
         """Adds a reader with licences; returns their folder of feeds."""
         now = self.clock.now()
-        await self.app.subscribing.add(address, now, confirmed=True, newsletters=[], **terms)
-        return (await self.app.subscribing.token(address, now)).url.removesuffix("all.atom")
+        await self.app.circulation.add(address, now, confirmed=True, newsletters=[], **terms)
+        return (await self.app.circulation.token(address, now)).url.removesuffix("all.atom")
 
     async def edit(self, address: str, **changes: Any) -> None:
-        await self.app.subscribing.edit(address, self.clock.now(), **changes)
+        await self.app.circulation.edit(address, self.clock.now(), **changes)
 
     async def entries(self, address: str) -> dict[str, str]:
         """Returns the entries of an Atom feed as id and all that they say."""

@@ -22,7 +22,7 @@ async def desk(tmp_path: Path, client_of: Callable[..., Any]) -> AsyncIterator[D
 
 
 async def subscriber(desk: Desk) -> int:
-    added = await desk.app.subscribing.add("ada@example.org", desk.clock.now(), confirmed=True, newsletters=["daily"])
+    added = await desk.app.circulation.add("ada@example.org", desk.clock.now(), confirmed=True, newsletters=["daily"])
     assert added.subscriber is not None
     return added.subscriber
 

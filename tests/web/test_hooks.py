@@ -60,7 +60,7 @@ def document(**fields: str) -> bytes:
 
 
 async def suppressed(desk: Desk) -> list[str | None]:
-    return [each.address for each in await desk.app.subscribing.suppressions()]
+    return [each.address for each in await desk.app.circulation.suppressions()]
 
 
 async def test_a_signed_bounce_and_a_signed_complaint_count(desk: Desk) -> None:

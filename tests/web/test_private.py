@@ -112,7 +112,7 @@ async def test_an_archive_has_its_depth(desk: Desk) -> None:
 async def test_unknown_and_replaced_addresses(desk: Desk, name: str) -> None:
     """Never one: 404. Replaced: good for a day, then 410. Neither says what there would be."""
     old = await desk.reader("ada@example.org", products=["*"])
-    new = (await desk.app.subscribing.token("ada@example.org", desk.clock.now())).url.removesuffix("all.atom")
+    new = (await desk.app.circulation.token("ada@example.org", desk.clock.now())).url.removesuffix("all.atom")
     assert [(await desk.client.get(f"{home}{name}")).status for home in (old, new)] == [200, 200]
     desk.clock.move(hours=25)
     forged = old[:-2] + ("A" if old[-2] != "A" else "B") + "/"

@@ -23,6 +23,7 @@ from publisher.model.issue import MailText
 from publisher.model.text import Localized
 from publisher.rendering.templates import Templates
 from publisher.services.choose import Choosing
+from publisher.services.circulation import Circulation
 from publisher.services.subscribe import ALL, Subscribing
 from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
@@ -95,15 +96,16 @@ class House:
         self.people = People(self.database)
         self.links = Links(SITE, self.tokens)
         templates = Templates(TEMPLATES, None, CATALOGUE)
-        self.subscribing = Subscribing(
-            catalogue=CATALOGUE,
-            people=self.people,
-            outbox=self.post,
-            renderer=templates,
-            tokens=self.tokens,
-            links=self.links,
-            choosing=Choosing(CATALOGUE, ReaderChoices(self.database)),
-        )
+        edges: Any = {
+            "catalogue": CATALOGUE,
+            "people": self.people,
+            "outbox": self.post,
+            "renderer": templates,
+            "tokens": self.tokens,
+            "links": self.links,
+            "choosing": Choosing(CATALOGUE, ReaderChoices(self.database)),
+        }
+        self.subscribing, self.circulation = Subscribing(**edges), Circulation(**edges)
         app: Any = SimpleNamespace(
             catalogue=CATALOGUE,
             clock=self.clock,
@@ -120,7 +122,7 @@ class House:
             return repr([(await connection.execute(sa.select(table))).all() for table in metadata.sorted_tables])
 
     async def add(self, *newsletters: str) -> int:
-        added = await self.subscribing.add("ada@example.org", NOW, confirmed=True, newsletters=newsletters)
+        added = await self.circulation.add("ada@example.org", NOW, confirmed=True, newsletters=newsletters)
         assert added.subscriber is not None
         return added.subscriber
 
@@ -238,7 +240,7 @@ async def test_one_click_needs_nothing_else(house: House) -> None:
 
 async def test_one_click_for_somebody_erased_is_fine(house: House) -> None:
     await house.add("daily")
-    await house.subscribing.erase("ada@example.org", NOW)
+    await house.circulation.erase("ada@example.org", NOW)
     assert (
         await house.client.post(house.links.unsubscribe_url(1, "daily").removeprefix(SITE), ONE_CLICK)
     ).status == 200
@@ -270,7 +272,7 @@ async def test_wrong_tokens_are_not_found(house: House) -> None:
 async def test_answer_is_the_same_whoever_asks(house: House) -> None:
     """I31: new, known, suppressed, limited."""
     await house.add("daily")
-    await house.subscribing.suppress("never@example.org", NOW)
+    await house.circulation.suppress("never@example.org", NOW)
     answers = [
         await house.sign_up("daily", email=address)
         for address in ("new@example.org", "new@example.org", "ada@example.org", "never@example.org")
