@@ -49,6 +49,7 @@ from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
 from publisher.services.golive import GoingLive
 from publisher.services.intake import House, Intake, Rehearsal
+from publisher.services.introduce import Introducing
 from publisher.services.letters import Letters
 from publisher.services.plan import Planning
 from publisher.services.preflight import Preflight
@@ -335,6 +336,9 @@ async def _compose(
             tokens=tokens,
             links=links,
             choosing=choosing,
+            introducing=Introducing(
+                planning=planning, drafting=drafting, issues=issues, readers=readers, articles=articles
+            ),
         ),
         circulation=Circulation(
             catalogue=catalogue,

@@ -669,6 +669,12 @@ class IssueStore(Protocol):
     async def stories(self, issue: int) -> list[StoryRef]:
         """Returns every story that an issue brought to anybody."""
 
+    async def newest(self, newsletter: str) -> Issue | None:
+        """Returns the latest issue on a newsletter's own clock that was let go, if there is one."""
+
+    async def introduce(self, event: str, subscriber: int, newsletter: str, variant: Variant, now: datetime) -> bool:
+        """Queues a newsletter's latest issue to one person, once per `event`; False when that was done before."""
+
     async def release(self, issue: int, now: datetime) -> bool:
         """Lets a held or paused issue go; alarms count anew, and a relay that is left alone is tried again."""
 

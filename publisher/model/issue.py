@@ -75,6 +75,8 @@ class IssueKind(enum.StrEnum):
     """About a story, to those who have it; goes out whatever the rhythm, and through a pause."""
     EMBARGO = "embargo"
     """A story ahead of its hour, to those who are cleared for it."""
+    INTRODUCTION = "introduction"
+    """The latest issue, to somebody who has just joined."""
     MESSAGE = "message"
     """Confirmation, welcome: service mail to one person; always resent when uncertain."""
 

@@ -304,7 +304,7 @@ class Issues:
 
     async def latest(self, *, newsletter: str | None = None, limit: int = 50, before: int | None = None) -> list[Issue]:
         """Returns issues of newsletters, newest first."""
-        query = _issues().where(issues.c.kind != IssueKind.MESSAGE.value).order_by(issues.c.id.desc()).limit(limit)
+        query = _issues().where(issues.c.kind.not_in(_TO_ONE)).order_by(issues.c.id.desc()).limit(limit)
         if newsletter is not None:
             query = query.where(issues.c.newsletter == newsletter)
         if before is not None:
@@ -498,13 +498,41 @@ class Issues:
 
     # Service mail ---------------------------------------------------------------------------------------------------
 
+    async def newest(self, newsletter: str) -> Issue | None:
+        """Returns the latest issue on a newsletter's own clock that was let go in the present mode, if there is one."""
+        query = (
+            _issues()
+            .where(
+                issues.c.newsletter == newsletter,
+                issues.c.on_web,
+                issues.c.state.in_(_LET_GO),
+                issues.c.sandbox.is_(self._sandbox),
+            )
+            .order_by(issues.c.id.desc())
+            .limit(1)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return _issue(row) if row else None
+
+    async def introduce(self, event: str, subscriber: int, newsletter: str, variant: Variant, now: datetime) -> bool:
+        """Queues a newsletter's latest issue to one person, once per `event`; False when that was done before."""
+        return await self._post(event, subscriber, IssueKind.INTRODUCTION, newsletter, variant, now)
+
     async def post(self, event: str, subscriber: int, language: str, mail: MailText, now: datetime) -> bool:
         """Queues one mail to one person, once per `event`; returns False when that event was already queued."""
+        variant = Variant(language=language, form="message", stories=(), mail=mail)
+        return await self._post(event, subscriber, IssueKind.MESSAGE, None, variant, now)
+
+    async def _post(
+        self, event: str, subscriber: int, kind: IssueKind, newsletter: str | None, variant: Variant, now: datetime
+    ) -> bool:
         values = {
-            "kind": IssueKind.MESSAGE.value,
+            "kind": kind.value,
+            "newsletter": newsletter,
             "event": event,
             "state": IssueState.SENDING.value,
-            "subject": mail.subject,
+            "subject": variant.mail.subject,
             "planned_at": micros(now),
             "expected": 1,
             "sandbox": self._sandbox,
@@ -514,7 +542,6 @@ class Issues:
             row = (await connection.execute(statement)).first()
             if row is None:
                 return False
-            variant = Variant(language=language, form="message", stories=(), mail=mail)
             number = await add_variant(self._database, connection, row.id, event, variant)
             await connection.execute(deliveries.insert().values(delivery_row(row.id, (subscriber, number, False), now)))
         return True
@@ -560,6 +587,7 @@ class Issues:
 _LET_GO = tuple(
     state.value for state in (IssueState.SENDING, IssueState.PAUSED, IssueState.DONE, IssueState.DONE_WITH_UNCERTAIN)
 )
+_TO_ONE = (IssueKind.MESSAGE.value, IssueKind.INTRODUCTION.value)
 _NOT_REACHED = tuple(
     state.value
     for state in (
