@@ -56,6 +56,7 @@ from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.publish import Publishing
+from publisher.services.reading import ReadingRoom
 from publisher.services.revise import Revising
 from publisher.services.simulate import Simulating, Watched
 from publisher.services.subscribe import Subscribing
@@ -79,6 +80,7 @@ from publisher.stores.moments import Moments
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
+from publisher.stores.readings import Readings
 from publisher.stores.revisions import Revisions
 from publisher.stores.stops import Stops
 from publisher.transports.inbox import Inbox
@@ -128,6 +130,7 @@ class App:
     preflight: Preflight
     """What `check` says beyond what is refused; it sees each file that the rehearsal reads."""
     private_feeds: PrivateFeeds
+    reading_room: ReadingRoom
     subscribing: Subscribing
     circulation: Circulation
     choosing: Choosing
@@ -222,6 +225,8 @@ async def _compose(
     tokens = Tokens(key)
     own_templates = folder / "templates"
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
+    if subjects := templates.subject_problems():
+        raise ConfigError([problem for error in subjects for problem in error.problems])
     asset_path = partial(_asset_path, key)
     rules = _rules(settings, catalogue, asset_path)
     articles_root = folder / settings.articles.path
@@ -328,6 +333,15 @@ async def _compose(
         rehearsal=Intake(source, Rehearsal(stored), preflight.read, house),
         preflight=preflight,
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
+        reading_room=ReadingRoom(
+            catalogue=catalogue,
+            issues=issues,
+            readings=Readings(database),
+            articles=articles,
+            planning=planning,
+            drafting=drafting,
+            tokens=tokens,
+        ),
         subscribing=Subscribing(
             catalogue=catalogue,
             people=people,
@@ -626,5 +640,5 @@ def _asset_path(key: bytes, source: str) -> str:
 
 def _setting(settings: Settings) -> str:
     """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
-    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters"})
+    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters", "theme"})
     return hashlib.sha256(told.encode()).hexdigest()

@@ -12,6 +12,7 @@ from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates
 from publisher.model.files import FileStat, Scan
 from publisher.model.forecast import Turn
 from publisher.model.issue import (
+    Brought,
     Cohort,
     DeliveryState,
     Edition,
@@ -802,6 +803,13 @@ class ForesightStore(Protocol):
 
     async def turns(self, after: tuple[int, int], also: Collection[int]) -> list[Turn]:
         """Returns what became of the slots and stories after these marks, and of the slots `also`, in their order."""
+
+
+class ReadingStore(Protocol):
+    """What issues brought their readers."""
+
+    async def brought(self, issue: int, subscriber: int) -> Brought | None:
+        """Returns a digest's stories as one reader got them, and who that is; None: they did not get it."""
 
 
 class FeedReaders(Protocol):

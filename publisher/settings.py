@@ -7,6 +7,7 @@ checked over the whole at the end, all problems at once.
 
 import posixpath
 import re
+from dataclasses import replace
 from datetime import time, timedelta
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
@@ -21,6 +22,7 @@ from publisher.model.article import Access
 from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newsletter, Policy, Product, Section, Site
 from publisher.model.segment import Segment
 from publisher.model.text import Localized
+from publisher.model.theme import DARK, LIGHT, Logo, Theme
 from publisher.model.view import Channel
 from publisher.segments import Vocabulary, parse_condition
 
@@ -32,6 +34,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _RETURN_LOCAL = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _RETURN_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 _WINDOW = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)\s*-\s*((?:[01]\d|2[0-3]):[0-5]\d)")
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+_FONTS = re.compile(r"[A-Za-z0-9 ,'-]+")
+_PICTURE = re.compile(r"(?:/(?!/)|https?://)[A-Za-z0-9._~!$&()*+,;=:@/%-]+")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHORTEST_SECRET = 32
@@ -151,12 +156,33 @@ def _mailbox(value: str) -> str:
     return value.strip()
 
 
+def _colour(value: str) -> str:
+    if not _COLOUR.fullmatch(value):
+        raise ValueError("a colour such as #0b5060 is needed")
+    return value.lower()
+
+
+def _fonts(value: str) -> str:
+    if not _FONTS.fullmatch(value):
+        raise ValueError("names of fonts such as Georgia, 'Times New Roman', serif are needed")
+    return value.strip()
+
+
+def _picture(value: str) -> str:
+    if not _PICTURE.fullmatch(value):
+        raise ValueError("a path such as /logo.png, of a file in static/, or an address (https://…) is needed")
+    return value
+
+
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Language = Annotated[str, AfterValidator(_language)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Selector = Annotated[str, AfterValidator(_selector)]
+Colour = Annotated[str, AfterValidator(_colour)]
+Fonts = Annotated[str, AfterValidator(_fonts)]
+Picture = Annotated[str, AfterValidator(_picture)]
 LocalizedText = str | dict[Language, str]
 
 
@@ -460,6 +486,58 @@ class DatabaseSettings(_Table):
         return value
 
 
+class PaletteSettings(_Table):
+    """`[theme.light]` and `[theme.dark]`: the colours that are not the packaged ones."""
+
+    canvas: Colour | None = None
+    paper: Colour | None = None
+    tint: Colour | None = None
+    wash: Colour | None = None
+    ink: Colour | None = None
+    soft: Colour | None = None
+    hair: Colour | None = None
+    accent: Colour | None = None
+    on_accent: Colour | None = None
+    alert: Colour | None = None
+
+
+class FontSettings(_Table):
+    """`[theme.fonts]`: each a list as CSS has it."""
+
+    headline: Fonts | Literal[""] = ""
+    text: Fonts | Literal[""] = ""
+    label: Fonts | Literal[""] = ""
+
+
+class LogoSettings(_Table):
+    """`[theme.logo]`: the picture that stands for the title, and how large it is shown (CSS pixels)."""
+
+    src: Picture
+    dark: Picture | Literal[""] = ""
+    width: int = Field(ge=16, le=536)
+    height: int = Field(ge=8, le=240)
+
+
+class ThemeSettings(_Table):
+    """`[theme]`: the look of pages and mails."""
+
+    light: PaletteSettings = PaletteSettings()
+    dark: PaletteSettings = PaletteSettings()
+    fonts: FontSettings = FontSettings()
+    logo: LogoSettings | None = None
+
+    def to_theme(self) -> Theme:
+        """Returns the look as a value."""
+        return Theme(
+            light=replace(LIGHT, **self.light.model_dump(exclude_none=True)),
+            dark=replace(DARK, **self.dark.model_dump(exclude_none=True)),
+            logo=Logo(**self.logo.model_dump()) if self.logo else None,
+            headline_font=self.fonts.headline,
+            text_font=self.fonts.text,
+            label_font=self.fonts.label,
+        )
+
+
 class Settings(_Table):
     """The whole of `config.toml`."""
 
@@ -469,6 +547,7 @@ class Settings(_Table):
     products: list[ProductSettings] = []
     segments: list[SegmentSettings] = []
     newsletters: list[NewsletterSettings] = []
+    theme: ThemeSettings = ThemeSettings()
     smtp: SmtpSettings = SmtpSettings()
     bounces: BouncesSettings = BouncesSettings()
     dkim: DkimSettings | None = None
@@ -545,6 +624,7 @@ class Settings(_Table):
             feed_limit=self.site.feed_limit,
             gated=self.gated,
             postal_address=self.site.postal_address,
+            theme=self.theme.to_theme(),
         )
 
     def _newsletter(self, n: NewsletterSettings) -> Newsletter:

@@ -86,5 +86,5 @@ def message(app: "App", found: "Preview", to: "Subscriber") -> bytes:
 def part(raw: bytes, form: str) -> str:
     """Returns the HTML or plain text part of a message."""
     parsed = email.message_from_bytes(raw, policy=email.policy.default)
-    body = parsed.get_body(("html" if form == "html" else "plain",))
+    body = parsed.get_body(("html", "plain") if form == "html" else ("plain",))
     return "" if body is None else str(body.get_content()).replace("\r\n", "\n")

@@ -7,7 +7,7 @@ or without a catalogue here.
 """
 
 from publisher.languages.catalogues import label, languages, spoken
-from publisher.languages.dates import clock_text, date_text, datetime_text, time_text
+from publisher.languages.dates import clock_text, date_text, datetime_text, full_date_text, time_text
 from publisher.languages.numbers import number_text
 from publisher.languages.scripts import direction, language_name, upper
 
@@ -16,6 +16,7 @@ __all__ = [
     "date_text",
     "datetime_text",
     "direction",
+    "full_date_text",
     "label",
     "language_name",
     "languages",

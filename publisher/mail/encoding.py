@@ -11,6 +11,8 @@ import re
 
 LINE = 76
 _UNSAFE = re.compile(rb"[^ !-<>-~]")
+_SAFE_OCTETS = bytes(octet for octet in range(0x20, 0x7F) if octet != 0x3D) + b"\n"
+_SOFT_BREAK = b"=\r\n"
 _SPACES_AT_END = re.compile(rb" $")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _PLAIN_WORDS = re.compile(r"[!-~]+(?: [!-~]+)*")
@@ -24,6 +26,13 @@ def quoted_printable(text: str) -> bytes:
     return b"\r\n".join(_quoted_line(line) for line in text.encode("utf-8", "replace").split(b"\n"))
 
 
+def encoded_size(text: str) -> int:
+    """Returns how many octets a text has as quoted-printable, or a few more; fast enough to ask for again and again."""
+    octets = text.encode("utf-8", "replace")
+    length = len(octets) + 2 * len(octets.translate(None, _SAFE_OCTETS))
+    return length + len(_SOFT_BREAK) * (length // (LINE - 3) + 1) + octets.count(b"\n") + 2 * octets.count(b"\n.")
+
+
 def _quoted_line(line: bytes) -> bytes:
     line = _UNSAFE.sub(lambda match: b"=%02X" % match[0][0], line)
     line = _SPACES_AT_END.sub(b"=20", line)
@@ -35,7 +44,7 @@ def _quoted_line(line: bytes) -> bytes:
             line = b"=46" + line[1:]
         if len(line) < LINE:  # a soft break may still follow, before a personal value
             pieces.append(line)
-            return b"=\r\n".join(pieces)
+            return _SOFT_BREAK.join(pieces)
         cut = LINE - 1
         if line[cut - 1 : cut] == b"=":
             cut -= 1

@@ -117,17 +117,9 @@ class Prepared:
 def prepare(
     mail: MailText, *, sender: Sender, mailing_list: MailingList | None = None, signer: "Signer | None" = None
 ) -> Prepared:
-    """Returns the mail ready to be filled: text first, HTML second (RFC 2046 §5.1.4), boundary made of its content."""
-    boundary = "=_" + hashlib.sha256(f"{mail.text}\0{mail.html}".encode("utf-8", "replace")).hexdigest()[:32]
-    body, places = _parted(
-        [
-            _part_head(boundary, "plain"),
-            *_pieces(mail.text, markup=False),
-            b"\r\n" + _part_head(boundary, "html"),
-            *_pieces(mail.html, markup=True),
-            f"\r\n--{boundary}--\r\n".encode(),
-        ]
-    )
+    """Returns the mail ready to be filled: text, then HTML where there is any (RFC 2046 §5.1.4)."""
+    kind, pieces = _alternatives(mail) if mail.html else (_part_type("plain"), _pieces(mail.text, markup=False))
+    body, places = _parted(pieces)
     _require_clean(*body)
     personal_subject = mail.subject if OPEN in mail.subject else None
     slots = {place.slot for place in places} | set(_SLOT.findall(mail.subject))
@@ -141,7 +133,7 @@ def prepare(
         b"Auto-Submitted: auto-generated",  # RFC 3834 §5: nobody's vacation notice answers it
         b"X-Auto-Response-Suppress: OOF, AutoReply",  # Exchange's word for it; "All" would silence its bounces too
         b"MIME-Version: 1.0",
-        f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"'.encode(),
+        *kind,
     ]
     own = ["To", "Date", "Message-ID"]
     own += ["Subject"] if personal_subject else []
@@ -208,11 +200,25 @@ def _own_headers(prepared: Prepared, personal: Personal) -> list[bytes]:
     return told
 
 
+def _alternatives(mail: MailText) -> tuple[list[bytes], list[bytes | _Place]]:
+    """Returns the header and the body of a mail in two renderings, the boundary made of its content."""
+    boundary = "=_" + hashlib.sha256(f"{mail.text}\0{mail.html}".encode("utf-8", "replace")).hexdigest()[:32]
+    pieces = [
+        _part_head(boundary, "plain"),
+        *_pieces(mail.text, markup=False),
+        b"\r\n" + _part_head(boundary, "html"),
+        *_pieces(mail.html, markup=True),
+        f"\r\n--{boundary}--\r\n".encode(),
+    ]
+    return [f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"'.encode()], pieces
+
+
 def _part_head(boundary: str, subtype: str) -> bytes:
-    return (
-        f"--{boundary}\r\nContent-Type: text/{subtype}; charset=utf-8\r\n"
-        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-    ).encode()
+    return f"--{boundary}\r\n".encode() + _lines(_part_type(subtype)) + b"\r\n"
+
+
+def _part_type(subtype: str) -> list[bytes]:
+    return [f"Content-Type: text/{subtype}; charset=utf-8".encode(), b"Content-Transfer-Encoding: quoted-printable"]
 
 
 def _pieces(text: str, *, markup: bool) -> Iterable[bytes | _Place]:

@@ -21,6 +21,7 @@ _UNSUBSCRIBE = "unsubscribe"
 _CONFIRM = "confirm"
 _PREFERENCES = "preferences"
 _FEED = "feed"
+_READ = "read"
 _ADDRESS = "address"
 _FORM = "form"
 _RETURN = "return path"
@@ -43,6 +44,14 @@ class UnsubscribeToken:
 @dataclass(frozen=True, slots=True)
 class ReturnToken:
     """Which delivery a signed return path speaks of."""
+
+    issue: int
+    subscriber: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadToken:
+    """Whose page of which issue a link leads to."""
 
     issue: int
     subscriber: int
@@ -84,6 +93,18 @@ class Tokens:
     def read_preferences(self, token: str) -> int | None:
         """Returns the subscriber that `preferences` signed, None for anything else."""
         return _number(self._verified(_PREFERENCES, token))
+
+    def read(self, issue: int, subscriber: int) -> str:
+        """Returns the token of one person's page of an issue; what stands there is decided when it is asked for."""
+        return self._signed(_READ, f"{issue} {subscriber}")
+
+    def read_read(self, token: str) -> ReadToken | None:
+        """Returns what `read` signed, None for anything else."""
+        claim = self._verified(_READ, token)
+        if claim is None:
+            return None
+        issue, _, subscriber = claim.partition(" ")
+        return ReadToken(int(issue), int(subscriber))
 
     def feed(self, subscriber: int, generation: int) -> str:
         """Returns the private part of a subscriber's feed addresses: 256 bits, not to be told from random ones."""
@@ -161,6 +182,10 @@ class Links:
         """Returns where one person chooses what to get."""
         return f"{self._site_url}/preferences/{self._tokens.preferences(subscriber)}"
 
+    def read_url(self, issue: int, subscriber: int) -> str:
+        """Returns where one person reads an issue in full."""
+        return f"{self._site_url}/read/{self._tokens.read(issue, subscriber)}/"
+
     def feed_url(self, subscriber: int, generation: int) -> str:
         """Returns the folder of a person's private feeds; `all.atom` and its siblings are in it."""
         return self.feed_folder(self._tokens.feed(subscriber, generation))
@@ -168,6 +193,10 @@ class Links:
     def feed_folder(self, token: str) -> str:
         """Returns the same by the token itself."""
         return f"{self._site_url}/u/{token}/"
+
+    def front_url(self) -> str:
+        """Returns the front page, which needs no token."""
+        return f"{self._site_url}/"
 
     def confirm_url(self, signup: int) -> str:
         """Returns where a sign-up is confirmed."""

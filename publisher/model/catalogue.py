@@ -8,6 +8,7 @@ from datetime import timedelta
 from publisher.model.article import Access
 from publisher.model.segment import Segment
 from publisher.model.text import Localized
+from publisher.model.theme import Theme
 from publisher.model.view import Channel
 
 
@@ -121,6 +122,7 @@ class Site:
     gated: bool = False
     """Whether anything at all may be withheld from the public; False: nothing speaks of subscriptions (decisions 9)."""
     postal_address: str = ""
+    theme: Theme = field(default_factory=Theme)
 
     def absolute(self, path: str) -> str:
         """Returns the public URL of a root-relative path."""

@@ -1,11 +1,13 @@
 """Slots, issues, variants and deliveries: the ledger of what went out (docs/ledger.md)."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from publisher.model.people import Licence
+from publisher.model.choices import Form
+from publisher.model.people import Licence, Subscriber
 from publisher.model.view import Depth, View
 
 
@@ -171,6 +173,17 @@ class StoryRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """What an issue brought one reader."""
+
+    reader: Subscriber
+    licences: tuple[Licence, ...]
+    """Of the reader at present."""
+    language: str
+    stories: tuple[StoryRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StaleRow:
     """A waiting delivery that must not go as it is, with what it was to bring and what its reader may have now."""
 
@@ -206,6 +219,8 @@ class Group:
 
     label: str
     views: tuple[View, ...]
+    mention: Mention = Mention.STORY
+    """What its stories are to its readers: new, updated or corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +246,7 @@ class Edition:
     number: int
     language: str
     direction: str
+    form: Form = Form.FULL
     local_date: datetime
     """The slot's moment in the cohort's zone."""
     groups: tuple[Group, ...]
@@ -245,6 +261,17 @@ class Edition:
     def views(self) -> tuple[View, ...]:
         """Returns the stories in order, over all groups."""
         return tuple(view for group in self.groups for view in group.views)
+
+    @property
+    def shortened(self) -> bool:
+        """Returns whether its reader may have more of a story than stands here."""
+        return any(view.shortened for view in self.views)
+
+    def with_views(self, views: Sequence[View]) -> "Edition":
+        """Returns the same edition with other renditions of its stories, in their order."""
+        rest = iter(views)
+        groups = tuple(replace(group, views=tuple(next(rest) for _ in group.views)) for group in self.groups)
+        return replace(self, groups=groups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +314,11 @@ class Issue:
     """Planned for the sandbox's inbox: it is no coverage once the sandbox is off."""
     on_web: bool = False
     """Planned on its newsletter's own clock, whose issues the web keeps."""
+
+    @property
+    def introduces(self) -> int | None:
+        """Returns the issue that an introduction repeats."""
+        return int(self.event.rpartition(":")[2]) if self.kind is IssueKind.INTRODUCTION else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from publisher.editorial.access import announced, covers, decide, matches, settled
-from publisher.editorial.rendition import embargo_text, needs_body, view
+from publisher.editorial.rendition import brief, embargo_text, needs_body, view
 from publisher.languages import direction, label, spoken
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
@@ -28,6 +28,7 @@ from publisher.newsletters.edition import groups
 from publisher.newsletters.schedule import INSTANT, Schedule, looks_back_to, parse, previous_slot, slots
 from publisher.newsletters.selection import Covered, Limits, Offer, Pick, Selection, Wish, select
 from publisher.ports import Articles, IssueStore, Renderer, Versions
+from publisher.services.fit import fitted
 from publisher.services.offers import Offering, Pool
 from publisher.services.outline import issue_path
 
@@ -103,6 +104,7 @@ class Draft:
 
 
 Entitlement = frozenset[tuple[str, int | None, bool]]
+_FORMS = {form.value: form for form in Form}
 _COMING_UP = 10
 _NOTHING_PENDING = "nothing new since the last mail"
 _TOO_FEW = "fewer stories than min_articles"
@@ -243,8 +245,9 @@ class Drafting:
     async def mail(
         self, occasion: Occasion, outcome: Outcome, number: int, *, web_url: str | None = None, test: bool = False
     ) -> MailText:
-        """Returns an outcome laid out, with markers where personal values go."""
-        return self._renderer.mail(await self.edition(occasion, outcome, number, web_url=web_url, test=test))
+        """Returns an outcome laid out and short enough to be shown whole, with markers where personal values go."""
+        edition = await self.edition(occasion, outcome, number, web_url=web_url, test=test)
+        return fitted(edition, self._renderer.mail)
 
     async def edition(
         self, occasion: Occasion, outcome: Outcome, number: int, *, web_url: str | None = None, test: bool = False
@@ -255,6 +258,9 @@ class Drafting:
         headings = {s.id: s.title.in_language(language) for s in self._catalogue.sections.values()}
         stories = await self._views(outcome.selection.stories)
         stories = [(pick, _in_zone(pick, one, language, occasion.zone)) for pick, one in stories]
+        form = _FORMS.get(outcome.form, Form.FULL)
+        if form is Form.BRIEF:
+            stories = [(pick, brief(one)) for pick, one in stories]
         return Edition(
             newsletter_id=newsletter.id,
             newsletter_title=newsletter.title.in_language(language),
@@ -264,6 +270,7 @@ class Drafting:
             number=number,
             language=language,
             direction=direction(language),
+            form=form,
             local_date=occasion.at.astimezone(ZoneInfo(occasion.zone)),
             groups=groups(stories, headings, label("updated", words), label("corrections", words)),
             already_sent=tuple(one for _, one in await self._views(outcome.selection.already_sent)),

@@ -47,7 +47,8 @@ class Introducing:
         for newsletter in newsletters:
             latest = None if newsletter.instant else await self._issues.newest(newsletter.id)
             if latest is not None:
-                sent += await self._introduce(f"{sign_up}:{newsletter.id}", subscriber, newsletter, latest, now)
+                event = f"{sign_up}:{newsletter.id}:{latest.number}"
+                sent += await self._introduce(event, subscriber, newsletter, latest, now)
         return sent
 
     async def _introduce(

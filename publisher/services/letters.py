@@ -67,6 +67,7 @@ class Letters:
             generation=row.token_generation,
             newsletter=row.newsletter,
             event=row.event or "",
+            issue=row.issue,
             identity=message_id(self._key, row.issue, row.subscriber, prepared.sender.domain),
             now=now,
         )
@@ -90,6 +91,7 @@ class Letters:
             generation=to.token_generation,
             newsletter=newsletter,
             event="",
+            issue=None,
             identity=message_id(self._key, moment, to.number, prepared.sender.domain),
             now=now,
         )
@@ -107,6 +109,7 @@ class Letters:
         generation: int,
         newsletter: str | None,
         event: str,
+        issue: int | None,
         identity: str,
         now: datetime,
     ) -> Personal:
@@ -118,6 +121,7 @@ class Letters:
             "unsubscribe_url": lambda: unsubscribe_url or links.preferences_url(subscriber),
             "preferences_url": lambda: links.preferences_url(subscriber),
             "feed_url": lambda: links.feed_url(subscriber, generation),
+            "read_url": lambda: links.front_url() if issue is None else links.read_url(issue, subscriber),
             "confirm_url": lambda: links.confirm_url(int(event.removeprefix(_SIGNUP))),
         }
         return Personal(

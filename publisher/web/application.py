@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from publisher.app import App
 from publisher.errors import UnreachableError
-from publisher.web import health, hooks, inbox, metrics, private, subscriptions
+from publisher.web import health, hooks, inbox, metrics, private, read, subscriptions
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.health import Vitals
 from publisher.web.negotiation import language_for
@@ -35,6 +35,7 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
     routes: Sequence[BaseRoute] = [
         *subscriptions.routes(app),
         *private.routes(app),
+        *read.routes(app),
         *inbox.routes(app),
         *hooks.routes(app),
         *health.routes(app, vitals),

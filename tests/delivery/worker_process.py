@@ -19,6 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mortal_server import kill_server
 from publisher.clock import SystemClock
 from publisher.engines.local import LocalEngine
 from publisher.errors import UnreachableError
@@ -62,10 +63,14 @@ class Orders:
     """Where it kills itself; empty: nowhere."""
     number: int = 1
     """At which message, or which time."""
+    server: int = 0
+    """The process of the database's server, which is killed at the point instead; 0: it is ourselves who die."""
     until_done: bool = False
     """Ends by itself once no issue is being sent."""
     plan: str = ""
     """The moment to plan for first; empty: nothing is planned."""
+    schedule: str = "daily 07:00"
+    """Of the newsletter that is planned for."""
     log: str = ""
     clock_wrong: float = 0.0
     """Seconds by which its machine's clock is wrong."""
@@ -76,18 +81,24 @@ class Orders:
 class Killer:
     """Kills this process at one point."""
 
-    def __init__(self, point: str, number: int) -> None:
+    def __init__(self, point: str, number: int, server: int = 0) -> None:
+        self._server = server
         self._point = point
         self._left = number
         self.goal = number
         self.armed = ""
         """The point that the next commit is, if any."""
+        self.marking = "-"
+        """What the next commit of marks has in it."""
 
     def at(self, point: str, messages: int = 1) -> None:
         """Says where we are, and for how many messages."""
         if point == self._point and messages:
             self._left -= messages
-            if self._left <= 0:
+            if self._left <= 0 and self._server:
+                self._point = ""
+                kill_server(self._server)
+            elif self._left <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def watches(self, point: str) -> bool:
@@ -110,6 +121,7 @@ class KilledDeliveries(Deliveries):
         self, boot: Boot, now: datetime, begun: Sequence[Claimed], ended: Sequence[Ended], *, margin: timedelta
     ) -> set[int]:
         self.killer.at("before_mark", len(begun))
+        self.killer.marking = "mark_commit" if not ended else "both_commit" if begun else "record_commit"
         granted = await super().mark(boot, now, begun, ended, margin=margin)
         self.killer.at("marked", len(granted))
         recorded = sum(end.outcome.state == "accepted" for end in ended)
@@ -185,8 +197,18 @@ def watch_socket(killer: Killer) -> None:
 
 
 def watch_commits(database: Database, killer: Killer) -> None:
-    """Lets the process die with a transaction done and not yet committed."""
+    """Lets the process, or the server, die with a transaction done and not yet committed."""
     sa.event.listen(database._writers.sync_engine, "commit", lambda _: killer.at(killer.armed or "-", _ALL))
+
+    def executed(connection: sa.Connection, *_: Any) -> None:
+        connection.info["claim"] = True  # marks are run by the driver alone
+
+    def committing(connection: sa.Connection) -> None:
+        killer.at("claim_commit" if connection.info.pop("claim", False) else killer.marking)
+
+    sa.event.listen(database._direct, "before_cursor_execute", executed)
+    sa.event.listen(database._direct, "begin", lambda connection: connection.info.pop("claim", None))
+    sa.event.listen(database._direct, "commit", committing)
 
 
 class PoisonedLetters(Letters):
@@ -260,13 +282,13 @@ async def plan(orders: Orders, database: Database, killer: Killer) -> None:
             watched.killer = killer
             return watched
 
-    world = KilledWorld(database, publication(newsletter("daily", "daily 07:00")), page=20)
+    world = KilledWorld(database, publication(newsletter("daily", orders.schedule)), page=20)
     await world.planning.due(datetime.fromisoformat(orders.plan))
 
 
 async def main(orders: Orders) -> None:
     """Delivers until SIGTERM, or until there is nothing left to do."""
-    killer = Killer(orders.point, orders.number)
+    killer = Killer(orders.point, orders.number, orders.server)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     database = Database.open(orders.url, Path(orders.folder))

@@ -171,12 +171,12 @@ def replace_newsletter(catalogue: Catalogue, name: str, newsletter: object) -> C
 
 
 def test_test_mail_is_marked() -> None:
-    assert digest(view(), test=True).subject.startswith("[TEST] Daily digest, ")
+    assert digest(view(), view(id="2"), test=True).subject.startswith("[TEST] Daily digest, ")
 
 
 def test_subject_and_preheader_are_one_line_each() -> None:
     """A headline cannot add lines to the head of a mail."""
-    mail = digest(view(title="One\nBcc: x@example.net\n\nTwo", deck="a\nb"))
+    mail = digest(view(title="One\nBcc: x@example.net\n\nTwo", deck="a\nb"), view(id="2"))
 
     assert mail.subject == "Daily digest, November 18, 2026: One Bcc: x@example.net Two"
     assert "\n" not in mail.preheader
@@ -240,7 +240,7 @@ def test_digest_boxes_an_embargo_and_names_what_is_gone_and_what_is_coming() -> 
     gone = view(title="Withdrawn: The bridge")
     mail = digest(embargoed(), view(id="2"), withdrawn=(gone,), coming_up=(coming,))
 
-    assert LexborHTMLParser(mail.html).css(".note")[0].text().startswith("Embargoed until 10:00 AM")
+    assert LexborHTMLParser(mail.html).css(".note")[0].text().strip().startswith("Embargoed until 10:00 AM")
     assert mail.text.count("EMBARGOED UNTIL") == 1
     for part in (mail.html, mail.text):
         assert "Withdrawn: The bridge" in part
@@ -258,15 +258,15 @@ def test_full_text_and_summary_stand_side_by_side_as_their_views_say() -> None:
 
 
 def test_table_of_contents_leads_to_each_story() -> None:
-    tree = LexborHTMLParser(digest(view(), view(id="2"), view(id="3")).html)
+    tree = LexborHTMLParser(digest(*stories(4)).html)
     targets = [node.attributes["href"] for node in tree.css(".toc a")]
 
-    assert targets == ["#s1", "#s2", "#s3"]
+    assert targets == ["#s1", "#s2", "#s3", "#s4"]
     assert [f"#{node.attributes['id']}" for node in tree.css("[id]")] == targets
 
 
-def test_digest_of_one_story_has_no_table_of_contents() -> None:
-    mail = digest(view())
+def test_digest_of_a_few_stories_has_no_table_of_contents() -> None:
+    mail = digest(*stories(3))
 
     assert LexborHTMLParser(mail.html).css_first(".toc") is None
     assert "In this issue" not in mail.text
@@ -347,16 +347,17 @@ def test_arabic_mail_speaks_arabic_and_marks_what_is_not() -> None:
     """Labels, dates and notice; an English story among them keeps its direction, and numbers stay with their date."""
     arabic = view(language="ar", direction="rtl", title="عنوان", authors=("Example staff",), country="TA")
     english = view(id="2", title="In English")
-    mail = templates(agency).mail(edition(arabic, english, language="ar", direction="rtl"))
+    others = stories(2)
+    mail = templates(agency).mail(edition(arabic, english, *others, language="ar", direction="rtl"))
     tree = LexborHTMLParser(mail.html)
-    first, second = tree.css(".story")
-    line = second.css_first(".dim")
+    first, second, *_ = tree.css(".story")
+    line = second.css_first(".credits")
 
     assert "dir" not in first.attributes
     assert (second.attributes["lang"], second.attributes["dir"]) == ("en", "ltr")
     assert (line.attributes["lang"], line.attributes["dir"]) == ("ar", "rtl")
     assert [node.attributes["dir"] for node in line.css("span")] == ["rtl", "rtl", "rtl"]
-    assert [node.attributes.get("dir") for node in tree.css(".toc li")] == [None, "ltr"]
+    assert [node.attributes.get("dir") for node in tree.css(".toc li")] == [None, "ltr", "ltr", "ltr"]
     assert tree.css_first("a.raw").attributes["dir"] == "ltr"
     assert "بقلم: Example staff" in first.text()
     assert "18 نوفمبر 2026" in first.text()
@@ -409,4 +410,4 @@ def test_an_embargo_is_told_in_the_mails_language_and_its_reason_in_the_storys()
     """Each from its own side: an English reason in an Arabic mail ends with its full stop."""
     html = templates(agency).message("embargo", "ar", view=embargoed(), newsletter_title="Daily digest").html
     assert re.search(r'<p(?=[^>]* lang="en")(?=[^>]* dir="ltr")[^>]*>The bank speaks then\.</p>', html)
-    assert re.search(r'<div class="note"(?=[^>]* lang="ar")(?=[^>]* dir="rtl")[^>]*><strong', html)
+    assert re.search(r'<td class="note"(?=[^>]* lang="ar")(?=[^>]* dir="rtl")[^>]*>\s*<p class="notehead"', html)

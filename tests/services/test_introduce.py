@@ -101,11 +101,15 @@ async def test_what_was_wrong_in_it_is_told_to_them_too(sqlite_database: Databas
     assert [row[2] for row in await w.notices()] == ["ada", "bea"]
 
 
-async def test_killed_before_it_left_it_does_not_leave(sqlite_database: Database) -> None:
+async def test_killed_before_it_left_a_story_does_not_leave(sqlite_database: Database) -> None:
     w = await world(sqlite_database)
     await w.reader("bea", ["daily"], JOINED)
     await introduce(w, "bea")
     later = at("2026-10-19 12:01")
     await w.revise("One", "killed", later, recalls=True, status=Status.KILLED, kill_reason="wrong")
     assert await w.revising().run(later) == 1
-    assert await brought(w, "bea") == ["One cancelled", "Two cancelled"]
+    assert await brought(w, "bea") == ["Two pending"]
+    assert w.renderer.editions[-1].number == 1
+    await w.revise("Two", "killed", later, recalls=True, status=Status.KILLED, kill_reason="wrong")
+    assert await w.revising().run(later) == 1
+    assert await brought(w, "bea") == ["Two cancelled"]
