@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bomb prove endure prove-wire prove-mail bench lock wheel clean
+.PHONY: help run test check bomb prove endure years prove-wire prove-mail bench lock wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: $(READY) ## Lint (ruff) and types (mypy strict)
 endure: $(READY) ## Play many more random histories of stories (minutes; PROPERTY_EXAMPLES=200 by default)
 	@PROPERTY_EXAMPLES=$${PROPERTY_EXAMPLES:-200} PROPERTY_STEPS=$${PROPERTY_STEPS:-30} $(BIN)/python -m pytest -n 0 \
 		-o faulthandler_timeout=0 tests/acceptance/test_lifecycle_property.py
+
+years: $(READY) ## Play ten years of slots in six time zones, with clocks that jump and machines that are off (minutes)
+	@YEARS=1 $(BIN)/python -m pytest tests/services/test_plan_years.py -n 2 -o faulthandler_timeout=0
 
 prove-wire: $(READY) ## What relays do wrong, all of it and again and again (minutes)
 	@$(BIN)/python -m pytest tests/transports/prove_wire.py -n 2

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -51,6 +52,7 @@ from publisher.services.explain import Explaining
 from publisher.services.golive import GoingLive
 from publisher.services.housekeeping import Housekeeping
 from publisher.services.intake import House, Intake, Rehearsal
+from publisher.services.introduce import Introducing
 from publisher.services.letters import Letters
 from publisher.services.moving import Moving
 from publisher.services.plan import Planning
@@ -61,6 +63,7 @@ from publisher.services.proofs import Proofs
 from publisher.services.publish import Publishing
 from publisher.services.reading import ReadingRoom
 from publisher.services.revise import Revising
+from publisher.services.simulate import Simulating, Watched
 from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
 from publisher.services.upcoming import Upcoming
@@ -73,9 +76,11 @@ from publisher.stores.account_links import AccountLinks
 from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.copies import copied
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.facts import Facts
+from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
 from publisher.stores.moments import Moments
@@ -118,6 +123,8 @@ class App:
     articles: Articles
     people: People
     issues: Issues
+    copied: bool
+    """Whether this is a copy of a publication that nobody has said should mail."""
     readers: Readers
     deliveries: Deliveries
     inbox: Inbox
@@ -337,6 +344,7 @@ async def _compose(
         articles=articles,
         people=people,
         issues=issues,
+        copied=copied,
         readers=readers,
         deliveries=deliveries,
         inbox=inbox,
@@ -367,6 +375,9 @@ async def _compose(
             tokens=tokens,
             links=links,
             choosing=choosing,
+            introducing=Introducing(
+                planning=planning, drafting=drafting, issues=issues, readers=readers, articles=articles
+            ),
         ),
         account=Account(
             people=people,
@@ -463,6 +474,56 @@ async def _compose(
         ),
         key_id=key_id(key),
         epoch=epoch,
+    )
+
+
+@asynccontextmanager
+async def simulation(app: App) -> AsyncIterator[Simulating]:
+    """Gives the days to come of a publication, to be played on a copy of its state that is deleted at the end."""
+    with TemporaryDirectory(prefix="simulate-", dir=app.state) as folder:
+        database = await copied(app.database, Path(folder))
+        try:
+            yield _simulating(app, database)
+        finally:
+            await database.close()
+
+
+def _simulating(app: App, database: Database) -> Simulating:
+    catalogue, sandbox = app.catalogue, app.settings.smtp.sandbox
+    stored = Articles(database)
+    articles = Articles(database, partial(settled, catalogue=catalogue))
+    issues, readers = Issues(database, sandbox=sandbox), Readers(database)
+    watched = Watched(catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=app.templates)
+    return Simulating(
+        planning=Planning(
+            catalogue=catalogue,
+            issues=issues,
+            readers=readers,
+            articles=articles,
+            drafting=watched,
+            sandbox=sandbox,
+            restored=app.copied,
+        ),
+        announcing=Announcing(
+            Desk(
+                catalogue=catalogue,
+                notices=Notices(database, sandbox=sandbox),
+                issues=issues,
+                articles=articles,
+                versions=stored,
+                renderer=app.templates,
+                sandbox=sandbox,
+                restored=app.copied,
+            )
+        ),
+        choosing=Choosing(catalogue, ReaderChoices(database)),
+        watched=watched,
+        intake=app.publishing.intake.elsewhere(stored),
+        facts=Facts(database),
+        issues=issues,
+        readers=readers,
+        articles=articles,
+        foresight=Foresight(database, sandbox=sandbox),
     )
 
 

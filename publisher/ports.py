@@ -10,6 +10,7 @@ from publisher.model.article import Article, Body, Problem
 from publisher.model.checkup import RelayAnswer, WebAnswer
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
 from publisher.model.files import FileStat, Scan
+from publisher.model.forecast import Turn
 from publisher.model.issue import (
     Brought,
     Cohort,
@@ -754,6 +755,12 @@ class IssueStore(Protocol):
     async def stories(self, issue: int) -> list[StoryRef]:
         """Returns every story that an issue brought to anybody."""
 
+    async def newest(self, newsletter: str) -> Issue | None:
+        """Returns the latest issue on a newsletter's own clock that was let go, if there is one."""
+
+    async def introduce(self, event: str, subscriber: int, newsletter: str, variant: Variant, now: datetime) -> bool:
+        """Queues a newsletter's latest issue to one person, once per `event`; False when that was done before."""
+
     async def release(self, issue: int, now: datetime) -> bool:
         """Lets a held or paused issue go; alarms count anew, and a relay that is left alone is tried again."""
 
@@ -880,6 +887,9 @@ class ReaderStore(Protocol):
     ) -> list[Reader]:
         """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
 
+    async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
+        """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
+
     async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles."""
 
@@ -903,6 +913,19 @@ class ReaderStore(Protocol):
         `licensed_at`: the moment whose licences count; None: none do. Who confirmed between two of the `turns`, the
         first of them included, is alike; for whom stories are pending since a moment of their own, between `moments`.
         """
+
+
+class ForesightStore(Protocol):
+    """The ledger of days that are only played."""
+
+    async def arrive(self, now: datetime) -> None:
+        """Has every mail arrived that may go; what is held waits."""
+
+    async def marks(self) -> tuple[int, int]:
+        """Returns the highest numbers of slots and issues there are."""
+
+    async def turns(self, after: tuple[int, int], also: Collection[int]) -> list[Turn]:
+        """Returns what became of the slots and stories after these marks, and of the slots `also`, in their order."""
 
 
 class ReadingStore(Protocol):

@@ -77,6 +77,8 @@ class IssueKind(enum.StrEnum):
     """About a story, to those who have it; goes out whatever the rhythm, and through a pause."""
     EMBARGO = "embargo"
     """A story ahead of its hour, to those who are cleared for it."""
+    INTRODUCTION = "introduction"
+    """The latest issue, to somebody who has just joined."""
     MESSAGE = "message"
     """Confirmation, welcome: service mail to one person; always resent when uncertain."""
 
@@ -330,6 +332,11 @@ class Issue:
     """Planned for the sandbox's inbox: it is no coverage once the sandbox is off."""
     on_web: bool = False
     """Planned on its newsletter's own clock, whose issues the web keeps."""
+
+    @property
+    def introduces(self) -> int | None:
+        """Returns the issue that an introduction repeats."""
+        return int(self.event.rpartition(":")[2]) if self.kind is IssueKind.INTRODUCTION else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

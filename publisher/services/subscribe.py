@@ -30,6 +30,7 @@ from publisher.services.admission import (
     titles_of,
 )
 from publisher.services.choose import Choosing
+from publisher.services.introduce import Introducing
 
 ALL = "*"
 """In an unsubscribe link: every newsletter."""
@@ -127,7 +128,10 @@ class Subscribing:
         tokens: Tokens,
         links: Links,
         choosing: Choosing,
+        introducing: Introducing | None = None,
     ) -> None:
+        """`introducing`: who sends newcomers the latest issue; None: nobody does."""
+        self._introducing = introducing
         self._choosing = choosing
         self._catalogue = catalogue
         self._people = people
@@ -212,6 +216,8 @@ class Subscribing:
         private = any(newsletter.audience is Audience.SUBSCRIBERS for newsletter in newsletters)
         if first:
             await self._welcome(signup, subscriber, newsletters, private, now)
+            if self._introducing is not None:
+                await self._introducing.send(f"latest:{signup.number}", subscriber, newsletters, now)
         return Welcome(
             state=confirmation.state,
             newsletters=newsletters,

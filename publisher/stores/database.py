@@ -92,13 +92,19 @@ class Database:
         self._lock_file: TextIO | None = None
 
     @classmethod
-    def open(cls, url: str, folder: Path) -> "Database":
-        """Returns the database at `url`; a relative SQLite path is below `folder`. Connects at first use."""
+    def open(cls, url: str, folder: Path, *, durable: bool = True) -> "Database":
+        """Returns the database at `url`; a relative SQLite path is below `folder`. Connects at first use.
+
+        One that is not `durable` waits for no disk: a SQLite file that is gone with its process.
+        """
         if url.startswith("sqlite:"):
             path = folder / url.removeprefix("sqlite:///")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return cls(
-                _sqlite_engine(path, writing=False), _sqlite_engine(path, writing=True), _sqlite_direct(path), path
+                _sqlite_engine(path, writing=False, durable=durable),
+                _sqlite_engine(path, writing=True, durable=durable),
+                _sqlite_direct(path),
+                path,
             )
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
         engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=_PG_LIMITS)
@@ -163,6 +169,14 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Gives a connection that sees one consistent state and cannot write."""
         async with _reachable(), self._readers.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Gives a connection like `read()` that sees one state also over many statements, however long they take."""
+        async with self.read() as connection:
+            if not self.embedded:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @asynccontextmanager
@@ -339,11 +353,11 @@ async def _foreign_keys(connection: AsyncConnection, switch: str) -> None:
     await raw.driver_connection.execute(f"PRAGMA foreign_keys={switch}")
 
 
-def _sqlite_engine(path: Path, *, writing: bool) -> AsyncEngine:
+def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=1 if writing else 4, max_overflow=0
     )
-    _configure(engine.sync_engine, writing=writing)
+    _configure(engine.sync_engine, writing=writing, durable=durable)
     return engine
 
 
@@ -353,10 +367,10 @@ def _sqlite_direct(path: Path) -> sa.Engine:
     return engine
 
 
-def _configure(engine: sa.Engine, *, writing: bool, patient: bool = True) -> None:
+def _configure(engine: sa.Engine, *, writing: bool, patient: bool = True, durable: bool = True) -> None:
     pragmas = [
         "journal_mode=WAL",
-        "synchronous=FULL",
+        f"synchronous={'FULL' if durable else 'OFF'}",
         "foreign_keys=ON",
         f"busy_timeout={int(_STRANGER_SECONDS * 1000) if patient else 0}",
         "secure_delete=ON",
