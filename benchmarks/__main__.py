@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from benchmarks import mail, planning, signing
+from benchmarks import mail, planning, serving, signing
 from publisher.app import open_app
 
 _CONFIG = """
@@ -94,7 +94,8 @@ def main() -> None:
         each = cold / stories * 1000
         print(f"| {stories:,} | {cold:.2f} | {each:.2f} | {start:.3f} | {start / look:.0f}x | {change * 1000:.1f} |")
     print(f"\n{signing.table()}")
-    print(f"\n{mail.table()}\n")
+    print(f"\n{mail.table()}")
+    print(f"\n{serving.table()}\n")
     for line in planning.lines():
         print(line, flush=True)
 

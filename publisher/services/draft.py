@@ -111,7 +111,8 @@ _FORMS = {form.value: form for form in Form}
 _COMING_UP = 10
 _BODIES = 100
 """How many stories' texts are kept in memory."""
-_NOTHING_PENDING = "nothing new since the last mail"
+NOTHING_PENDING = "nothing new since the last mail"
+"""Why somebody is left out to whom it says nothing that they do not have."""
 _TOO_FEW = "fewer stories than min_articles"
 _LAPSED = "the licence has ended"
 
@@ -475,7 +476,7 @@ class Round:
         """Returns what readers of a kind get, with its key, or why they get nothing."""
         selection = self._select(kind)
         if not selection.stories:
-            return "", _TOO_FEW if selection.pending else _NOTHING_PENDING
+            return "", _TOO_FEW if selection.pending else NOTHING_PENDING
         made = Outcome(
             language=kind.language,
             form=_form(kind.form, public=self._public),

@@ -30,7 +30,7 @@ from publisher.model.issue import (
     Variant,
 )
 from publisher.model.reader import Alike, Coverage
-from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons, missed
+from publisher.newsletters.caution import AT_ONCE, Plan, approval, hold_reasons, missed
 from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
 from publisher.ports import Articles, History, IssueStore, ReaderGroups, ReaderStore
 from publisher.services.draft import Drafting, Occasion, Outcome, Round
@@ -166,6 +166,12 @@ class Planning:
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when `due` has something to do next, as far as is known now; None: nothing is scheduled."""
         moments = [now + SETTLE for slot in await self._issues.open_slots() if not is_manual(slot.cadence)]
+        ahead = await self.ahead(now)
+        return min([*moments, *([ahead] if ahead else [])], default=None)
+
+    async def ahead(self, now: datetime) -> datetime | None:
+        """Returns when the next slot is due, or the next story at once; None: none is, as far as is known now."""
+        moments: list[datetime] = []
         for newsletter in self._catalogue.newsletters.values():
             for schedule, zone in await self.clocks(newsletter):
                 upcoming = next_slot(schedule, zone, now)
@@ -416,14 +422,15 @@ class Planning:
         return self._drafting.web_url(occasion, outcome, issue.edition) if issue.on_web else None
 
     async def _hold_reasons(self, slot: OpenSlot, issue: Issue, expected: int, now: datetime) -> tuple[str, ...]:
+        wanted = approval(self._catalogue.newsletters[slot.newsletter])
         if self._sandbox:
-            return ()
+            return wanted
         refs = await self._issues.stories(issue.number)
         stories = await self._articles.by_numbers(ref.article for ref in refs)
         changed = [stories[r.article] for r in refs if r.mention in CHANGED and r.article in stories]
         together = await self._came_with(stories.values()) if slot.cadence == INSTANT else []
         comparable = slot.cadence != INSTANT
-        return hold_reasons(
+        return wanted + hold_reasons(
             Plan(
                 recipients=expected,
                 last_recipients=await self._issues.real_recipients(slot.cohort) if comparable else None,

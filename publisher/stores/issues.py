@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import (
+    DUE,
     UNFINISHED,
     Cohort,
     DeliveryState,
@@ -323,7 +324,7 @@ class Issues:
 
     async def latest(self, *, newsletter: str | None = None, limit: int = 50, before: int | None = None) -> list[Issue]:
         """Returns issues of newsletters, newest first."""
-        query = _issues().where(issues.c.kind != IssueKind.MESSAGE.value).order_by(issues.c.id.desc()).limit(limit)
+        query = _issues().where(issues.c.kind.not_in(_TO_ONE)).order_by(issues.c.id.desc()).limit(limit)
         if newsletter is not None:
             query = query.where(issues.c.newsletter == newsletter)
         if before is not None:
@@ -429,7 +430,10 @@ class Issues:
             return tuple(sorted(await connection.scalars(statement)))
 
     async def release(self, issue: int, now: datetime) -> bool:
-        """Lets a held or paused issue go: its alarms count anew, and a relay that is left alone is tried at once."""
+        """Lets a held or paused issue go: its alarms count anew, and a relay that is left alone is tried at once.
+
+        Mail with a story that changed while it waited is decided anew.
+        """
         stopped = (IssueState.HELD.value, IssueState.PAUSED.value)
         async with self._database.write() as connection:
             done = await connection.execute(
@@ -439,6 +443,7 @@ class Issues:
             )
             if done.rowcount != 1:
                 return False
+            await connection.execute(_CHANGED_SINCE.where(deliveries.c.issue_id == issue))
             refused = deliveries.c.state == DeliveryState.DEFERRED.value
             await connection.execute(
                 deliveries.update()
@@ -513,13 +518,41 @@ class Issues:
 
     # Service mail ---------------------------------------------------------------------------------------------------
 
+    async def newest(self, newsletter: str) -> Issue | None:
+        """Returns the latest issue on a newsletter's own clock that was let go in the present mode, if there is one."""
+        query = (
+            _issues()
+            .where(
+                issues.c.newsletter == newsletter,
+                issues.c.on_web,
+                issues.c.state.in_(_LET_GO),
+                issues.c.sandbox.is_(self._sandbox),
+            )
+            .order_by(issues.c.id.desc())
+            .limit(1)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return _issue(row) if row else None
+
+    async def introduce(self, event: str, subscriber: int, newsletter: str, variant: Variant, now: datetime) -> bool:
+        """Queues a newsletter's latest issue to one person, once per `event`; False when that was done before."""
+        return await self._post(event, subscriber, IssueKind.INTRODUCTION, newsletter, variant, now)
+
     async def post(self, event: str, subscriber: int, language: str, mail: MailText, now: datetime) -> bool:
         """Queues one mail to one person, once per `event`; returns False when that event was already queued."""
+        variant = Variant(language=language, form="message", stories=(), mail=mail)
+        return await self._post(event, subscriber, IssueKind.MESSAGE, None, variant, now)
+
+    async def _post(
+        self, event: str, subscriber: int, kind: IssueKind, newsletter: str | None, variant: Variant, now: datetime
+    ) -> bool:
         values = {
-            "kind": IssueKind.MESSAGE.value,
+            "kind": kind.value,
+            "newsletter": newsletter,
             "event": event,
             "state": IssueState.SENDING.value,
-            "subject": mail.subject,
+            "subject": variant.mail.subject,
             "planned_at": micros(now),
             "expected": 1,
             "sandbox": self._sandbox,
@@ -529,7 +562,6 @@ class Issues:
             row = (await connection.execute(statement)).first()
             if row is None:
                 return False
-            variant = Variant(language=language, form="message", stories=(), mail=mail)
             number = await add_variant(self._database, connection, row.id, event, variant)
             await connection.execute(deliveries.insert().values(delivery_row(row.id, (subscriber, number, False), now)))
         return True
@@ -575,6 +607,7 @@ class Issues:
 _LET_GO = tuple(
     state.value for state in (IssueState.SENDING, IssueState.PAUSED, IssueState.DONE, IssueState.DONE_WITH_UNCERTAIN)
 )
+_TO_ONE = (IssueKind.MESSAGE.value, IssueKind.INTRODUCTION.value)
 _NOT_REACHED = tuple(
     state.value
     for state in (
@@ -627,7 +660,7 @@ def _issue(row: Any) -> Issue:
         subject=row.subject,
         planned_at=moment(row.planned_at),
         expected=row.expected,
-        hold_reasons=_REASONS.decode(row.hold_reasons),
+        hold_reasons=reasons_of(row.hold_reasons),
         stop_reason=row.stop_reason or "",
         cadence=row.cadence or "",
         timezone=row.timezone or "",
@@ -727,6 +760,25 @@ _OVERTAKEN = (
 )
 
 
+# Whoever let the issue go saw the stories as they are now.
+_CHANGED_SINCE = (
+    deliveries.update()
+    .where(
+        deliveries.c.state.in_([state.value for state in DUE]),
+        deliveries.c.variant_id.in_(
+            sa.select(variant_stories.c.variant_id).join(
+                article_versions,
+                sa.and_(
+                    article_versions.c.article_id == variant_stories.c.article_id,
+                    article_versions.c.version > variant_stories.c.version,
+                ),
+            )
+        ),
+    )
+    .values(decided_at=IN_DOUBT)
+)
+
+
 def _story_rows(variant: int, stories: Iterable[StoryRef]) -> list[dict[str, Any]]:
     return [
         {
@@ -818,6 +870,11 @@ def _unreached(row: Any) -> Unreached:
         reason=row.reason or "",
         reply=f"{code}{row.reply_text or ''}".strip(),
     )
+
+
+def reasons_of(text: str) -> tuple[str, ...]:
+    """Returns why an issue is held, as a row keeps it."""
+    return _REASONS.decode(text)
 
 
 def _request(row: Any) -> SendRequest:

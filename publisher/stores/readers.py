@@ -131,6 +131,14 @@ class Readers:
             picked=self._pick(segments) if segments else None,
         )
 
+    async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
+        """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
+        query = sa.select(sa.func.count()).select_from(joined()).where(reads(newsletter))
+        if clock is not None:
+            query = query.where(*on(clock, cadence, zone))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
     async def mark(self) -> int:
         """Returns a number that grows with every planned mail; none is being planned at this moment."""
         highest = sa.select(sa.func.coalesce(sa.func.max(deliveries.c.id), 0))
