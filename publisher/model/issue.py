@@ -137,6 +137,18 @@ class OpenSlot:
     due_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Readers who get the same variant of an issue."""
+
+    variant: int
+    """The store's key."""
+    readers: Sequence[int]
+    """The subscribers' numbers."""
+    suppressed: bool = False
+    """Whether they are never mailed: their rows say so from the beginning."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreached:
     """One recipient of an issue who has not got it, and what is known about why."""
@@ -261,6 +273,12 @@ class Edition:
     def views(self) -> tuple[View, ...]:
         """Returns the stories in order, over all groups."""
         return tuple(view for group in self.groups for view in group.views)
+
+    @property
+    def lead(self) -> View:
+        """Returns the story that stands for the whole: the first that is new, else the first."""
+        fresh = (view for group in self.groups if group.mention is Mention.STORY for view in group.views)
+        return next(fresh, self.views[0])
 
     @property
     def shortened(self) -> bool:

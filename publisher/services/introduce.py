@@ -68,13 +68,12 @@ class Introducing:
         numbers = [offer.article.number for offer in offers]
         coverage = await self._readers.coverage(numbers, reader.number, reader.number, sandbox=latest.sandbox)
         outcomes = self._drafting.draft(everything, [reader], offers, coverage).outcomes
-        if not outcomes:
+        outcome = next(iter(outcomes.values()), None)
+        if outcome is None:
             return False
-        web_url = self._planning.web_url(latest, occasion, outcomes[0])
-        mail = await self._drafting.mail(occasion, outcomes[0], latest.edition, web_url=web_url)
-        variant = Variant(
-            language=outcomes[0].language, form=outcomes[0].form, stories=outcomes[0].selection.refs, mail=mail
-        )
+        web_url = self._planning.web_url(latest, occasion, outcome)
+        mail = await self._drafting.mail(occasion, outcome, latest.edition, web_url=web_url)
+        variant = Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
         return await self._issues.introduce(event, reader.number, newsletter.id, variant, now)
 
     async def _offers(self, latest: Issue, newsletter: Newsletter, reader: Reader) -> list[Offer]:

@@ -1,6 +1,6 @@
 """Looks ahead and changes nothing: one person's mail, a plan without an issue."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from publisher.newsletters.schedule import parse, previous_slot
 from publisher.newsletters.selection import Offer, Pick
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.announce import Announcing
-from publisher.services.draft import Drafting, LeftOut, Occasion, Outcome
+from publisher.services.draft import Draft, Drafting, Occasion, Outcome, clock_of
 from publisher.services.plan import CHANGED, Planning, by_hand_of
 
 _PAGE = 20_000
@@ -29,10 +29,26 @@ class Preview:
     newsletter: Newsletter
     reader: Reader
     mail: MailText
-    stories: tuple[str, ...]
-    """Titles, in order."""
+    picks: tuple[Pick, ...]
+    """The stories, in order."""
+    at: datetime
     sample: bool = False
     """Whether nothing was pending, and the newest stories stand in."""
+
+    @property
+    def stories(self) -> tuple[str, ...]:
+        """Returns the titles."""
+        return tuple(pick.article.title for pick in self.picks)
+
+
+@dataclass(frozen=True, slots=True)
+class NoMail:
+    """Why somebody would get nothing."""
+
+    reason: str
+
+
+_NO_STORIES = "no story is out that this newsletter could bring"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,27 +112,28 @@ class Previewing:
         at: datetime | None = None,
         since: datetime | None = None,
         test: bool = False,
-    ) -> Preview | None:
-        """Returns a newsletter's mail as a reader would get it at `at` (now); None when there would be none.
+    ) -> Preview | NoMail:
+        """Returns a newsletter's mail as a reader would get it at `at` (now), on their own clock.
 
         Without an address it is the mail of a reader of everything who has nothing yet; when nothing is pending
-        for such a reader, and for a test mail, the newest stories stand in.
+        for such a reader, and for a test mail, the newest stories stand in. NotFoundError says what to do about a
+        newsletter or reader that nobody knows.
         """
         newsletter = self._planning.newsletter(newsletter_id)
         occasion = self._planning.by_hand(newsletter, now, at, since)
         found = None if address_key is None else await self._reader(newsletter, address_key)
         if address_key is not None and found is None and not test:
-            raise NotFoundError(f"{address_key} is no confirmed reader of {newsletter.id}")
-        if found is not None:
-            made = await self._pending(occasion, found, now)
-            if made is not None or not test:
-                return await self._shown(occasion, found, made, test=test, sample=False)
+            raise NotFoundError(
+                f"{address_key} is no confirmed reader of {newsletter.id}: look with `publisher subscribers show "
+                f"{address_key}`, add them with `publisher subscribers add {address_key} --confirmed "
+                f"--newsletters {newsletter.id}`"
+            )
         reader = found or self._anybody(newsletter, occasion)
-        made = None if found else await self._pending(occasion, reader, now)
-        sample = made is None
-        return await self._shown(
-            occasion, reader, made or await self._newest(occasion, reader), test=test, sample=sample
-        )
+        occasion = _for(reader, occasion)
+        made = await self._pending(occasion, reader, now) if found or not test else NoMail(_NO_STORIES)
+        if isinstance(made, Outcome) or (found and not test):
+            return await self._shown(occasion, reader, made, test=test, sample=False)
+        return await self._shown(occasion, reader, await self._newest(occasion, reader), test=test, sample=True)
 
     async def _reader(self, newsletter: Newsletter, address_key: str) -> Reader | None:
         own = parse(newsletter.schedule).text
@@ -141,14 +158,14 @@ class Previewing:
         before = previous_slot(occasion.schedule, occasion.zone, occasion.at - timedelta(seconds=1))
         return before.due_at if before else occasion.looks_back_to
 
-    async def _pending(self, occasion: Occasion, reader: Reader, now: datetime) -> Outcome | None:
+    async def _pending(self, occasion: Occasion, reader: Reader, now: datetime) -> Outcome | NoMail:
         pool = await self._drafting.pool(occasion, now)
         numbers = [offer.article.number for offer in pool.offers]
         coverage = await self._readers.coverage(numbers, reader.number, reader.number, sandbox=self._sandbox)
         told = await self._announcing.untold(now)
         return self._first(occasion, reader, pool.offers, _with(coverage, told, [reader]), pool.planned)
 
-    async def _newest(self, occasion: Occasion, reader: Reader) -> Outcome | None:
+    async def _newest(self, occasion: Occasion, reader: Reader) -> Outcome | NoMail:
         """Returns the mail that the newest stories there are would make, whoever has them."""
         out = [
             Offer(article=article, published_at=article.first_published_at)
@@ -166,22 +183,23 @@ class Previewing:
         offers: Sequence[Offer],
         coverage: Coverage,
         planned: Sequence[Article] = (),
-    ) -> Outcome | None:
+    ) -> Outcome | NoMail:
         if not occasion.newsletter.instant:
-            outcomes = self._drafting.draft(occasion, [reader], offers, coverage, planned).outcomes
-            return outcomes[0] if outcomes else None
+            return _mail(self._drafting.draft(occasion, [reader], offers, coverage, planned))
+        nothing = NoMail(_NO_STORIES)
         for offer in reversed(offers):
             alone = replace(occasion, article=offer.article.number)
-            outcomes = self._drafting.draft(alone, [reader], [offer], coverage).outcomes
-            if outcomes:
-                return outcomes[0]
-        return None
+            found = _mail(self._drafting.draft(alone, [reader], [offer], coverage))
+            if isinstance(found, Outcome):
+                return found
+            nothing = found
+        return nothing
 
     async def _shown(
-        self, occasion: Occasion, reader: Reader, outcome: Outcome | None, *, test: bool, sample: bool
-    ) -> Preview | None:
-        if outcome is None:
-            return None
+        self, occasion: Occasion, reader: Reader, outcome: Outcome | NoMail, *, test: bool, sample: bool
+    ) -> Preview | NoMail:
+        if isinstance(outcome, NoMail):
+            return outcome
         newsletter = occasion.newsletter
         number = await self._issues.next_edition(newsletter.id)
         own = (reader.cadence, reader.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
@@ -190,7 +208,8 @@ class Previewing:
             newsletter=newsletter,
             reader=reader,
             mail=await self._drafting.mail(occasion, outcome, number, web_url=web_url, test=test),
-            stories=_titles(outcome, already_sent=False),
+            picks=outcome.selection.stories,
+            at=occasion.at,
             sample=sample,
         )
 
@@ -211,14 +230,14 @@ class Previewing:
         shares: dict[str, Share] = {}
         left_out: list[tuple[str, str]] = []
         picks: dict[int, Pick] = {}
-        async for outcomes, others in self._drafts(occasion, now):
-            for outcome in outcomes:
+        async for draft, addresses in self._drafts(occasion, now):
+            for key, outcome in draft.outcomes.items():
                 selection = outcome.selection
                 for pick in (*selection.stories, *selection.withdrawn):
                     picks.setdefault(pick.article.number, pick)
-                shares[outcome.key] = _joined(shares.get(outcome.key), outcome)
-                left_out += [(reader.address, SUPPRESSED) for reader in outcome.readers if reader.suppressed]
-            left_out += [(one.reader.address, one.reason) for one in others]
+                shares[key] = _joined(shares.get(key), outcome, addresses)
+                left_out += [(addresses[number], SUPPRESSED) for number in outcome.suppressed]
+            left_out += [(addresses[number], one.reason) for one in draft.left_out for number in one.readers]
         kept = tuple(share for share in shares.values() if share.addresses)
         plan = Plan(
             recipients=sum(len(share.addresses) for share in kept),
@@ -236,9 +255,8 @@ class Previewing:
         cohort = await self._issues.find_cohort(newsletter.id, by_hand_of(segment), newsletter.timezone)
         return await self._issues.real_recipients(cohort.number) if cohort else None
 
-    async def _drafts(
-        self, occasion: Occasion, now: datetime
-    ) -> AsyncIterator[tuple[Sequence[Outcome], Sequence[LeftOut]]]:
+    async def _drafts(self, occasion: Occasion, now: datetime) -> AsyncIterator[tuple[Draft, Mapping[int, str]]]:
+        """Yields what an occasion brings some readers, and their addresses."""
         pool = await self._drafting.pool(occasion, now)
         told = await self._announcing.untold(now)
         numbers = [offer.article.number for offer in pool.offers]
@@ -246,7 +264,7 @@ class Previewing:
             span = (page[0].number, page[-1].number)
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
             draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, told, page), pool.planned)
-            yield draft.outcomes, draft.left_out
+            yield draft, {reader.number: reader.address for reader in page}
 
     async def _pages(self, newsletter: Newsletter, clock: tuple[str, str] | None) -> AsyncIterator[list[Reader]]:
         own, last = parse(newsletter.schedule).text, 0
@@ -267,6 +285,14 @@ class Previewing:
                 return
 
 
+def _for(reader: Reader, occasion: Occasion) -> Occasion:
+    """Returns an occasion on the clock of one reader; an instant newsletter has none."""
+    if occasion.newsletter.instant:
+        return occasion
+    schedule, zone = clock_of(reader.cadence, reader.timezone, occasion)
+    return replace(occasion, schedule=schedule, zone=zone)
+
+
 def _with(coverage: Coverage, given: dict[int, list[Sent]], page: Sequence[Reader]) -> Coverage:
     """Returns the coverage with mails that are only forecast; they get negative keys."""
     keys: dict[int, int] = {}
@@ -280,8 +306,8 @@ def _with(coverage: Coverage, given: dict[int, list[Sent]], page: Sequence[Reade
     return Coverage(variants=variants, readers=readers, mark=coverage.mark)
 
 
-def _joined(before: Share | None, outcome: Outcome) -> Share:
-    addresses = tuple(reader.address for reader in outcome.readers if not reader.suppressed)
+def _joined(before: Share | None, outcome: Outcome, known: Mapping[int, str]) -> Share:
+    addresses = tuple(known[number] for number in outcome.readers)
     if before is not None:
         return replace(before, addresses=(*before.addresses, *addresses))
     return Share(
@@ -295,3 +321,8 @@ def _joined(before: Share | None, outcome: Outcome) -> Share:
 def _titles(outcome: Outcome, *, already_sent: bool) -> tuple[str, ...]:
     picks = outcome.selection.already_sent if already_sent else outcome.selection.stories
     return tuple(pick.article.title for pick in picks)
+
+
+def _mail(draft: Draft) -> Outcome | NoMail:
+    """Returns what the one reader of a draft gets, or why nothing."""
+    return next(iter(draft.outcomes.values()), None) or NoMail(draft.left_out[0].reason)
