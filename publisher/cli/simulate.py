@@ -63,12 +63,16 @@ def _line(turn: "Turn") -> str:
         return f"{turn.newsletter}: no issue in these days: {turn.why}"
     when = f"{turn.due_at.astimezone(ZoneInfo(turn.timezone)):%a %Y-%m-%d %H:%M} {turn.timezone}"
     if turn.newsletter is None:
-        return f"{when}  {turn.slot}  {turn.recipients} readers, told of: {_titles(turn)}{_held(turn)}"
+        return f"{when}  {turn.slot}  {_readers(turn.recipients)}, told of: {_titles(turn)}{_held(turn)}"
     head = f"{when}  {turn.newsletter}  {turn.slot}"
     if turn.why:
-        return f"{head}  {turn.readers} readers, no mail: {turn.why}"
+        return f"{head}  {_readers(turn.readers)}, no mail: {turn.why}"
     rest = "".join(f"; {count}: {reason}" for reason, count in turn.left_out.items())
-    return f"{head}  {turn.recipients} of {turn.readers} readers: {_titles(turn)}{rest}{_held(turn)}"
+    return f"{head}  {turn.recipients} of {_readers(turn.readers)}: {_titles(turn)}{rest}{_held(turn)}"
+
+
+def _readers(count: int) -> str:
+    return "1 reader" if count == 1 else f"{count} readers"
 
 
 def _titles(turn: "Turn") -> str:

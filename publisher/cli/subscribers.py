@@ -83,14 +83,14 @@ def _choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _change(app: "App", wished: dict[str, Any]) -> "Change":
+def _change(wished: dict[str, Any], zone: str) -> "Change":
     from publisher.model.choices import Change, Form
     from publisher.services.roster import parse_list, parse_moment
 
     def listed(name: str) -> tuple[str, ...] | None:
         return None if wished[name] is None else parse_list(wished[name])
 
-    until = parse_moment(wished["pause_until"] or "", app.catalogue.site.timezone, end=False)
+    until = parse_moment(wished["pause_until"] or "", zone, end=False)
     if until is not None and wished["pause"] is not None:
         raise UsageError("--pause-until says by itself that it is a pause; leave --pause or --resume out")
     return Change(
@@ -187,13 +187,15 @@ def edit(ctx: Context, /, address: str, **given: Any) -> None:
     async def work(app: "App") -> dict[str, Any]:
         now, judged = app.clock.now(), _judged(app, given)
         only = parse_list(wished["only"] or "")
-        change = _change(app, wished)
-        app.choosing.judge(only, change, now)
-        person = await app.circulation.edit(address, now, **judged)
-        number = person.subscriber.number
+        person = (await app.circulation.show(address)).person
+        zone = given["timezone"] or person.subscriber.timezone or app.catalogue.site.timezone
+        change = _change(wished, zone)
         current = [s.newsletter for s in person.subscriptions if s.status != "unsubscribed"]
-        known = [name for name in current if name in app.catalogue.newsletters]
-        await app.choosing.change(number, only or known, change, now)
+        wanted = only or (current if judged["newsletters"] is None else judged["newsletters"])
+        names = only or [name for name in wanted if name in app.catalogue.newsletters]
+        app.choosing.judge(names, change, now)
+        await app.circulation.edit(address, now, **judged)
+        await app.choosing.change(person.subscriber.number, names, change, now)
         return _dossier(await app.circulation.show(address))
 
     from publisher.services.roster import parse_list

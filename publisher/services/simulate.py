@@ -6,7 +6,7 @@ that may go arrives. What is held stays held, for nobody says a word.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -14,13 +14,13 @@ from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue, Newsletter
 from publisher.model.forecast import Turn
 from publisher.model.issue import MailText, SlotState
-from publisher.model.reader import Coverage, Reader
+from publisher.model.reader import Alike, Coverage
 from publisher.newsletters.schedule import INSTANT, parse
 from publisher.newsletters.selection import Offer
 from publisher.ports import Articles, Facts, ForesightStore, IssueStore, ReaderStore, Renderer, Versions
 from publisher.services.announce import Announcing
 from publisher.services.choose import Choosing
-from publisher.services.draft import Draft, Drafting, Occasion, Outcome
+from publisher.services.draft import Draft, Drafting, Occasion, Outcome, Round
 from publisher.services.intake import Intake
 from publisher.services.offers import SETTLE
 from publisher.services.plan import Planning
@@ -43,6 +43,30 @@ class _Seen:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
+class _WatchedRound(Round):
+    """Drafts as ever, and remembers who was left out and why."""
+
+    def __init__(
+        self,
+        drafting: Drafting,
+        occasion: Occasion,
+        offers: Sequence[Offer],
+        planned: Sequence[Article],
+        seen: _Seen,
+    ) -> None:
+        super().__init__(drafting, occasion, offers, planned)
+        self._seen = seen
+
+    def draft(self, readers: Iterable[Alike], coverage: Coverage) -> Draft:
+        """Returns what each of the readers gets."""
+        kinds = list(readers)
+        draft = super().draft(kinds, coverage)
+        self._seen.readers += sum(len(kind.numbers) for kind in kinds)
+        for left in draft.left_out:
+            self._seen.left_out[left.reason] += len(left.readers)
+        return draft
+
+
 class Watched(Drafting):
     """Drafts as ever, remembers who was left out and why, and lays nothing out: nobody reads these mails."""
 
@@ -52,21 +76,10 @@ class Watched(Drafting):
         super().__init__(catalogue=catalogue, articles=articles, versions=versions, issues=issues, renderer=renderer)
         self.seen: dict[_Clock, _Seen] = {}
 
-    def draft(
-        self,
-        occasion: Occasion,
-        readers: Sequence[Reader],
-        offers: Sequence[Offer],
-        coverage: Coverage,
-        planned: Sequence[Article] = (),
-    ) -> Draft:
-        """Returns what each of the readers gets, and remembers it."""
-        draft = super().draft(occasion, readers, offers, coverage, planned)
+    def round(self, occasion: Occasion, offers: Sequence[Offer], planned: Sequence[Article] = ()) -> Round:
+        """Returns a drafting of one occasion that is remembered."""
         clock = (occasion.newsletter.id, occasion.schedule.text, occasion.zone, occasion.at, occasion.article)
-        seen = self.seen.setdefault(clock, _Seen())
-        seen.readers += len(readers)
-        seen.left_out.update(one.reason for one in draft.left_out)
-        return draft
+        return _WatchedRound(self, occasion, offers, planned, self.seen.setdefault(clock, _Seen()))
 
     async def mail(
         self, occasion: Occasion, outcome: Outcome, number: int, *, web_url: str | None = None, test: bool = False

@@ -41,7 +41,9 @@ CATALOGUE = Catalogue(
     sections={},
     products={"asia": Product(id="asia", title=Localized.of("Asia"))},
     newsletters={
-        "daily": Newsletter(id="daily", title=Localized.of("Daily"), audience=Audience.SUBSCRIBERS),
+        "daily": Newsletter(
+            id="daily", title=Localized.of("Daily"), audience=Audience.SUBSCRIBERS, rhythms=("weekly",)
+        ),
         "alerts": Newsletter(id="alerts", title=Localized.of("Alerts"), schedule="instant"),
     },
     default_access=Access.SUMMARY,
@@ -393,3 +395,46 @@ def test_nobody_is_added_with_a_licence_that_ends_before_it_begins(terminal: Ter
     with pytest.raises(UsageError, match="before it begins"):
         terminal.subscribers("add", "ada@example.org", "--confirmed", "--products", "asia", *dates)
     assert terminal.subscribers("list") == []
+
+
+def test_edit_sets_what_a_reader_chose(terminal: Terminal) -> None:
+    """Rhythm, pause and profile, for the newsletters that are named; a day begins where the reader is."""
+    terminal.subscribers("add", "ada@example.org", "--confirmed", "--newsletters", "daily,alerts")
+    edit = ("edit", "ada@example.org", "--only", "daily")
+    chosen = terminal.subscribers(
+        *edit, "--timezone", "Asia/Tokyo", "--rhythm", "Weekly friday 18:00", "--urgency", "2",
+        "--tags", "rail,port", "--languages", "tr", "--form", "text", "--pause-until", "2099-01-01",
+    )["choices"]  # fmt: skip
+    assert chosen["alerts"]["rhythm"] is None
+    assert chosen["daily"] == {
+        "rhythm": "weekly fri 18:00",
+        "timezone": None,
+        "paused_until": "2098-12-31T15:00:00+00:00",
+        "sections": [],
+        "tags": ["port", "rail"],
+        "languages": ["tr"],
+        "urgency": 2,
+        "form": "text",
+    }
+    again = terminal.subscribers(*edit, "--rhythm", "", "--urgency", "0", "--tags", "", "--resume")
+    assert again["newsletters"] == {"alerts": "confirmed", "daily": "confirmed"}
+    assert (again["choices"]["daily"]["rhythm"], again["choices"]["daily"]["tags"]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--rhythm", "instant"], "daily does not offer 'instant'"),
+        (["--rhythm", "hourly"], "is no schedule"),
+        (["--sections", "sport"], "there is no section 'sport'"),
+        (["--pause-until", "2020-01-01"], "is over already"),
+        (["--pause-until", "2099-01-01", "--resume"], "leave --pause or --resume out"),
+    ],
+)
+def test_edit_refuses_what_is_not_offered_before_it_changes_anything(
+    terminal: Terminal, options: list[str], complaint: str
+) -> None:
+    terminal.subscribers("add", "ada@example.org", "--confirmed", "--newsletters", "daily")
+    with pytest.raises(UsageError, match=complaint):
+        terminal.run(subscribers_command, "edit", "ada@example.org", "--name", "Ada", *options)
+    assert terminal.subscribers("show", "ada@example.org")["name"] == ""
