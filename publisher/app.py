@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,10 +33,12 @@ from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.delivery import Boot, Policy, Stop, Window
+from publisher.model.segment import AllOf, Picked
 from publisher.output import Output
 from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
+from publisher.services.account import Account
 from publisher.services.announce import Announcing
 from publisher.services.archive import Archive
 from publisher.services.bounces import Bounces
@@ -45,23 +47,29 @@ from publisher.services.circulation import Circulation
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
+from publisher.services.explain import Explaining
 from publisher.services.golive import GoingLive
+from publisher.services.housekeeping import Housekeeping
 from publisher.services.intake import House, Intake, Rehearsal
 from publisher.services.letters import Letters
+from publisher.services.moving import Moving
 from publisher.services.plan import Planning
 from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
 from publisher.services.proofs import Proofs
 from publisher.services.publish import Publishing
+from publisher.services.reading import ReadingRoom
 from publisher.services.revise import Revising
 from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
+from publisher.services.upcoming import Upcoming
 from publisher.services.wire import Wire
 from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
+from publisher.stores.account_links import AccountLinks
 from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
@@ -71,11 +79,16 @@ from publisher.stores.facts import Facts
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
 from publisher.stores.moments import Moments
+from publisher.stores.moves import Moves
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
+from publisher.stores.readings import Readings
+from publisher.stores.records import Records
 from publisher.stores.revisions import Revisions
+from publisher.stores.signups import SignUps
 from publisher.stores.stops import Stops
+from publisher.stores.traces import Traces
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.probe import RelayProbe
@@ -121,13 +134,19 @@ class App:
     preflight: Preflight
     """What `check` says beyond what is refused; it sees each file that the rehearsal reads."""
     private_feeds: PrivateFeeds
+    reading_room: ReadingRoom
     subscribing: Subscribing
+    account: Account
+    moving: Moving
+    housekeeping: Housekeeping
     circulation: Circulation
     choosing: Choosing
+    upcoming: Upcoming
     drafting: Drafting
     announcing: Announcing
     planning: Planning
     previewing: Previewing
+    explaining: Explaining
     proofs: Proofs
     letters: Letters
     delivering: Delivering
@@ -216,6 +235,8 @@ async def _compose(
     tokens = Tokens(key)
     own_templates = folder / "templates"
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
+    if subjects := templates.subject_problems():
+        raise ConfigError([problem for error in subjects for problem in error.problems])
     asset_path = partial(_asset_path, key)
     rules = _rules(settings, catalogue, asset_path)
     articles_root = folder / settings.articles.path
@@ -238,7 +259,19 @@ async def _compose(
     articles = Articles(database, as_configured)
     stored = Articles(database)
     read = partial(parse, rules=rules)
-    people, issues, readers = People(database), Issues(database, sandbox=settings.smtp.sandbox), Readers(database)
+    people, issues, readers = (
+        People(database),
+        Issues(database, sandbox=settings.smtp.sandbox),
+        Readers(database, partial(_pick, catalogue, clock)),
+    )
+    moving = Moving(
+        site=site,
+        people=people,
+        moves=Moves(database, tokens.feed_hash),
+        outbox=issues,
+        renderer=templates,
+        tokens=tokens,
+    )
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
     links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
@@ -317,6 +350,15 @@ async def _compose(
         rehearsal=Intake(source, Rehearsal(stored), preflight.read, house),
         preflight=preflight,
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
+        reading_room=ReadingRoom(
+            catalogue=catalogue,
+            issues=issues,
+            readings=Readings(database),
+            articles=articles,
+            planning=planning,
+            drafting=drafting,
+            tokens=tokens,
+        ),
         subscribing=Subscribing(
             catalogue=catalogue,
             people=people,
@@ -325,6 +367,25 @@ async def _compose(
             tokens=tokens,
             links=links,
             choosing=choosing,
+        ),
+        account=Account(
+            people=people,
+            account_links=AccountLinks(database),
+            records=Records(database, tokens.address_hash),
+            moving=moving,
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
+            links=links,
+        ),
+        moving=moving,
+        housekeeping=Housekeeping(
+            catalogue=catalogue,
+            people=people,
+            signups=SignUps(database),
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
         ),
         circulation=Circulation(
             catalogue=catalogue,
@@ -336,9 +397,24 @@ async def _compose(
             choosing=choosing,
         ),
         choosing=choosing,
+        upcoming=Upcoming(planning, drafting, readers, sandbox=settings.smtp.sandbox),
         drafting=drafting,
         announcing=announcing,
         planning=planning,
+        explaining=Explaining(
+            catalogue=catalogue,
+            folder=settings.articles.path,
+            stories=articles,
+            files=stored,
+            issues=issues,
+            traces=Traces(database),
+            people=people,
+            readers=readers,
+            planning=planning,
+            drafting=drafting,
+            tokens=tokens,
+            sandbox=settings.smtp.sandbox,
+        ),
         previewing=Previewing(
             planning=planning,
             announcing=announcing,
@@ -431,6 +507,12 @@ def _name_servers(server: str) -> "NameServers":
         return NameServers([str(ip_address(address))], int(port or 53))
     except ValueError as error:
         raise UsageError(f"{server!r} is no name server: an address such as 9.9.9.9 is needed") from error
+
+
+def _pick(catalogue: Catalogue, clock: Clock, segments: Sequence[str]) -> Picked | None:
+    """Returns who is in all of these segments now."""
+    conditions = tuple(catalogue.segments[each].condition for each in segments)
+    return Picked(AllOf(conditions), catalogue.site.timezone, clock.now()) if conditions else None
 
 
 def state_folder(folder: Path) -> Path:
@@ -557,5 +639,5 @@ def _asset_path(key: bytes, source: str) -> str:
 
 def _setting(settings: Settings) -> str:
     """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
-    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters"})
+    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters", "theme"})
     return hashlib.sha256(told.encode()).hexdigest()

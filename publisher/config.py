@@ -1,6 +1,7 @@
 """Reads `config.toml` and `PUBLISHER_*` into Settings; the only reader of both."""
 
 import os
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -17,7 +18,7 @@ from publisher.mail.message import Sender
 from publisher.newsletters.schedule import parse
 from publisher.settings import Settings, problems_of
 
-SECRET_KEYS = (("smtp", "password"), ("bounces", "password"), ("bounces", "hook_secret"))
+SECRET_KEYS = (("smtp", "password"), ("bounces", "password"), ("bounces", "hook_secret"), ("http", "metrics_token"))
 """Keys of which `KEY_file` names a file that holds the value."""
 
 
@@ -45,6 +46,20 @@ def load(folder: Path, *, live: bool = False) -> Settings:
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def line_of(folder: Path, key: str) -> int:
+    """Returns the line of config.toml that says `table.key`, else that of its table, else 1."""
+    table, wanted = "", [part.strip() for part in key.split(".")]
+    best, line = 0, 1
+    for number, text in enumerate((folder / "config.toml").read_text(encoding="utf-8-sig").splitlines(), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", text):
+            table = header[1]
+        name = re.match(r"\s*([\w.-]+)\s*=", text)
+        said = ".".join(filter(None, (table, name[1] if name else ""))).split(".")
+        if len(said) > best and said == wanted[: len(said)]:
+            best, line = len(said), number
+    return line
 
 
 def leave_sandbox(folder: Path) -> None:

@@ -7,7 +7,9 @@ checked over the whole at the end, all problems at once.
 
 import posixpath
 import re
+from dataclasses import replace
 from datetime import time, timedelta
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
@@ -16,10 +18,14 @@ from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic.functional_validators import AfterValidator
 
+from publisher.errors import UsageError
 from publisher.model.article import Access
 from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newsletter, Policy, Product, Section, Site
+from publisher.model.segment import Segment
 from publisher.model.text import Localized
+from publisher.model.theme import DARK, LIGHT, Logo, Theme
 from publisher.model.view import Channel
+from publisher.segments import Vocabulary, parse_condition
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
 _PATTERN = re.compile(r"(?:/(?:[A-Za-z0-9._~-]|\{(?:slug|section|year|month|day)\})+)+/")
@@ -29,7 +35,11 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _RETURN_LOCAL = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _RETURN_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 _WINDOW = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)\s*-\s*((?:[01]\d|2[0-3]):[0-5]\d)")
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+_FONTS = re.compile(r"[A-Za-z0-9 ,'-]+")
+_PICTURE = re.compile(r"(?:/(?!/)|https?://)[A-Za-z0-9._~!$&()*+,;=:@/%-]+")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_USUAL_PORTS = {"http": 80, "https": 443}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHORTEST_SECRET = 32
 _LONGEST_RETURN_LOCAL = 31
@@ -114,11 +124,34 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _origin(value: str) -> str:
+    """As a browser writes it (RFC 6454 §6.2): scheme and host, a port only where it is not the usual one."""
+    parts = urlsplit(value)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    whole = parts.scheme in _USUAL_PORTS and parts.hostname and port != 0 and not parts.username
+    if not whole or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("a site such as https://example.org is needed, without a path")
+    host = _in_ascii(str(parts.hostname)) if not str(parts.hostname).isascii() else str(parts.hostname)
+    host = f"[{host}]" if ":" in host else host
+    return (
+        f"{parts.scheme}://{host}" if port in (None, _USUAL_PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"
+    )
+
+
 def _in_ascii(domain: str) -> str:
     try:
         return domain.encode("idna").decode("ascii")
     except UnicodeError as error:
         raise ValueError(f"{domain!r} is not a domain") from error
+
+
+def _long_secret(value: SecretStr) -> SecretStr:
+    if 0 < len(value.get_secret_value()) < _SHORTEST_SECRET:
+        raise ValueError(f"at least {_SHORTEST_SECRET} characters are needed, such as: openssl rand -hex 32")
+    return value
 
 
 def _domain(value: str) -> str:
@@ -142,12 +175,41 @@ def _mailbox(value: str) -> str:
     return value.strip()
 
 
+def _colour(value: str) -> str:
+    if not _COLOUR.fullmatch(value):
+        raise ValueError("a colour such as #0b5060 is needed")
+    return value.lower()
+
+
+def _fonts(value: str) -> str:
+    if not _FONTS.fullmatch(value):
+        raise ValueError("names of fonts such as Georgia, 'Times New Roman', serif are needed")
+    return value.strip()
+
+
+def _picture(value: str) -> str:
+    if not _PICTURE.fullmatch(value):
+        raise ValueError("a path such as /logo.png, of a file in static/, or an address (https://…) is needed")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False) if "/" in value else ip_address(value))
+    except ValueError as error:
+        raise ValueError("an address or network such as 127.0.0.1 or 10.0.0.0/8 is needed") from error
+
+
+Network = Annotated[str, AfterValidator(_network)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Language = Annotated[str, AfterValidator(_language)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Selector = Annotated[str, AfterValidator(_selector)]
+Colour = Annotated[str, AfterValidator(_colour)]
+Fonts = Annotated[str, AfterValidator(_fonts)]
+Picture = Annotated[str, AfterValidator(_picture)]
 LocalizedText = str | dict[Language, str]
 
 
@@ -265,6 +327,13 @@ class ProductSettings(_FilterKeys):
     channels: list[Literal["feed", "email", "wire"]] = []
 
 
+class SegmentSettings(_Table):
+    """`[[segments]]`: people with something in common."""
+
+    id: Identifier
+    where: str
+
+
 class NewsletterSettings(_FilterKeys):
     """`[[newsletters]]`: a digest and when it goes out."""
 
@@ -277,6 +346,7 @@ class NewsletterSettings(_FilterKeys):
     schedule: str = "daily 07:00"
     timezone: Timezone | None = None
     products: list[str] = []
+    segment: str = ""
     min_articles: int = Field(default=1, ge=1)
     max_articles: int = Field(default=20, ge=1, le=200)
     grace: float | None = None
@@ -353,9 +423,7 @@ class BouncesSettings(_Table):
     @field_validator("hook_secret")
     @classmethod
     def _is_long(cls, value: SecretStr) -> SecretStr:
-        if 0 < len(value.get_secret_value()) < _SHORTEST_SECRET:
-            raise ValueError(f"at least {_SHORTEST_SECRET} characters are needed, such as: openssl rand -hex 32")
-        return value
+        return _long_secret(value)
 
     @model_validator(mode="after")
     def _keeps_secrets(self) -> "BouncesSettings":
@@ -415,6 +483,15 @@ class HttpSettings(_Table):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    form_origins: list[Annotated[str, AfterValidator(_origin)]] = []
+    metrics_token: SecretStr = SecretStr("")
+    trusted_proxies: list[Network] = []
+    poll_limit: int = Field(default=20, ge=0)
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_long(cls, value: SecretStr) -> SecretStr:
+        return _long_secret(value)
 
 
 def _old_address(value: str) -> str:
@@ -439,6 +516,58 @@ class DatabaseSettings(_Table):
         return value
 
 
+class PaletteSettings(_Table):
+    """`[theme.light]` and `[theme.dark]`: the colours that are not the packaged ones."""
+
+    canvas: Colour | None = None
+    paper: Colour | None = None
+    tint: Colour | None = None
+    wash: Colour | None = None
+    ink: Colour | None = None
+    soft: Colour | None = None
+    hair: Colour | None = None
+    accent: Colour | None = None
+    on_accent: Colour | None = None
+    alert: Colour | None = None
+
+
+class FontSettings(_Table):
+    """`[theme.fonts]`: each a list as CSS has it."""
+
+    headline: Fonts | Literal[""] = ""
+    text: Fonts | Literal[""] = ""
+    label: Fonts | Literal[""] = ""
+
+
+class LogoSettings(_Table):
+    """`[theme.logo]`: the picture that stands for the title, and how large it is shown (CSS pixels)."""
+
+    src: Picture
+    dark: Picture | Literal[""] = ""
+    width: int = Field(ge=16, le=536)
+    height: int = Field(ge=8, le=240)
+
+
+class ThemeSettings(_Table):
+    """`[theme]`: the look of pages and mails."""
+
+    light: PaletteSettings = PaletteSettings()
+    dark: PaletteSettings = PaletteSettings()
+    fonts: FontSettings = FontSettings()
+    logo: LogoSettings | None = None
+
+    def to_theme(self) -> Theme:
+        """Returns the look as a value."""
+        return Theme(
+            light=replace(LIGHT, **self.light.model_dump(exclude_none=True)),
+            dark=replace(DARK, **self.dark.model_dump(exclude_none=True)),
+            logo=Logo(**self.logo.model_dump()) if self.logo else None,
+            headline_font=self.fonts.headline,
+            text_font=self.fonts.text,
+            label_font=self.fonts.label,
+        )
+
+
 class Settings(_Table):
     """The whole of `config.toml`."""
 
@@ -446,7 +575,9 @@ class Settings(_Table):
     articles: ArticlesSettings = ArticlesSettings()
     sections: list[SectionSettings] = []
     products: list[ProductSettings] = []
+    segments: list[SegmentSettings] = []
     newsletters: list[NewsletterSettings] = []
+    theme: ThemeSettings = ThemeSettings()
     smtp: SmtpSettings = SmtpSettings()
     bounces: BouncesSettings = BouncesSettings()
     dkim: DkimSettings | None = None
@@ -488,6 +619,9 @@ class Settings(_Table):
             },
             newsletters={n.id: self._newsletter(n) for n in self.newsletters},
             default_access=self.default_access,
+            segments={
+                s.id: Segment(id=s.id, condition=parse_condition(s.where, vocabulary_of(self))) for s in self.segments
+            },
             policy=self._policy(),
         )
 
@@ -520,6 +654,7 @@ class Settings(_Table):
             feed_limit=self.site.feed_limit,
             gated=self.gated,
             postal_address=self.site.postal_address,
+            theme=self.theme.to_theme(),
         )
 
     def _newsletter(self, n: NewsletterSettings) -> Newsletter:
@@ -536,6 +671,7 @@ class Settings(_Table):
             timezone=n.timezone or self.site.timezone,
             products=tuple(n.products),
             filter=n.to_filter(),
+            segments=(n.segment,) if n.segment else (),
             min_articles=n.min_articles,
             max_articles=n.max_articles,
             grace_seconds=n.grace if n.grace is not None else (0.0 if instant else 900.0),
@@ -558,6 +694,8 @@ def problems_of(settings: Settings) -> list[str]:
         *_duplicates("sections", [s.id for s in settings.sections]),
         *_duplicates("products", [p.id for p in settings.products]),
         *_duplicates("newsletters", [n.id for n in settings.newsletters]),
+        *_duplicates("segments", [s.id for s in settings.segments]),
+        *_unreadable_segments(settings),
         *_unknown_names(settings),
         *_unsaid(settings),
         *_circles(settings.redirects),
@@ -594,12 +732,37 @@ def _unknown_names(settings: Settings) -> list[str]:
             for name in n.products
             if name not in products
         ]
+    segments = {s.id for s in settings.segments}
+    found += [
+        f"newsletters.{i}.segment: there is no segment {n.segment!r} in [[segments]]"
+        for i, n in enumerate(settings.newsletters)
+        if n.segment and n.segment not in segments
+    ]
     for key, keys in filters:
         found += [
             f"{key}.sections: there is no section {name!r} in [[sections]]"
             for name in keys.sections
             if name not in sections
         ]
+    return found
+
+
+def vocabulary_of(settings: Settings) -> Vocabulary:
+    """Returns what conditions on people can name."""
+    return Vocabulary(
+        newsletters=[n.id for n in settings.newsletters],
+        products=[p.id for p in settings.products],
+        languages=list(dict.fromkeys([settings.site.language, *settings.site.languages])),
+    )
+
+
+def _unreadable_segments(settings: Settings) -> list[str]:
+    found, vocabulary = [], vocabulary_of(settings)
+    for i, segment in enumerate(settings.segments):
+        try:
+            parse_condition(segment.where, vocabulary)
+        except UsageError as error:
+            found.append(f"segments.{i}.where: {error}")
     return found
 
 

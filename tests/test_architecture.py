@@ -66,6 +66,7 @@ DOORS = {
     "nh3": "content",
     "yaml": "content",
     "starlette": "web",
+    "prometheus_client": "web",
     "click": "cli",
     "rich": "cli",
 }

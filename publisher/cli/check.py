@@ -49,12 +49,13 @@ def check_command(ctx: Context, strict: bool, external: bool) -> int:
 
 async def _refused(app: "App") -> "list[Problem]":
     """Returns what cannot be used as it is, and what was noticed while it was read."""
+    from publisher.cli.look import look
     from publisher.model.article import Problem
 
     await app.rehearsal.load()
     taken = await app.rehearsal.take(app.clock.now(), everything=True)
     faults = [Problem(path=e.path, line=e.line, message=e.message, code="template") for e in app.templates.problems()]
-    return [*taken.problems, *app.companions.problems(), *faults]
+    return [*taken.problems, *app.companions.problems(), *faults, *look(app)]
 
 
 async def _unreachable(ctx: Context, app: "App") -> "list[Problem]":

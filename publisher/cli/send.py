@@ -34,29 +34,39 @@ _NOTHING = {"planned": 0, "accepted": 0, "deferred": 0, "rejected": 0, "suppress
 )
 @click.option("--at", metavar="TIME", help="Plan as of this moment, such as 2026-10-19T07:00.")
 @click.option("--since", metavar="TIME", help="Reach back to stories published since then.")
+@click.option("--segment", default="", metavar="ID", help="Only to those of its readers who are in this segment.")
 @click.option("--yes", is_flag=True, help="Let the issue go even if it would be held.")
 @pass_context
 def send_command(
-    ctx: Context, newsletter: str, dry_run: bool, address: str | None, at: str | None, since: str | None, yes: bool
+    ctx: Context,
+    newsletter: str,
+    dry_run: bool,
+    address: str | None,
+    at: str | None,
+    since: str | None,
+    segment: str,
+    yes: bool,
 ) -> int:
     """Plan and deliver an issue of NEWSLETTER now, or go on with an unfinished one."""
     if dry_run and address:
         raise UsageError("--dry-run and --to are two different things: choose one")
     if dry_run:
-        return _rehearse(ctx, newsletter, at, since)
+        return _rehearse(ctx, newsletter, at, since, segment)
+    if address and segment:
+        raise UsageError("--to and --segment are two different things: choose one")
     if address:
         return _test(ctx, newsletter, address, at, since)
-    return _send(ctx, newsletter, at, since, yes=yes)
+    return _send(ctx, newsletter, at, since, segment, yes=yes)
 
 
 # Looking only ---------------------------------------------------------------------------------------------------------
 
 
-def _rehearse(ctx: Context, newsletter: str, at: str | None, since: str | None) -> int:
+def _rehearse(ctx: Context, newsletter: str, at: str | None, since: str | None, segment: str) -> int:
 
     async def work(app: "App") -> dict[str, Any]:
         found = await app.previewing.rehearse(
-            newsletter, app.clock.now(), at=moment_option(app, at), since=moment_option(app, since)
+            newsletter, app.clock.now(), at=moment_option(app, at), since=moment_option(app, since), segment=segment
         )
         return {
             "newsletter": newsletter,
@@ -128,13 +138,13 @@ def _failure(ending: "Ending") -> int:
 # Sending --------------------------------------------------------------------------------------------------------------
 
 
-def _send(ctx: Context, newsletter: str, at: str | None, since: str | None, *, yes: bool) -> int:
+def _send(ctx: Context, newsletter: str, at: str | None, since: str | None, segment: str, *, yes: bool) -> int:
     progress = _Progress()
     try:
         told = _alone_or_beside(
             ctx,
-            lambda app: _send_alone(app, ctx, newsletter, at, since, yes=yes, progress=progress.show),
-            lambda app: _send_beside(app, newsletter, at, since, yes=yes, progress=progress.show),
+            lambda app: _send_alone(app, ctx, newsletter, at, since, segment, yes=yes, progress=progress.show),
+            lambda app: _send_beside(app, newsletter, at, since, segment, yes=yes, progress=progress.show),
         )
     except KeyboardInterrupt:
         ctx.say("stopped; run the same command again to go on")
@@ -169,6 +179,7 @@ async def _send_alone(
     newsletter: str,
     at: str | None,
     since: str | None,
+    segment: str,
     *,
     yes: bool,
     progress: "Callable[[IssueCounts], None]",
@@ -179,7 +190,7 @@ async def _send_alone(
     await app.choosing.wake(now)
     await _announce(app, now)
     sending: Sending = await app.planning.send(
-        newsletter, now, at=_not_ahead(app, at), since=moment_option(app, since), release=yes
+        newsletter, now, at=_not_ahead(app, at), since=moment_option(app, since), segment=segment, release=yes
     )
     if sending.held:
         return {"held": sending.held}
@@ -202,6 +213,7 @@ async def _send_beside(
     newsletter: str,
     at: str | None,
     since: str | None,
+    segment: str,
     *,
     yes: bool,
     progress: "Callable[[IssueCounts], None]",
@@ -212,6 +224,7 @@ async def _send_beside(
     options = {
         "at": ahead.isoformat() if ahead else None,
         "since": back.isoformat() if back else None,
+        "segment": segment,
         "yes": yes,
     }
     wish = await app.issues.request_send(newsletter, options, app.clock.now())

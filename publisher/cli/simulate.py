@@ -1,20 +1,17 @@
 """`publisher simulate`: the issues of the days to come."""
 
-import time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
 
+from publisher.cli.bars import Bar
 from publisher.cli.context import Context, pass_context
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from publisher.app import App
     from publisher.services.preview import Forecast
 
-_PATIENCE_SECONDS = 1.0
 """After which somebody at a terminal is shown how far it is."""
 
 
@@ -30,7 +27,7 @@ def simulate_command(ctx: Context, days: int) -> None:
     async def work(app: "App") -> "list[Forecast]":
         return await app.previewing.simulate(days, app.clock.now(), bar.show)
 
-    bar = _Bar()
+    bar = Bar("slots")
     try:
         forecast = ctx.run(work)
     finally:
@@ -51,37 +48,6 @@ def simulate_command(ctx: Context, days: int) -> None:
         ],
         "\n".join(_line(one) for one in forecast) or "no newsletter has a schedule",
     )
-
-
-class _Bar:
-    """A progress bar on stderr, on a terminal only, and only where it takes a while."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._bar: Progress | None = None
-
-    def show(self, done: int, total: int) -> None:
-        """Shows that `done` of `total` slots are simulated."""
-        if self._bar is None and time.monotonic() - self._began >= _PATIENCE_SECONDS:
-            self._bar = _progress(total)
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done)
-
-    def end(self) -> None:
-        """Takes the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-
-
-def _progress(total: int) -> "Progress":
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-    bar.add_task("slots", total=total)
-    bar.start()
-    return bar
 
 
 def _local(one: "Forecast") -> str:

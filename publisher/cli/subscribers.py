@@ -1,28 +1,29 @@
 """`publisher subscribers …`: people, what they get, and what they may read."""
 
-import csv
-import io
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from publisher.cli.context import Context, pass_context
+from publisher.cli.subscriber_lists import export, import_people, picking_options
 from publisher.errors import UsageError
 
 if TYPE_CHECKING:
     from publisher.app import App
     from publisher.model.choices import Change
     from publisher.model.people import Person, Subscription
-    from publisher.services.circulation import Dossier, ImportReport, Skipped
+    from publisher.services.circulation import Dossier
 
 
 @click.group("subscribers")
 def subscribers_command() -> None:
     """People: list, add, show, edit, import, export, erase, token."""
+
+
+subscribers_command.add_command(import_people)
+subscribers_command.add_command(export)
 
 
 def _person_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,6 +35,13 @@ def _person_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--name"),
         click.option("--language", metavar="TAG", help="One of site.languages."),
         click.option("--timezone", metavar="ZONE", help="Such as Europe/Istanbul."),
+        click.option(
+            "--attribute",
+            "attributes",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="What else you know of them, such as city=Izmir; KEY= forgets it.",
+        ),
         click.option("--valid-from", metavar="DAY", help="First day of the licences."),
         click.option("--valid-until", metavar="DAY", help="Last day of the licences."),
         click.option(
@@ -98,19 +106,14 @@ def _change(app: "App", wished: dict[str, Any]) -> "Change":
 
 
 @subscribers_command.command("list")
-@click.option("--newsletter", metavar="ID", help="Only who has, or had, this one.")
+@picking_options
 @pass_context
-def list_people(ctx: Context, newsletter: str | None) -> None:
+def list_people(ctx: Context, /, **picking: str) -> None:
     """List everybody with what they get."""
 
     async def work(app: "App") -> list[dict[str, Any]]:
-        if newsletter is not None and newsletter not in app.catalogue.newsletters:
-            known = ", ".join(app.catalogue.newsletters) or "none"
-            raise UsageError(f"there is no newsletter {newsletter!r}; there are: {known}")
-        found = []
-        async for page in app.circulation.everybody():
-            found += [_person(person) for person in page]
-        return [person for person in found if newsletter is None or newsletter in person["newsletters"]]
+        picked = app.circulation.pick(app.clock.now(), **picking)
+        return [_person(person) async for page in app.circulation.everybody(picked) for person in page]
 
     people = ctx.run(work)
     lines = [f"{p['address']}  {_listed(p['newsletters'])}" for p in people]
@@ -177,7 +180,7 @@ def edit(ctx: Context, /, address: str, **given: Any) -> None:
     are active. Rhythm, pause, sections, tags, --languages, urgency and form are for the newsletters that --only
     names, else for all that the person gets.
     """
-    if all(value is None for value in given.values()):
+    if not any(value is not None and value != () for value in given.values()):
         raise UsageError("say what to change; see: publisher subscribers edit --help")
     wished = {name: given.pop(name) for name in _CHOICES}
 
@@ -197,66 +200,6 @@ def edit(ctx: Context, /, address: str, **given: Any) -> None:
 
     known = ctx.run(work)
     ctx.emit(known, f"{known['address']}  {_listed(known['newsletters'])}")
-
-
-@subscribers_command.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--confirmed", is_flag=True, help="You have everybody's word: no confirmation mails.")
-@click.option("--dry-run", is_flag=True, help="Report, and store nothing.")
-@pass_context
-def import_people(ctx: Context, file: Path, confirmed: bool, dry_run: bool) -> int:
-    """Add people from a CSV; exit code 1 when a line was skipped. Importing it again changes nothing."""
-    lines = _lines(file)
-
-    async def work(app: "App") -> "ImportReport":
-        now = app.clock.now()
-        return await app.circulation.import_csv(lines, file.name, now, confirmed=confirmed, dry_run=dry_run)
-
-    report = ctx.run(work)
-    for skipped in report.skipped:
-        ctx.say(f"{file}:{skipped.line}: {skipped.reason}")
-    for left in report.left_alone:
-        ctx.say(f"{file}:{left.line}: left alone: {left.email}: {left.reason}")
-    ctx.emit(
-        {
-            "dry_run": report.dry_run,
-            "read": report.read,
-            "added": report.added,
-            "updated": report.updated,
-            "unchanged": report.unchanged,
-            "confirmations": report.confirmations,
-            "skipped": _skipped(report.skipped),
-            "left_alone": _skipped(report.left_alone),
-        },
-        f"{'would be: ' if dry_run else ''}{report.added} added, {report.updated} updated, "
-        f"{report.unchanged} unchanged, {report.confirmations} asked by mail, "
-        f"{len(report.left_alone)} left alone, {len(report.skipped)} skipped",
-    )
-    return 1 if report.skipped else 0
-
-
-@subscribers_command.command("export")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, else stdout.")
-@click.option("--raw", is_flag=True, help="Cells as they are, even those that a spreadsheet would run as formulas.")
-@pass_context
-def export(ctx: Context, output: Path | None, raw: bool) -> None:
-    """Write everybody as a CSV that `import` reads."""
-    from publisher.services.roster import COLUMNS, guarded
-
-    async def work(app: "App") -> list[dict[str, str]]:
-        return [row async for row in app.circulation.export()]
-
-    rows = ctx.run(work)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([row[name] if raw else guarded(row[name]) for name in COLUMNS] for row in rows)
-    if output is None:
-        ctx.emit(rows, text.getvalue().removesuffix("\n"))
-        return
-    output.touch(mode=0o600)
-    output.write_text(text.getvalue(), encoding="utf-8")
-    ctx.emit({"file": str(output), "rows": len(rows)}, f"{len(rows)} lines written to {output}")
 
 
 @subscribers_command.command("erase")
@@ -288,6 +231,7 @@ def token(ctx: Context, address: str) -> None:
 
 
 def _judged(app: "App", given: dict[str, Any]) -> dict[str, Any]:
+    from publisher.segments.attributes import given_attribute
     from publisher.services.roster import parse_list, parse_moment
 
     zone = app.catalogue.site.timezone
@@ -298,16 +242,8 @@ def _judged(app: "App", given: dict[str, Any]) -> dict[str, Any]:
         **lists,
         "valid_from": parse_moment(given["valid_from"] or "", zone, end=False),
         "valid_until": parse_moment(given["valid_until"] or "", zone, end=True),
+        "attributes": dict(map(given_attribute, given["attributes"])) or None,
     }
-
-
-def _lines(file: Path) -> list[str]:
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    try:
-        return data.decode("utf-8-sig").splitlines(keepends=True)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{file}:{line}: this is not UTF-8; save the file as CSV UTF-8") from error
 
 
 def _person(person: "Person") -> dict[str, Any]:
@@ -317,6 +253,7 @@ def _person(person: "Person") -> dict[str, Any]:
         "name": subscriber.name,
         "language": subscriber.language,
         "timezone": subscriber.timezone,
+        "attributes": dict(subscriber.attributes),
         "newsletters": {s.newsletter: s.status.value for s in person.subscriptions},
         "products": [licence.product for licence in person.licences if licence.active],
         "created_at": subscriber.created_at.isoformat(),
@@ -326,7 +263,9 @@ def _person(person: "Person") -> dict[str, Any]:
 def _dossier(dossier: "Dossier") -> dict[str, Any]:
     return {
         **_person(dossier.person),
-        "suppressed": dossier.suppression,
+        "suppressed": dossier.suppression and dossier.suppression.reason,
+        "suppressed_at": dossier.suppression and dossier.suppression.at.isoformat(),
+        "suppressed_by": dossier.suppression and dossier.suppression.origin,
         "choices": {s.newsletter: _chosen(s) for s in dossier.person.subscriptions},
         "licences": [
             {
@@ -342,6 +281,7 @@ def _dossier(dossier: "Dossier") -> dict[str, Any]:
         "consents": [
             {
                 "at": consent.at.isoformat(),
+                "given_at": _iso(consent.given_at),
                 "newsletter": consent.newsletter,
                 "event": consent.event,
                 "origin": consent.origin,
@@ -373,8 +313,9 @@ def _described(known: dict[str, Any]) -> str:
         f"  language     {known['language']}",
         f"  time zone    {known['timezone'] or 'as the newsletter'}",
         f"  newsletters  {_listed(known['newsletters'])}",
-        f"  suppressed   {known['suppressed'] or 'no'}",
+        f"  suppressed   {_suppressed(known)}",
     ]
+    lines += [f"  {key:<11}  {_value(value)}" for key, value in known["attributes"].items()]
     for name, chosen in known["choices"].items():
         wishes = [
             f"{key.replace('_', ' ')} {', '.join(value) if isinstance(value, tuple) else value}"
@@ -388,18 +329,27 @@ def _described(known: dict[str, Any]) -> str:
         cleared = ", embargo cleared" if licence["embargo_cleared"] else ""
         ended = "" if licence["active"] else " (inactive)"
         lines.append(f"  licence      {licence['product']} {dates}{archive}{cleared}{ended}")
+    lines += ["  consent"] if known["consents"] else []
     for consent in known["consents"]:
-        words = f"{consent['event']} {consent['newsletter']} ({consent['origin']}) {consent['evidence']}"
-        lines.append(f"  {consent['at']}  {words.rstrip()}")
+        given = f", given {consent['given_at'][:16]}" if consent["given_at"] else ""
+        words = f': "{consent["evidence"]}"' if consent["evidence"] else ""
+        said = f"{consent['event']} {consent['newsletter']}, by {consent['origin']}"
+        lines.append(f"    {consent['at'][:16]}  {said}{given}{words}")
     return "\n".join(lines)
+
+
+def _suppressed(known: dict[str, Any]) -> str:
+    if not known["suppressed"]:
+        return "no"
+    return f"{known['suppressed']}, since {known['suppressed_at'][:16]}, by {known['suppressed_by']}"
+
+
+def _value(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _listed(newsletters: dict[str, str]) -> str:
     return ", ".join(f"{name} {status}" for name, status in newsletters.items()) or "no newsletter"
-
-
-def _skipped(lines: "Iterable[Skipped]") -> list[dict[str, Any]]:
-    return [{"line": line.line, "email": line.email, "reason": line.reason} for line in lines]
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -1,5 +1,6 @@
 """`publisher suppressions …`: who is never mailed."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,9 +16,14 @@ _NUMBER = click.IntRange(1, 2**63 - 1)
 """What the database can number."""
 
 
+_reason_option = click.option(
+    "--reason", type=click.Choice(["manual", "bounce", "complaint"]), default="manual", help="Why."
+)
+
+
 @click.group("suppressions")
 def suppressions_command() -> None:
-    """Addresses that are never mailed: list, add, remove; approve, dismiss what is quarantined."""
+    """Addresses that are never mailed: list, add, import, export, remove; approve, dismiss what is quarantined."""
 
 
 @suppressions_command.command("list")
@@ -49,15 +55,86 @@ def list_suppressions(ctx: Context) -> None:
 
 @suppressions_command.command("add")
 @click.argument("address")
+@_reason_option
 @pass_context
-def add(ctx: Context, address: str) -> None:
+def add(ctx: Context, address: str, reason: str) -> None:
     """Never mail this address again."""
+    from publisher.model.people import SuppressionReason
 
     async def work(app: "App") -> bool:
-        return await app.circulation.suppress(address, app.clock.now())
+        return await app.circulation.suppress(address, app.clock.now(), SuppressionReason(reason))
 
     fresh = ctx.run(work)
     ctx.emit({"address": address, "added": fresh}, f"{address}: {'suppressed' if fresh else 'was suppressed before'}")
+
+
+@suppressions_command.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@_reason_option
+@click.option("--dry-run", is_flag=True, help="Report, and store nothing.")
+@click.option(
+    "--report",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Write every line with a remark there.",
+)
+@pass_context
+def import_suppressions(ctx: Context, file: Path, reason: str, dry_run: bool, target: Path | None) -> int:
+    """Never mail the addresses of a list again: one on each line, or a CSV with a column of them.
+
+    --reason is for lines that give none. Exit code 1 when a line was skipped.
+    """
+    from publisher.cli.bars import Bar
+    from publisher.cli.lists import opened
+    from publisher.cli.subscriber_lists import answer
+    from publisher.model.people import SuppressionReason
+    from publisher.services.importing import ImportReport
+    from publisher.services.roster import address_list
+
+    async def work(app: "App") -> ImportReport:
+        with opened(file) as found:
+            bar = Bar("lines")
+            try:
+                return await app.circulation.import_suppressions(
+                    address_list(found.lines()),
+                    file.name,
+                    SuppressionReason(reason),
+                    app.clock.now(),
+                    dry_run=dry_run,
+                    progress=lambda _: bar.show(found.position, found.size),
+                )
+            finally:
+                bar.end()
+
+    return answer(ctx, file, ctx.run(work), target)
+
+
+@suppressions_command.command("export")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, else stdout.")
+@pass_context
+def export(ctx: Context, output: Path | None) -> None:
+    """Write who is never mailed as a CSV that `import` reads; of erased people there is nothing to write."""
+    from publisher.cli.lists import csv_lines, private
+    from publisher.services.roster import guarded
+
+    async def work(app: "App") -> "list[Suppression]":
+        return await app.circulation.suppressions()
+
+    found = ctx.run(work)
+    rows = [
+        {"email": s.address, "reason": s.reason.value, "at": s.at.isoformat(), "origin": s.origin}
+        for s in found
+        if s.address
+    ]
+    line = csv_lines(("email", "reason", "at", "origin"))
+    lines = [line(None), *(line({name: guarded(str(cell)) for name, cell in row.items()}) for row in rows)]
+    if output is None:
+        ctx.emit(rows, "\n".join(lines))
+        return
+    with private(output) as target:
+        target.writelines(f"{each}\n" for each in lines)
+    ctx.emit({"file": str(output), "rows": len(rows)}, f"{len(rows)} lines written to {output}")
 
 
 @suppressions_command.command("remove")

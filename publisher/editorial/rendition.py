@@ -160,6 +160,23 @@ def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> F
     )
 
 
+def brief(shown: View) -> View:
+    """Returns a few lines of a rendition in full, without its text; a viewer who may have no more keeps what they have.
+
+    Where a story has no summary, its first paragraph stands for it.
+    """
+    if not isinstance(shown, FullView):
+        return shown
+    lead = () if shown.summary or shown.deck else _lead(Body(html=shown.body_html, text=shown.body_text), 1)
+    values = {field.name: getattr(shown, field.name) for field in fields(View)}
+    return View(**(values | {"lead": lead, "key_points": (), "shortened": True}))
+
+
+def bare(shown: View) -> View:
+    """Returns no more of a rendition than its headline, and where to read on."""
+    return replace(brief(shown), deck="", summary="", key_points=(), lead=(), image=None)
+
+
 def _advice(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     """Returns a hold or a tombstone: nothing of the story but its title, and of a killed one not even that."""
     say = partial(label, language=_words(article, catalogue.site))

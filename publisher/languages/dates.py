@@ -14,6 +14,11 @@ def date_text(moment: datetime, language: str, zone: str) -> str:
     return _plain(format_date(_local(moment, zone), "long", locale=locale_of(language)), language)
 
 
+def full_date_text(moment: datetime, language: str, zone: str) -> str:
+    """Returns the day with its weekday: `2 Eylül 2025 Salı`."""
+    return _plain(format_date(_local(moment, zone), "full", locale=locale_of(language)), language)
+
+
 def time_text(moment: datetime, language: str, zone: str) -> str:
     """Returns the hour and minute of an aware `moment` in `zone`: `14:30`."""
     return clock_text(_local(moment, zone).time(), language)

@@ -16,11 +16,17 @@ from functools import lru_cache
 from itertools import islice
 from urllib.parse import quote
 
+from publisher.mail.encoding import base32
+
 _VERSION = "v1"
 _UNSUBSCRIBE = "unsubscribe"
 _CONFIRM = "confirm"
 _PREFERENCES = "preferences"
+_ACCOUNT = "account"
+_MOVE = "move"
 _FEED = "feed"
+_OLD, _NEW = "old", "new"
+_READ = "read"
 _ADDRESS = "address"
 _FORM = "form"
 _RETURN = "return path"
@@ -41,8 +47,24 @@ class UnsubscribeToken:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveToken:
+    """Which change of address a link speaks of, and to which of its two ends it was mailed."""
+
+    signup: int
+    new_end: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReturnToken:
     """Which delivery a signed return path speaks of."""
+
+    issue: int
+    subscriber: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadToken:
+    """Whose page of which issue a link leads to."""
 
     issue: int
     subscriber: int
@@ -85,9 +107,41 @@ class Tokens:
         """Returns the subscriber that `preferences` signed, None for anything else."""
         return _number(self._verified(_PREFERENCES, token))
 
+    def account(self, link: int) -> str:
+        """Returns the token of a fresh link; the store knows until when."""
+        return self._signed(_ACCOUNT, str(link))
+
+    def read_account(self, token: str) -> int | None:
+        """Returns the fresh link that `account` signed, None for anything else."""
+        return _number(self._verified(_ACCOUNT, token))
+
+    def move(self, signup: int, *, new_end: bool) -> str:
+        """Returns the token by which one end of a change of address answers; the store knows until when."""
+        return self._signed(_MOVE, f"{signup} {_NEW if new_end else _OLD}")
+
+    def read_move(self, token: str) -> MoveToken | None:
+        """Returns what `move` signed, None for anything else."""
+        claim = self._verified(_MOVE, token)
+        if claim is None:
+            return None
+        signup, _, end = claim.partition(" ")
+        return MoveToken(int(signup), end == _NEW)
+
+    def read(self, issue: int, subscriber: int) -> str:
+        """Returns the token of one person's page of an issue; what stands there is decided when it is asked for."""
+        return self._signed(_READ, f"{issue} {subscriber}")
+
+    def read_read(self, token: str) -> ReadToken | None:
+        """Returns what `read` signed, None for anything else."""
+        claim = self._verified(_READ, token)
+        if claim is None:
+            return None
+        issue, _, subscriber = claim.partition(" ")
+        return ReadToken(int(issue), int(subscriber))
+
     def feed(self, subscriber: int, generation: int) -> str:
         """Returns the private part of a subscriber's feed addresses: 256 bits, not to be told from random ones."""
-        return _encoded(hmac.digest(_derived(self._key, _FEED), f"{subscriber} {generation}".encode(), "sha256"))
+        return _encoded(_mac(self._key, _FEED, f"{subscriber} {generation}".encode()))
 
     def feed_hash(self, subscriber: int, generation: int) -> str:
         """Returns `hash_of` the feed token: what the store keeps of it."""
@@ -99,7 +153,7 @@ class Tokens:
         Without the key it tells neither number, and no other token can be made of it.
         """
         claim = issue.to_bytes(5, "big") + subscriber.to_bytes(5, "big")
-        return base64.b32encode(_sealed(self._key, claim)).decode().lower()
+        return base32(_sealed(self._key, claim))
 
     def read_return_path(self, text: str) -> ReturnToken | None:
         """Returns the delivery of the first token of ours in an address or envelope id; None when there is none."""
@@ -113,7 +167,7 @@ class Tokens:
 
     def address_hash(self, address_key: str) -> str:
         """Returns what stays of an address after erasure: enough to know it again, not to tell it."""
-        return hmac.digest(_derived(self._key, _ADDRESS), address_key.encode(), "sha256").hex()
+        return _mac(self._key, _ADDRESS, address_key.encode()).hex()
 
     def form_key(self) -> bytes:
         """Returns the key that the forms of the public pages are signed with."""
@@ -121,7 +175,7 @@ class Tokens:
 
     def _signed(self, purpose: str, claim: str) -> str:
         head = f"{_VERSION}.{_key_id(self._key)}.{_encoded(claim.encode())}"
-        return f"{head}.{_encoded(_mac(self._key, purpose, head))}"
+        return f"{head}.{_encoded(_mac(self._key, purpose, head.encode()))}"
 
     def _verified(self, purpose: str, token: str) -> str | None:
         head, _, mac = token.rpartition(".")
@@ -129,7 +183,7 @@ class Tokens:
         if len(token) > _LONGEST or len(parts) != 3 or parts[0] != _VERSION:
             return None
         key = self._keys.get(parts[1])
-        if key is None or not hmac.compare_digest(_encoded(_mac(key, purpose, head)).encode(), mac.encode()):
+        if key is None or not hmac.compare_digest(_encoded(_mac(key, purpose, head.encode())).encode(), mac.encode()):
             return None
         try:
             return base64.urlsafe_b64decode(parts[2] + "==").decode()
@@ -161,6 +215,10 @@ class Links:
         """Returns where one person chooses what to get."""
         return f"{self._site_url}/preferences/{self._tokens.preferences(subscriber)}"
 
+    def read_url(self, issue: int, subscriber: int) -> str:
+        """Returns where one person reads an issue in full."""
+        return f"{self._site_url}/read/{self._tokens.read(issue, subscriber)}/"
+
     def feed_url(self, subscriber: int, generation: int) -> str:
         """Returns the folder of a person's private feeds; `all.atom` and its siblings are in it."""
         return self.feed_folder(self._tokens.feed(subscriber, generation))
@@ -169,9 +227,21 @@ class Links:
         """Returns the same by the token itself."""
         return f"{self._site_url}/u/{token}/"
 
+    def front_url(self) -> str:
+        """Returns the front page, which needs no token."""
+        return f"{self._site_url}/"
+
     def confirm_url(self, signup: int) -> str:
         """Returns where a sign-up is confirmed."""
         return f"{self._site_url}/confirm/{self._tokens.confirm(signup)}"
+
+    def account_url(self, link: int) -> str:
+        """Returns where a fresh link leads: address, private feeds, export, erasure."""
+        return f"{self._site_url}/account/{self._tokens.account(link)}"
+
+    def move_url(self, signup: int, *, new_end: bool) -> str:
+        """Returns where one end of a change of address says yes or no to it."""
+        return f"{self._site_url}/address/{self._tokens.move(signup, new_end=new_end)}"
 
 
 class ReturnPath:
@@ -209,17 +279,25 @@ def _derived(key: bytes, purpose: str) -> bytes:
 
 
 @lru_cache(maxsize=64)
+def _keyed(key: bytes, purpose: str) -> hmac.HMAC:
+    """Returns what a purpose signs with; a copy of it costs half of a new one."""
+    return hmac.new(_derived(key, purpose), digestmod="sha256")
+
+
+@lru_cache(maxsize=64)
 def _key_id(key: bytes) -> str:
     return _derived(key, "id").hex()[:6]
 
 
-def _mac(key: bytes, purpose: str, head: str) -> bytes:
-    return hmac.digest(_derived(key, purpose), head.encode(), "sha256")
+def _mac(key: bytes, purpose: str, told: bytes) -> bytes:
+    signing = _keyed(key, purpose).copy()
+    signing.update(told)
+    return signing.digest()
 
 
 def _sealed(key: bytes, claim: bytes) -> bytes:
     """Returns the claim hidden under its own signature, with that signature: the same claim is the same token."""
-    mac = hmac.digest(_derived(key, _RETURN), claim, "sha256")[:_RETURN_OCTETS]
+    mac = _mac(key, _RETURN, claim)[:_RETURN_OCTETS]
     return _masked(key, mac, claim) + mac
 
 
@@ -230,8 +308,8 @@ def _unsealed(key: bytes, sealed: bytes) -> bytes | None:
 
 
 def _masked(key: bytes, mac: bytes, claim: bytes) -> bytes:
-    mask = hmac.digest(_derived(key, _RETURN_MASK), mac, "sha256")
-    return bytes(a ^ b for a, b in zip(claim, mask, strict=False))
+    mask = _mac(key, _RETURN_MASK, mac)[: len(claim)]
+    return (int.from_bytes(claim, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(claim), "big")
 
 
 def _encoded(value: bytes) -> str:

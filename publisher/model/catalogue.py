@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from publisher.model.article import Access
+from publisher.model.segment import Segment
 from publisher.model.text import Localized
+from publisher.model.theme import Theme
 from publisher.model.view import Channel
 
 
@@ -76,6 +78,8 @@ class Newsletter:
     products: tuple[str, ...] = ()
     """Empty: all that the reader may see."""
     filter: Filter = field(default_factory=Filter)
+    segments: tuple[str, ...] = ()
+    """Only the readers who are in all of these; empty: every reader."""
     min_articles: int = 1
     max_articles: int = 20
     grace_seconds: float = 900.0
@@ -118,6 +122,7 @@ class Site:
     gated: bool = False
     """Whether anything at all may be withheld from the public; False: nothing speaks of subscriptions (decisions 9)."""
     postal_address: str = ""
+    theme: Theme = field(default_factory=Theme)
 
     def absolute(self, path: str) -> str:
         """Returns the public URL of a root-relative path."""
@@ -147,4 +152,5 @@ class Catalogue:
     products: dict[str, Product]
     newsletters: dict[str, Newsletter]
     default_access: Access
+    segments: dict[str, Segment] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)

@@ -1,11 +1,13 @@
 """Slots, issues, variants and deliveries: the ledger of what went out (docs/ledger.md)."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from publisher.model.people import Licence
+from publisher.model.choices import Form
+from publisher.model.people import Licence, Subscriber
 from publisher.model.view import Depth, View
 
 
@@ -133,6 +135,18 @@ class OpenSlot:
     due_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Readers who get the same variant of an issue."""
+
+    variant: int
+    """The store's key."""
+    readers: Sequence[int]
+    """The subscribers' numbers."""
+    suppressed: bool = False
+    """Whether they are never mailed: their rows say so from the beginning."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreached:
     """One recipient of an issue who has not got it, and what is known about why."""
@@ -166,6 +180,17 @@ class StoryRef:
     version: int
     depth: Depth
     mention: Mention = Mention.STORY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """What an issue brought one reader."""
+
+    reader: Subscriber
+    licences: tuple[Licence, ...]
+    """Of the reader at present."""
+    language: str
+    stories: tuple[StoryRef, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +229,8 @@ class Group:
 
     label: str
     views: tuple[View, ...]
+    mention: Mention = Mention.STORY
+    """What its stories are to its readers: new, updated or corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +256,7 @@ class Edition:
     number: int
     language: str
     direction: str
+    form: Form = Form.FULL
     local_date: datetime
     """The slot's moment in the cohort's zone."""
     groups: tuple[Group, ...]
@@ -243,6 +271,23 @@ class Edition:
     def views(self) -> tuple[View, ...]:
         """Returns the stories in order, over all groups."""
         return tuple(view for group in self.groups for view in group.views)
+
+    @property
+    def lead(self) -> View:
+        """Returns the story that stands for the whole: the first that is new, else the first."""
+        fresh = (view for group in self.groups if group.mention is Mention.STORY for view in group.views)
+        return next(fresh, self.views[0])
+
+    @property
+    def shortened(self) -> bool:
+        """Returns whether its reader may have more of a story than stands here."""
+        return any(view.shortened for view in self.views)
+
+    def with_views(self, views: Sequence[View]) -> "Edition":
+        """Returns the same edition with other renditions of its stories, in their order."""
+        rest = iter(views)
+        groups = tuple(replace(group, views=tuple(next(rest) for _ in group.views)) for group in self.groups)
+        return replace(self, groups=groups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

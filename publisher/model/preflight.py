@@ -5,6 +5,7 @@ CODES: dict[str, bool] = {
     "page": True,
     "template": True,
     "alt-missing": False,
+    "look": False,
     "date-far": False,
     "headline-repeated": False,
     "headline-twice": False,

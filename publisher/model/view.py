@@ -138,6 +138,8 @@ class View:
     """The stories it is tied to, as far as its viewer may know of them."""
     labels: str = ""
     """The language of its labels, where we have none in its own; empty: its own."""
+    shortened: bool = False
+    """Whether its viewer may have more of it than stands here: the rest is on a page of theirs."""
     free: bool = True
     """schema.org isAccessibleForFree: whether the public gets the full text."""
 

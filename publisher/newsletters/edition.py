@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from publisher.model.issue import Group
+from publisher.model.issue import Group, Mention
 from publisher.model.view import View
 from publisher.newsletters.selection import CORRECTIONS, LEAD, UPDATES, Pick, place
+
+_MENTIONS = {UPDATES: Mention.UPDATED, CORRECTIONS: Mention.CORRECTED}
 
 
 def groups(
@@ -18,7 +20,11 @@ def groups(
     """
     titles = {**headings, LEAD: "", UPDATES: updates, CORRECTIONS: corrections}
     return tuple(
-        Group(label=titles.get(where, ""), views=tuple(view for _, view in part))
+        Group(
+            label=titles.get(where, ""),
+            views=tuple(view for _, view in part),
+            mention=_MENTIONS.get(where, Mention.STORY),
+        )
         for where, part in groupby(shown, key=lambda pair: _heading(pair[0], headings))
     )
 

@@ -65,7 +65,20 @@ def _source(env: jinja2.Environment, name: str) -> str:
     return env.loader.get_source(env, name)[0]
 
 
-def problems(env: jinja2.Environment, own: Path | None) -> list[TemplateError]:
+def own_names(env: jinja2.Environment, own: Path | None) -> list[str]:
+    """Returns the names of the publication's own templates, sorted."""
+    return [name for name in names(env) if own is not None and (own / name).is_file()]
+
+
+def sources(env: jinja2.Environment, name: str) -> tuple[str, str]:
+    """Returns a template's source as it applies, and as the packaged one of its name has it ("" for none)."""
+    try:
+        return _source(env, name), _source(env, f"{_PACKAGED}:{name}")
+    except jinja2.TemplateNotFound:
+        return _source(env, name), ""
+
+
+def uncompiled(env: jinja2.Environment, own: Path | None) -> list[TemplateError]:
     """Returns what cannot even be compiled, one error for each template."""
     found = []
     for name in names(env):
@@ -110,6 +123,11 @@ def _innermost_template_line(trace: TracebackType | None) -> tuple[str, int] | N
             found = (code.co_filename, trace.tb_lineno)
         trace = trace.tb_next
     return found
+
+
+def shown(own: Path | None, name: str) -> str:
+    """Returns a template's name as its readers know it: seen from the publication's folder if it is its own."""
+    return _shown(str(own / name), own) if own is not None and (own / name).is_file() else name
 
 
 def _shown(path: str, own: Path | None) -> str:

@@ -2,9 +2,33 @@
 
 import re
 import textwrap
+from collections.abc import Callable, Container
 
 WIDTH = 78
-_INDENT = re.compile(r"\s*(?:(?:[*•-]|\d+\.)\s+)?")
+_INDENT = re.compile(r"(?P<quote>(?:> ?)*)(?P<room>\s*(?:(?:[*•-]|\d+\.|\[\d+\])\s+)?)")
+_TARGET = re.compile(r" \((https?://[^\s()]+)\)")
+
+
+def told(text: str, headings: Container[str], capitals: Callable[[str], str]) -> str:
+    """Returns a story's text as one would read it aloud: headings stand out, addresses of links come after it.
+
+    `capitals` writes a heading that has capitals; others get a line below.
+    """
+    targets: dict[str, int] = {}
+
+    def note(found: re.Match[str]) -> str:
+        return f" [{targets.setdefault(found[1], len(targets) + 1)}]"
+
+    blocks = [_TARGET.sub(note, _headed(block, headings, capitals)) for block in text.split("\n\n")]
+    notes = "\n".join(f"[{number}] {target}" for target, number in targets.items())
+    return "\n\n".join([*blocks, *([notes] if notes else [])])
+
+
+def _headed(block: str, headings: Container[str], capitals: Callable[[str], str]) -> str:
+    if one_line(_TARGET.sub("", block)) not in headings:
+        return block
+    shouted = capitals(block)
+    return f"\n{shouted}" if shouted != block else f"\n{block}\n{'-' * min(len(block), WIDTH)}"
 
 
 def wrapped(text: str, width: int = WIDTH) -> str:
@@ -17,10 +41,10 @@ def wrapped(text: str, width: int = WIDTH) -> str:
 
 
 def _lines(line: str, width: int) -> list[str]:
-    if len(line) <= width:
-        return [line]
     start = _INDENT.match(line)
-    indent = " " * (start.end() if start else 0)
+    if len(line) <= width or start is None:
+        return [line]
+    indent = start["quote"] + " " * len(start["room"])
     return textwrap.wrap(
         line,
         width=width,

@@ -1,24 +1,32 @@
 """Pages and mails from templates."""
 
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import css_inline
 
 from publisher.errors import TemplateError
-from publisher.languages import direction
+from publisher.languages import date_text, direction
 from publisher.model import personal
-from publisher.model.catalogue import Catalogue, Newsletter
+from publisher.model.catalogue import Catalogue, Newsletter, Site
+from publisher.model.choices import Form
 from publisher.model.issue import Edition, MailText
+from publisher.model.theme import Theme
 from publisher.model.view import Kin, Label
-from publisher.rendering import environment, names
+from publisher.rendering import environment, names, rehearsal
 from publisher.rendering.plaintext import one_line, wrapped
 
 _PREHEADER = 140
 _DEFAULTS: dict[str, object] = {
     "address": "",
+    "back": None,
     "chosen": (),
     "corrections": None,
+    "done": None,
+    "examples": {},
     "feed_url": None,
     "feeds": (),
     "form_token": None,
@@ -37,7 +45,6 @@ _DEFAULTS: dict[str, object] = {
     "problem": None,
     "related": (),
     "robots": None,
-    "saved": False,
     "summary": "",
     "tally": None,
     "undo": None,
@@ -59,6 +66,7 @@ class Templates:
         self._own = own
         self._catalogue = catalogue
         self._env = environment.environment(packaged, own)
+        self._theme = _absolute(catalogue.site)
         self._inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
         names.install(self._env)
 
@@ -69,15 +77,17 @@ class Templates:
     def mail(self, edition: Edition) -> MailText:
         """Returns a digest, or a single story's mail, laid out; `[TEST]` heads the subject of a test."""
         views = edition.views
-        name = "story" if edition.instant and len(views) == 1 else "digest"
-        context = {"edition": edition, "views": views, **self._common(edition.language)}
+        name = "story" if len(views) == 1 else "digest"
+        context = self._of_edition(edition)
         mail = self._mail(name, {**context, "subject": self._own_subject(edition, context)})
-        if not edition.test:
-            return mail
-        return MailText(subject=f"[TEST] {mail.subject}", preheader=mail.preheader, html=mail.html, text=mail.text)
+        return replace(
+            mail,
+            subject=f"[TEST] {mail.subject}" if edition.test else mail.subject,
+            html="" if edition.form is Form.TEXT else mail.html,
+        )
 
     def message(self, kind: str, language: str, **context: object) -> MailText:
-        """Returns service mail to one person: `confirmation` (titles) or `welcome` (titles, private_feed)."""
+        """Returns mail that is no newsletter's; the templates of `email/` say at their top what they are given."""
         return self._mail(kind, {**self._common(language), **context})
 
     def fingerprint(self) -> str:
@@ -85,13 +95,49 @@ class Templates:
         return environment.fingerprint(self._env, self._own)
 
     def problems(self) -> list[TemplateError]:
-        """Returns the templates that cannot be compiled."""
-        return environment.problems(self._env, self._own)
+        """Returns what is wrong with templates: what cannot be compiled, else what fails when own ones are tried."""
+        found = environment.uncompiled(self._env, self._own)
+        if found or self._own is None:
+            return found
+        tried = [error for error in rehearsal.faults(self._trials()) if error.path.startswith(f"{self._own.name}/")]
+        return sorted([*tried, *self._unknown_names()], key=lambda error: (error.path, error.line))
+
+    def subject_problems(self) -> list[TemplateError]:
+        """Returns the subjects in config that no mail can have, each by its key."""
+        site = self._catalogue.site
+        return rehearsal.faults(
+            [
+                partial(self._own_subject, edition, self._of_edition(edition))
+                for newsletter in self._catalogue.newsletters.values()
+                if newsletter.subject
+                for edition in rehearsal.editions(site, newsletter)
+            ]
+        )
+
+    def _trials(self) -> list[Callable[[], object]]:
+        site = self._catalogue.site
+        newsletters = list(self._catalogue.newsletters.values())[:1]
+        return [
+            *(partial(self.mail, edition) for one in newsletters for edition in rehearsal.editions(site, one)),
+            *(partial(self.message, name, site.language, **said) for name, said in rehearsal.messages(site)),
+        ]
+
+    def _unknown_names(self) -> Iterator[TemplateError]:
+        """Yields the names on own pages that no page gets; mails are tried instead."""
+        given = {*_DEFAULTS, *self._common(self._catalogue.site.language)}
+        for name in environment.own_names(self._env, self._own):
+            source, packaged = environment.sources(self._env, name)
+            if packaged and name.startswith("web/"):
+                known = given | rehearsal.asked_names(packaged, self._env).keys()
+                for strange, line in rehearsal.asked_names(source, self._env).items():
+                    if strange not in known:
+                        yield TemplateError(f"templates/{name}", line, f"{strange!r} is undefined")
 
     def _common(self, language: str) -> dict[str, object]:
         site = self._catalogue.site
         return {
             "site": site,
+            "theme": self._theme,
             "home": site.absolute("/"),
             "language": language,
             "direction": direction(language),
@@ -106,13 +152,16 @@ class Templates:
     def _open_newsletters(self) -> tuple[Newsletter, ...]:
         return tuple(newsletter for newsletter in self._catalogue.newsletters.values() if newsletter.open)
 
+    def _of_edition(self, edition: Edition) -> dict[str, object]:
+        return {"edition": edition, "views": edition.views, **self._common(edition.language)}
+
     def _own_subject(self, edition: Edition, context: dict[str, object]) -> str:
         newsletter = self._catalogue.newsletters.get(edition.newsletter_id)
         if newsletter is None or not newsletter.subject:
             return ""
         try:
             with environment.naming_faults(self._own):
-                return one_line(self._env.from_string(newsletter.subject).render(context))
+                return one_line(self._env.from_string(newsletter.subject).render({**context, **_short(edition)}))
         except TemplateError as error:
             raise TemplateError(f"newsletters.{edition.newsletter_id}.subject", error.line, error.message) from error
 
@@ -120,7 +169,8 @@ class Templates:
         """The text template comes first: it says subject and preheader, which the HTML one then may use."""
         plain = _HEAD.fullmatch(self._rendered(f"email/{name}.txt", context))
         if plain is None:
-            raise TemplateError(f"email/{name}.txt", 1, 'its first line must be "Subject: …"')
+            path = environment.shown(self._own, f"email/{name}.txt")
+            raise TemplateError(path, 1, 'its first line must be "Subject: …"')
         subject = one_line(plain["subject"])
         preheader = one_line(plain["preheader"] or "")
         html = self._rendered(f"email/{name}.html", {**context, "subject": subject, "preheader": preheader})
@@ -131,3 +181,25 @@ class Templates:
     def _rendered(self, name: str, context: dict[str, object]) -> str:
         with environment.naming_faults(self._own, name):
             return self._env.get_template(name).render(context)
+
+
+def _short(edition: Edition) -> dict[str, object]:
+    """Returns what a subject in config may speak of without knowing how an edition is made (docs/configuration.md)."""
+    headlines = [view.title for view in edition.views]
+    return {
+        "newsletter": edition.newsletter_title,
+        "number": edition.number,
+        "date": date_text(edition.local_date, edition.language, str(edition.local_date.tzinfo)),
+        "count": len(headlines),
+        "headline": edition.lead.title,
+        "headlines": headlines,
+    }
+
+
+def _absolute(site: Site) -> Theme:
+    """Returns the site's look with its logo at addresses that a mail can show."""
+    logo = site.theme.logo
+    if logo is None:
+        return site.theme
+    src, dark = (site.absolute(address) if address.startswith("/") else address for address in (logo.src, logo.dark))
+    return replace(site.theme, logo=replace(logo, src=src, dark=dark))

@@ -41,7 +41,9 @@ _NOTES = 200
 """Notes on a page of the log."""
 _ON_PAGE = 40
 """Stories on a front or section page."""
-_PRIVATE_PATHS = ("/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/inbox/", "/preview/", "/admin/", "/api/")
+_PRIVATE_PATHS = (
+    "/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/read/", "/inbox/", "/preview/", "/admin/", "/api/",
+)  # fmt: skip
 
 
 class Documents:
@@ -264,6 +266,8 @@ class Documents:
         yield Document("feeds.opml", fingerprint(self._base, "opml", *shelves), self._opml)
         yield Document("feeds/index.html", fingerprint(self._base, "feeds", *shelves), self._feeds_page)
         yield Document("404.html", fingerprint(self._base, "404"), self._not_found_page)
+        if site.theme.is_own:
+            yield Document("theme.css", fingerprint(self._base, "theme"), self._theme)
         yield Document("robots.txt", fingerprint(self._base, "robots"), self._robots)
         fresh = [a for a in listed[:NEWS_URLS] if now - NEWS_WINDOW <= a.published_at <= now]
         make = partial(self._news_sitemap, fresh, now)
@@ -372,6 +376,9 @@ class Documents:
         links = [link for shelf in self._outline.offered() for link in self._outline.feed_links(shelf)]
         links += [link for one in self._archive.newsletters() for link in self._outline.issue_feed_links(one)]
         return self._page("feeds", self._site.language, "/feeds/", opml=opml_url, switch=False, feeds=links)
+
+    async def _theme(self) -> bytes:
+        return self._renderer.page("_theme.css", self._site.language).encode()
 
     async def _not_found_page(self) -> bytes:
         return self._page("not_found", self._site.language, None, switch=False, robots="noindex")

@@ -1,6 +1,5 @@
 """Makes one reader's message of a variant and a delivery."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,8 @@ from publisher.model.people import Subscriber
 if TYPE_CHECKING:
     from publisher.mail.dkim import Signer
 
-_SIGNUP = "signup:"
-"""The event of a confirmation mail is `signup:ID`."""
+SIGNUP, REMINDER, ACCOUNT, MOVE_OLD, MOVE_NEW = "signup", "reminder", "account", "move-old", "move-new"
+"""The event of service mail with a link of its own is `KIND:ID`, and the link is about that id."""
 
 
 class Letters:
@@ -67,6 +66,7 @@ class Letters:
             generation=row.token_generation,
             newsletter=row.newsletter,
             event=row.event or "",
+            issue=row.issue,
             identity=message_id(self._key, row.issue, row.subscriber, prepared.sender.domain),
             now=now,
         )
@@ -90,6 +90,7 @@ class Letters:
             generation=to.token_generation,
             newsletter=newsletter,
             event="",
+            issue=None,
             identity=message_id(self._key, moment, to.number, prepared.sender.domain),
             now=now,
         )
@@ -107,19 +108,37 @@ class Letters:
         generation: int,
         newsletter: str | None,
         event: str,
+        issue: int | None,
         identity: str,
         now: datetime,
     ) -> Personal:
         links = self._links
+        kind, _, number = event.partition(":")
+        about = int(number) if number.isdecimal() else 0
         unsubscribe_url = links.unsubscribe_url(subscriber, newsletter) if newsletter is not None else None
-        slots: dict[str, Callable[[], str]] = {
-            "address": lambda: address,
-            "name": lambda: name,
-            "unsubscribe_url": lambda: unsubscribe_url or links.preferences_url(subscriber),
-            "preferences_url": lambda: links.preferences_url(subscriber),
-            "feed_url": lambda: links.feed_url(subscriber, generation),
-            "confirm_url": lambda: links.confirm_url(int(event.removeprefix(_SIGNUP))),
-        }
+
+        def value(slot: str) -> str:
+            match slot:
+                case "address":
+                    return address
+                case "name":
+                    return name
+                case "unsubscribe_url" if unsubscribe_url is not None:
+                    return unsubscribe_url
+                case "unsubscribe_url" | "preferences_url":
+                    return links.preferences_url(subscriber)
+                case "read_url":
+                    return links.front_url() if issue is None else links.read_url(issue, subscriber)
+                case "feed_url":
+                    return links.feed_url(subscriber, generation)
+                case "confirm_url":
+                    return links.confirm_url(about)
+                case "account_url":
+                    return links.account_url(about)
+                case "move_url":
+                    return links.move_url(about, new_end=kind == MOVE_NEW)
+            raise KeyError(slot)
+
         return Personal(
             name=name,
             address=address,
@@ -127,5 +146,5 @@ class Letters:
             at=now,
             unsubscribe_url=unsubscribe_url,
             unsubscribe_mailto=links.unsubscribe_mailto(subscriber, newsletter) if newsletter is not None else None,
-            values={slot: slots[slot]() for slot in prepared.slots},
+            values={slot: value(slot) for slot in prepared.slots},
         )

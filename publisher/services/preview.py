@@ -1,6 +1,6 @@
 """Looks ahead and changes nothing: one person's mail, a plan without an issue, the issues of the next days."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,8 +16,8 @@ from publisher.newsletters.schedule import Due, parse, previous_slot, slots
 from publisher.newsletters.selection import Offer, Pick
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.announce import Announcing
-from publisher.services.draft import Drafting, LeftOut, Occasion, Outcome, clock_of
-from publisher.services.plan import CHANGED, MANUAL, Planning
+from publisher.services.draft import Draft, Drafting, Occasion, Outcome, clock_of
+from publisher.services.plan import CHANGED, Planning, by_hand_of
 
 _PAGE = 20_000
 SUPPRESSED = "the address is suppressed"
@@ -179,7 +179,9 @@ class Previewing:
 
     async def _reader(self, newsletter: Newsletter, address_key: str) -> Reader | None:
         own = parse(newsletter.schedule).text
-        page = await self._readers.page(newsletter.id, own, newsletter.timezone, address_key=address_key)
+        page = await self._readers.page(
+            newsletter.id, own, newsletter.timezone, address_key=address_key, segments=newsletter.segments
+        )
         return page[0] if page else None
 
     def _anybody(self, newsletter: Newsletter, occasion: Occasion) -> Reader:
@@ -225,15 +227,14 @@ class Previewing:
         planned: Sequence[Article] = (),
     ) -> Outcome | NoMail:
         if not occasion.newsletter.instant:
-            draft = self._drafting.draft(occasion, [reader], offers, coverage, planned)
-            return draft.outcomes[0] if draft.outcomes else NoMail(draft.left_out[0].reason)
+            return _mail(self._drafting.draft(occasion, [reader], offers, coverage, planned))
         nothing = NoMail(_NO_STORIES)
         for offer in reversed(offers):
             alone = replace(occasion, article=offer.article.number)
-            draft = self._drafting.draft(alone, [reader], [offer], coverage)
-            if draft.outcomes:
-                return draft.outcomes[0]
-            nothing = NoMail(draft.left_out[0].reason)
+            found = _mail(self._drafting.draft(alone, [reader], [offer], coverage))
+            if isinstance(found, Outcome):
+                return found
+            nothing = found
         return nothing
 
     async def _shown(
@@ -257,26 +258,32 @@ class Previewing:
     # A plan without an issue ----------------------------------------------------------------------------------------
 
     async def rehearse(
-        self, newsletter_id: str, now: datetime, *, at: datetime | None = None, since: datetime | None = None
+        self,
+        newsletter_id: str,
+        now: datetime,
+        *,
+        at: datetime | None = None,
+        since: datetime | None = None,
+        segment: str = "",
     ) -> Rehearsal:
         """Returns what `send` would do now (or as of `at`), and does nothing."""
         newsletter = self._planning.newsletter(newsletter_id)
-        occasion = self._planning.by_hand(newsletter, now, at, since)
+        occasion = self._planning.by_hand(newsletter, now, at, since, segment)
         shares: dict[str, Share] = {}
         left_out: list[tuple[str, str]] = []
         picks: dict[int, Pick] = {}
-        async for outcomes, others in self._drafts(occasion, now):
-            for outcome in outcomes:
+        async for draft, addresses in self._drafts(occasion, now):
+            for key, outcome in draft.outcomes.items():
                 selection = outcome.selection
                 for pick in (*selection.stories, *selection.withdrawn):
                     picks.setdefault(pick.article.number, pick)
-                shares[outcome.key] = _joined(shares.get(outcome.key), outcome)
-                left_out += [(reader.address, SUPPRESSED) for reader in outcome.readers if reader.suppressed]
-            left_out += [(one.reader.address, one.reason) for one in others]
+                shares[key] = _joined(shares.get(key), outcome, addresses)
+                left_out += [(addresses[number], SUPPRESSED) for number in outcome.suppressed]
+            left_out += [(addresses[number], one.reason) for one in draft.left_out for number in one.readers]
         kept = tuple(share for share in shares.values() if share.addresses)
         plan = Plan(
             recipients=sum(len(share.addresses) for share in kept),
-            last_recipients=await self._last_recipients(newsletter),
+            last_recipients=await self._last_recipients(newsletter, segment),
             stories=tuple(pick.article for pick in picks.values()),
             changed=tuple(pick.article for pick in picks.values() if pick.mention in CHANGED),
             first=await self._issues.real_recipients() is None,
@@ -285,13 +292,12 @@ class Previewing:
         held = () if self._sandbox or not kept else hold_reasons(plan)
         return Rehearsal(newsletter=newsletter.id, shares=kept, left_out=tuple(left_out), held=held)
 
-    async def _last_recipients(self, newsletter: Newsletter) -> int | None:
-        cohort = await self._issues.find_cohort(newsletter.id, MANUAL, newsletter.timezone)
+    async def _last_recipients(self, newsletter: Newsletter, segment: str) -> int | None:
+        cohort = await self._issues.find_cohort(newsletter.id, by_hand_of(segment), newsletter.timezone)
         return await self._issues.real_recipients(cohort.number) if cohort else None
 
-    async def _drafts(
-        self, occasion: Occasion, now: datetime
-    ) -> AsyncIterator[tuple[Sequence[Outcome], Sequence[LeftOut]]]:
+    async def _drafts(self, occasion: Occasion, now: datetime) -> AsyncIterator[tuple[Draft, Mapping[int, str]]]:
+        """Yields what an occasion brings some readers, and their addresses."""
         pool = await self._drafting.pool(occasion, now)
         told = await self._announcing.untold(now)
         numbers = [offer.article.number for offer in pool.offers]
@@ -299,13 +305,19 @@ class Previewing:
             span = (page[0].number, page[-1].number)
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
             draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, told, page), pool.planned)
-            yield draft.outcomes, draft.left_out
+            yield draft, {reader.number: reader.address for reader in page}
 
     async def _pages(self, newsletter: Newsletter, clock: tuple[str, str] | None) -> AsyncIterator[list[Reader]]:
         own, last = parse(newsletter.schedule).text, 0
         while True:
             page = await self._readers.page(
-                newsletter.id, own, newsletter.timezone, after=last, limit=_PAGE, clock=clock
+                newsletter.id,
+                own,
+                newsletter.timezone,
+                after=last,
+                limit=_PAGE,
+                clock=clock,
+                segments=newsletter.segments,
             )
             if page:
                 yield page
@@ -368,13 +380,14 @@ class Previewing:
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
             draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, given, page), pool.planned)
             turns |= _turns(page, pool.offers)
-            for outcome in draft.outcomes:
+            for outcome in draft.outcomes.values():
                 pending = pending or outcome.selection.pending > 0
-                recipients += len(outcome.readers)
+                numbers = [*outcome.readers, *outcome.suppressed]
+                recipients += len(numbers)
                 titles |= {pick.article.number: pick.article.title for pick in outcome.selection.stories}
                 sent = Sent(newsletter=occasion.newsletter.id, stories=outcome.selection.refs)
-                for reader in outcome.readers:
-                    given.setdefault(reader.number, []).append(sent)
+                for number in numbers:
+                    given.setdefault(number, []).append(sent)
         forecast = replace(_empty(period, occasion, readers), recipients=recipients, stories=tuple(titles.values()))
         if pending:
             return forecast, None
@@ -423,8 +436,8 @@ def _with(coverage: Coverage, given: dict[int, list[Sent]], page: Sequence[Reade
     return Coverage(variants=variants, readers=readers, mark=coverage.mark)
 
 
-def _joined(before: Share | None, outcome: Outcome) -> Share:
-    addresses = tuple(reader.address for reader in outcome.readers if not reader.suppressed)
+def _joined(before: Share | None, outcome: Outcome, known: Mapping[int, str]) -> Share:
+    addresses = tuple(known[number] for number in outcome.readers)
     if before is not None:
         return replace(before, addresses=(*before.addresses, *addresses))
     return Share(
@@ -438,3 +451,8 @@ def _joined(before: Share | None, outcome: Outcome) -> Share:
 def _titles(outcome: Outcome, *, already_sent: bool) -> tuple[str, ...]:
     picks = outcome.selection.already_sent if already_sent else outcome.selection.stories
     return tuple(pick.article.title for pick in picks)
+
+
+def _mail(draft: Draft) -> Outcome | NoMail:
+    """Returns what the one reader of a draft gets, or why nothing."""
+    return next(iter(draft.outcomes.values()), None) or NoMail(draft.left_out[0].reason)

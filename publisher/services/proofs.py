@@ -26,16 +26,16 @@ class Proof:
 
     @property
     def html(self) -> str:
-        """The HTML part; empty when there is none."""
-        return self._part("html")
+        """The HTML part, or what stands for it in a mail of plain text."""
+        return self._part("html", "plain")
 
     @property
     def text(self) -> str:
         """The plain part."""
         return self._part("plain")
 
-    def _part(self, kind: str) -> str:
-        body = self._message.get_body((kind,))
+    def _part(self, *kinds: str) -> str:
+        body = self._message.get_body(kinds)
         return "" if body is None else str(body.get_content()).replace("\r\n", "\n")
 
 

@@ -1,29 +1,58 @@
 """The CSV of people, as `subscribers import` reads it and `subscribers export` writes it; pure."""
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from publisher.errors import UsageError
-from publisher.model.people import Person, SubscriptionStatus
+from publisher.model.people import Consent, ConsentEvent, Person, SubscriptionStatus, SuppressionReason
+from publisher.segments import parse_attribute
+from publisher.segments.attributes import parse_attributes
+from publisher.services.admission import CURRENT
+from publisher.services.columns import layout_of
+from publisher.services.origins import origin_of
 
-COLUMNS = (
-    "email",
-    "name",
-    "status",
-    "language",
-    "timezone",
-    "newsletters",
-    "products",
-    "valid_from",
-    "valid_until",
-    "consent",
-)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes a cell for a formula by."""
 _LIST = ";"
+_PLAIN = (
+    "language",
+    "timezone",
+    "valid_from",
+    "valid_until",
+    "archive_days",
+    "embargo_cleared",
+    "consent",
+    "consented_at",
+)
+"""Columns whose cells are taken as they are."""
+_LISTS = ("tags", "labels", "tiers")
+"""Attributes of other programs that are lists."""
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_MOMENT = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2})"
+    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?\s*(?P<offset>Z|[+-]\d{2}:?\d{2})?(?: [A-Z+0-9]+)?)?"
+)
+SUPPRESSED, NOTHING = "suppressed", "none"
+"""Statuses of a list beside those of subscriptions: is never mailed; is known, and gets nothing."""
+_IN_ORDER = [
+    SubscriptionStatus.CONFIRMED,
+    SubscriptionStatus.PAUSED,
+    SubscriptionStatus.UNCONFIRMED,
+    SubscriptionStatus.UNSUBSCRIBED,
+]
+"""How the lines of a person follow: who has left something is not asked into more by what comes later."""
+_ADDRESS_COLUMNS = ("email", "address", "e-mail", "email address", "email_address", "subscriber", "recipient")
+"""What lists of suppressed addresses call them."""
+_GIVING = (ConsentEvent.CONFIRMED, ConsentEvent.ADDED, ConsentEvent.IMPORTED)
+_SAYING = {SubscriptionStatus.UNSUBSCRIBED: (ConsentEvent.UNSUBSCRIBED,), SubscriptionStatus.UNCONFIRMED: ()}
+"""What tells of a status; of the others that they said yes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,51 +65,166 @@ class Row:
     """Why nothing in it can be used; empty when it can be read."""
     name: str = ""
     status: str = ""
+    reason: str = ""
+    """Why an address is never mailed, of a line whose status is `suppressed`."""
     language: str = ""
     timezone: str = ""
     newsletters: tuple[str, ...] | None = None
     products: tuple[str, ...] | None = None
     valid_from: str = ""
     valid_until: str = ""
+    archive_days: str = ""
+    embargo_cleared: str = ""
     consent: str = ""
+    consented_at: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_roster(lines: Iterable[str]) -> Iterator[Row]:
-    """Yields the rows of a CSV with a header; UsageError when it has no `email` column, or one twice or unknown.
+class _Tape:
+    """Lines that are counted, and kept until the record is over that they belong to."""
 
-    What cannot be read, or goes over several lines, is one row with a `fault`: no cell needs a line break, and an
-    open quote would make one cell of everybody up to the next.
-    """
-    lines = iter(lines)
-    header = next(lines, "").removeprefix("\ufeff")
-    delimiter = max(",;\t", key=header.count)
-    names = _names(header, delimiter)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        first = reader.line_num + 2
+    def __init__(self, lines: Iterator[str], number: int) -> None:
+        self._lines = lines
+        self.number = number
+        self.record: list[str] = []
+
+    def __iter__(self) -> "_Tape":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self.record.append(line)
+        return line
+
+
+class Roster:
+    """A CSV of people, being read."""
+
+    def __init__(self, lines: Iterable[str], mapping: Mapping[str, str] | None = None, line: int = 1) -> None:
+        """Reads the header; UsageError when it has no column for the address, or one that nobody knows.
+
+        `mapping`: their columns (in lower case) → ours; `line`: the number of the first one.
+        """
+        self._tape = _Tape(iter(lines), line - 1)
+        header = next((line for line in self._tape if line.strip("\ufeff \t\r\n,;")), "").removeprefix("\ufeff")
+        self._delimiter = max(",;\t", key=header.count)
+        self.layout = layout_of(header, self._delimiter, mapping or {})
+
+    def rows(self) -> Iterator[Row]:
+        """Yields the rows. What cannot be read is one row with a `fault`, which says what was left out with it.
+
+        A cell may go over several lines, unless one of them looks like somebody's row: an open quote would
+        make one cell of everybody up to the next.
+        """
+        reader = csv.reader(self._tape, delimiter=self._delimiter, strict=True)
+        while True:
+            self._tape.record.clear()
+            first = self._tape.number + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Row(line=first, email="", fault=_fault(first, self._tape.number, str(error)))
+                continue
+            fault = self._doubt(first, cells)
+            if fault:
+                yield Row(line=first, email=self._cells(cells, "email"), fault=fault)
+            elif any(cell.strip() for cell in cells):
+                yield self._row(first, [_unguarded(cell) for cell in cells])
+
+    def _doubt(self, first: int, cells: Sequence[str]) -> str:
+        """Returns why a record cannot be believed; empty when it can."""
+        if any("\0" in line for line in self._tape.record):
+            return "the line has a NUL byte; save the list as CSV UTF-8"
+        if any(cell.strip() for cell in cells[len(self.layout.names) :]):
+            return f"the line has {len(cells)} cells, the header {len(self.layout.names)}; check its quotes"
+        column = self.layout.columns_of("email")[0]
+        for line in self._tape.record[1:]:
+            parts = line.split(self._delimiter)
+            if column < len(parts) and _ADDRESS.fullmatch(parts[column].strip(' \t\r\n"')):
+                return _fault(first, self._tape.number, "a line of its cell looks like somebody's row")
+        return ""
+
+    def _cells(self, cells: Sequence[str], target: str) -> str:
+        """Returns what stands in the column of this target."""
+        found = (cells[i].strip() for i in self.layout.columns_of(target) if i < len(cells))
+        return next(filter(None, found), "")
+
+    def _row(self, line: int, cells: Sequence[str]) -> Row:
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Row(line=first, email="", fault=_fault(first, reader.line_num + 1, str(error)))
-            continue
-        if reader.line_num + 1 > first:
-            yield Row(line=first, email="", fault=_fault(first, reader.line_num + 1, "a cell has a line break"))
-        elif any(cell.strip() for cell in cells):
-            yield _row(first, dict(zip(names, map(_unguarded, cells), strict=False)))
+            attributes = self._attributes(cells)
+            status, reason = self._status(cells)
+        except UsageError as error:
+            return Row(line=line, email=self._cells(cells, "email"), fault=str(error))
+        name = self._cells(cells, "name")
+        parts = (self._cells(cells, "first_name"), self._cells(cells, "last_name"))
+        return Row(
+            line=line,
+            email=self._cells(cells, "email"),
+            name=name or " ".join(filter(None, parts)),
+            status=status,
+            reason=reason,
+            newsletters=parse_list(self._cells(cells, "newsletters")) or None,
+            products=parse_list(self._cells(cells, "products")) or None,
+            attributes=attributes,
+            **{target: self._cells(cells, target) for target in _PLAIN},
+        )
+
+    def _status(self, cells: Sequence[str]) -> tuple[str, str]:
+        """Returns the status in our words, and the reason of one who is never mailed."""
+        origin, told = self.layout.origin, self._cells(cells, "status").lower()
+        if origin is None:
+            return told, self._cells(cells, "reason").lower()
+        always = next((status for column, status in origin.told_by.items() if column in self.layout.names), "")
+        if told and told not in origin.statuses:
+            raise UsageError(f"{told!r} is no status that {origin.title} is known to have")
+        status, _, reason = (always or origin.statuses.get(told, "")).partition(" ")
+        return status, reason
+
+    def _attributes(self, cells: Sequence[str]) -> dict[str, Any]:
+        text = self._cells(cells, "attributes")
+        found = parse_attributes(text) if text else {}
+        for index, target in enumerate(self.layout.targets):
+            cell = cells[index] if index < len(cells) else ""
+            if target.startswith("attributes.") and cell:
+                key = target.removeprefix("attributes.")
+                found[key] = _tags(cell) if key in _LISTS and self.layout.origin else parse_attribute(cell)
+        return found
 
 
-def roster_rows(person: Person) -> Iterator[dict[str, str]]:
+def address_list(lines: Iterable[str]) -> Roster:
+    """Returns a list that is about addresses and nothing else: with a header, or one address on each line."""
+    lines = iter(lines)
+    first = next(lines, "").removeprefix("\ufeff")
+    if "@" in first:
+        return Roster(chain(["email\n", first], lines), line=0)
+    delimiter = max(",;\t", key=first.count)
+    names = [name.strip(' \t\r\n"').lower() for name in first.split(delimiter)]
+    if any(origin_of(names) is not None for _ in names[:1]):
+        return Roster(chain([first], lines))
+    address = next((name for name in _ADDRESS_COLUMNS if name in names), "")
+    reasons = {"reason": "reason"} if "reason" in names else {}
+    return Roster(chain([first], lines), {address: "email", **reasons} if address else {})
+
+
+def roster_rows(
+    person: Person, consents: Sequence[Consent] = (), suppressed: SuppressionReason | None = None
+) -> Iterator[dict[str, str]]:
     """Yields the lines of one person: one for each status and each term of licences, so that nothing is lost."""
     subscriber = person.subscriber
     common = {
         "email": subscriber.address,
         "name": subscriber.name,
+        "reason": suppressed or "",
         "language": subscriber.language,
         "timezone": subscriber.timezone or "",
+        "attributes": json.dumps(dict(subscriber.attributes), ensure_ascii=False) if subscriber.attributes else "",
     }
-    wishes, rights = _wishes(person), _rights(person)
+    wishes, rights = _wishes(person, consents), _rights(person)
+    if suppressed is not None:
+        wishes = [{**_NO_WISH, "status": SUPPRESSED}]
     for i in range(max(len(wishes), len(rights))):
         yield {**common, **wishes[min(i, len(wishes) - 1)], **rights[min(i, len(rights) - 1)]}
 
@@ -115,20 +259,18 @@ def parse_list(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
-def _names(header: str, delimiter: str) -> list[str]:
+def parse_consented(text: str) -> datetime | None:
+    """Returns when consent was given, None for ""; without an offset it is UTC. UsageError when it is no time."""
+    if not text:
+        return None
+    match = _MOMENT.fullmatch(text)
     try:
-        cells = next(csv.reader([header], delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        raise UsageError(f"line 1: the header cannot be read: {error}; check its quotes") from error
-    names = [name.strip().lower() for name in cells]
-    unknown = [name for name in names if name not in COLUMNS]
-    if "email" not in names or unknown:
-        wrong = f"; it has {', '.join(map(repr, unknown))}" if unknown else ""
-        raise UsageError(f"line 1: the columns are {', '.join(COLUMNS)}; email is needed{wrong}")
-    twice = [name for name in COLUMNS if names.count(name) > 1]
-    if twice:
-        raise UsageError(f"line 1: there is more than one column {', '.join(twice)}; leave one of them")
-    return names
+        if match is None:
+            raise ValueError(text)
+        offset = (match["offset"] or "Z").replace("Z", "+00:00")
+        return datetime.fromisoformat(f"{match['day']}T{match['time'] or '00:00'}{offset}").astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{text!r} is not when consent was given, such as 2025-11-03 or 2025-11-03T10:00Z") from error
 
 
 def _fault(first: int, last: int, reason: str) -> str:
@@ -137,54 +279,59 @@ def _fault(first: int, last: int, reason: str) -> str:
     return f"lines {first} to {last} were left out: a quote opens in line {first} ({reason}); check its quotes"
 
 
-def _row(line: int, cells: dict[str, str]) -> Row:
-    return Row(
-        line=line,
-        email=cells.get("email", ""),
-        name=cells.get("name", ""),
-        status=cells.get("status", "").lower(),
-        language=cells.get("language", ""),
-        timezone=cells.get("timezone", ""),
-        newsletters=parse_list(cells.get("newsletters", "")) or None,
-        products=parse_list(cells.get("products", "")) or None,
-        valid_from=cells.get("valid_from", ""),
-        valid_until=cells.get("valid_until", ""),
-        consent=cells.get("consent", ""),
-    )
+def _tags(cell: str) -> list[str]:
+    """Returns the tags of a cell: a JSON list, or texts with commas between, quoted or not."""
+    value = parse_attribute(cell)
+    if isinstance(value, list):
+        return [str(each) for each in value]
+    return [tag for tag in (part.strip(' "') for part in cell.split(",")) if tag]
 
 
 def _unguarded(cell: str) -> str:
     return cell[1:].strip() if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell.strip()
 
 
-def _wishes(person: Person) -> list[dict[str, str]]:
-    """What the person gets, one entry per status; without any subscription the status is `unsubscribed`."""
+_NO_WISH = {"status": NOTHING, "newsletters": "", "consent": "", "consented_at": ""}
+
+
+def _wishes(person: Person, consents: Sequence[Consent]) -> list[dict[str, str]]:
+    """What the person gets, one entry per status; without any subscription the status is `none`."""
     entries = []
-    for status in dict.fromkeys(subscription.status for subscription in person.subscriptions):
+    for status in _IN_ORDER:
         chosen = [s for s in person.subscriptions if s.status is status]
-        confirmed = [s.confirmed_at for s in chosen if s.confirmed_at]
+        if not chosen:
+            continue
+        names = [s.newsletter for s in chosen]
+        events = _SAYING.get(status, _GIVING)
+        said = next((c for c in reversed(consents) if c.newsletter in names and c.event in events), None)
+        confirmed = max((s.confirmed_at for s in chosen if s.confirmed_at), default=None)
+        at = said.given_at or said.at if said else confirmed
         entries.append(
             {
                 "status": status.value,
-                "newsletters": _LIST.join(s.newsletter for s in chosen),
-                "consent": f"confirmed {max(confirmed).isoformat()}" if confirmed else "",
+                "newsletters": _LIST.join(names),
+                "consent": (said.evidence if said else "")
+                or (f"confirmed {_iso(at)}" if at and status in CURRENT else ""),
+                "consented_at": _iso(at),
             }
         )
-    return entries or [{"status": SubscriptionStatus.UNSUBSCRIBED.value, "newsletters": "", "consent": ""}]
+    return entries or [_NO_WISH]
 
 
 def _rights(person: Person) -> list[dict[str, str]]:
-    """The active licences, one entry per pair of dates."""
-    by_dates: dict[tuple[str, str], list[str]] = {}
+    """The active licences, one entry for those with the same terms."""
+    by_terms: dict[tuple[str, str, str, str], list[str]] = {}
     for licence in person.licences:
         if licence.active:
-            dates = (_iso(licence.valid_from), _iso(licence.valid_until))
-            by_dates.setdefault(dates, []).append(licence.product)
+            days, cleared = str(licence.archive_days or ""), "true" if licence.embargo_cleared else ""
+            terms = (_iso(licence.valid_from), _iso(licence.valid_until), days, cleared)
+            by_terms.setdefault(terms, []).append(licence.product)
+    names = ("valid_from", "valid_until", "archive_days", "embargo_cleared")
     entries = [
-        {"products": _LIST.join(products), "valid_from": valid_from, "valid_until": valid_until}
-        for (valid_from, valid_until), products in by_dates.items()
+        {"products": _LIST.join(products), **dict(zip(names, terms, strict=True))}
+        for terms, products in by_terms.items()
     ]
-    return entries or [{"products": "", "valid_from": "", "valid_until": ""}]
+    return entries or [{"products": "", **dict.fromkeys(names, "")}]
 
 
 def _iso(moment: datetime | None) -> str:

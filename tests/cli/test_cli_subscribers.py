@@ -24,6 +24,7 @@ from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Audience, Catalogue, Newsletter, Product, Site
 from publisher.model.issue import MailText
+from publisher.model.segment import Comparison, Held, Segment
 from publisher.model.text import Localized
 from publisher.services.bounces import Bounces
 from publisher.services.choose import Choosing
@@ -44,6 +45,7 @@ CATALOGUE = Catalogue(
         "alerts": Newsletter(id="alerts", title=Localized.of("Alerts"), schedule="instant"),
     },
     default_access=Access.SUMMARY,
+    segments={"turkish": Segment(id="turkish", condition=Held("language", (), Comparison.EQUAL, "tr"))},
 )
 
 
@@ -174,11 +176,111 @@ def test_import_reports_and_fails_for_skipped_lines(terminal: Terminal) -> None:
     assert (again["added"], again["unchanged"], again["skipped"]) == (0, 1, [])
 
 
-def test_import_of_another_encoding_is_refused_by_line(terminal: Terminal) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "warned"),
+    [
+        ("utf-8", False),
+        ("utf-8-sig", False),
+        ("utf-16", False),
+        ("utf-16-le", False),
+        ("utf-16-be", False),
+        ("cp1252", True),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_lists_are_read_whatever_program_wrote_them(
+    terminal: Terminal, encoding: str, warned: bool, delimiter: str
+) -> None:
     path = terminal.folder / "people.csv"
-    path.write_bytes("email,name\na@example.org,Ayşe\n".encode("cp1254"))
-    with pytest.raises(UsageError, match=r"people\.csv:2: this is not UTF-8"):
-        terminal.subscribers("import", str(path))
+    text = f'email{delimiter}name\r\na@example.org{delimiter}"Zoë\r\nÉluard"\r\n'
+    path.write_bytes(text.encode(encoding))
+    done = terminal.run(subscribers_command, "import", str(path), "--confirmed")
+    assert (f"{path}:2: this is not UTF-8" in done.stderr) is warned
+    assert terminal.subscribers("show", "a@example.org")["name"] == "Zoë Éluard"
+
+
+def test_more_remarks_than_fit_on_a_screen_are_in_the_report(terminal: Terminal) -> None:
+    path, report = terminal.folder / "people.csv", terminal.folder / "report.csv"
+    path.write_text("email,name\n" + "".join(f"=bad{n},\n" for n in range(500)) + "a@example.org,A\n")
+    done = terminal.run(subscribers_command, "import", str(path), "--consent", "fair of 2026", "--report", str(report))
+    assert (done.return_value, json.loads(done.stdout)["added"]) == (1, 1)
+    assert "and 300 more lines" in done.stderr
+    rows = list(csv.DictReader(io.StringIO(report.read_text())))
+    assert [int(row["line"]) for row in rows] == list(range(2, 502))
+    assert {row["outcome"] for row in rows} == {"skipped"}
+    assert rows[0]["email"] == "'=bad0"
+    assert report.stat().st_mode & 0o077 == 0
+    (consent,) = terminal.subscribers("show", "a@example.org")["consents"]
+    assert (consent["evidence"], consent["given_at"]) == ("fair of 2026", None)
+
+
+def test_columns_can_be_named(terminal: Terminal) -> None:
+    path = terminal.folder / "people.csv"
+    path.write_text("E-Mail,First name,Sur,City,Phone\nada@example.org,Ada,Lovelace,London,123\n")
+    named = 'email=E-mail,first_name="First name",last_name=sur'
+    done = terminal.run(
+        subscribers_command, "import", str(path), "--confirmed", "--map", named, "--map", "attributes.city=City"
+    )
+    assert "left out: phone" in done.stderr
+    shown = terminal.subscribers("show", "ada@example.org")
+    assert (shown["name"], shown["attributes"]) == ("Ada Lovelace", {"city": "London"})
+    for mapping, words in [
+        ("email", "not OURS=THEIRS"),
+        ("email=", "needs a column"),
+        ("mail=E-Mail", "no column 'mail' of ours"),
+        ("email=Address", "has no column 'address'"),
+        ("email=E-Mail,name=E-Mail", "given twice"),
+        ("name=Sur", "email is needed"),
+    ]:
+        with pytest.raises(UsageError, match=words):
+            terminal.subscribers("import", str(path), "--map", mapping)
+
+
+def test_people_are_picked(terminal: Terminal) -> None:
+    terminal.subscribers("add", "ada@example.org", "--confirmed", "--attribute", "city=Izmir", "--attribute", "age=36")
+    terminal.subscribers("add", "bob@example.org", "--confirmed", "--language", "tr", "--newsletters", "alerts")
+    assert terminal.subscribers("edit", "bob@example.org", "--attribute", "age=")["attributes"] == {}
+
+    def picked(*options: str) -> list[str]:
+        found = [person["address"] for person in terminal.subscribers("list", *options)]
+        assert [row["email"] for row in terminal.subscribers("export", *options)] == found
+        return found
+
+    assert picked("--where", "attributes.age > 18") == ["ada@example.org"]
+    assert picked("--where", "language = tr") == ["bob@example.org"]
+    assert picked("--newsletter", "alerts", "--where", "language = en") == []
+    assert picked("--segment", "turkish") == ["bob@example.org"]
+    with pytest.raises(UsageError, match=r"there is no segment 'french' .* there are: turkish"):
+        picked("--segment", "french")
+    with pytest.raises(UsageError, match="column 1 of the condition"):
+        picked("--where", "x = 1")
+    lines = terminal.run(subscribers_command, "export", "--format", "jsonl", "-o", str(terminal.folder / "x.jsonl"))
+    assert json.loads(lines.stdout)["rows"] == 2
+    first, _ = (json.loads(line) for line in (terminal.folder / "x.jsonl").read_text().splitlines())
+    assert json.loads(first["attributes"]) == {"age": 36, "city": "Izmir"}
+
+
+def test_a_list_of_suppressions_comes_and_goes(terminal: Terminal) -> None:
+    terminal.subscribers("add", "ada@example.org", "--confirmed")
+    path = terminal.folder / "never.txt"
+    path.write_text("Ada@example.org\nnonsense\nbob@example.org\nada@example.org\n")
+    dry = terminal.run(suppressions_command, "import", str(path), "--reason", "bounce", "--dry-run")
+    done = terminal.run(suppressions_command, "import", str(path), "--reason", "bounce")
+    assert json.loads(dry.stdout) == {**json.loads(done.stdout), "dry_run": True}
+    assert done.return_value == 1
+    assert f"{path}:2: nonsense is not an email address" in done.stderr
+    assert f"{path}:4: repeated: ada@example.org: is in line 1 already" in done.stderr
+    assert {s["address"]: s["reason"] for s in terminal.suppressions("list")} == {
+        "ada@example.org": "bounce",
+        "bob@example.org": "bounce",
+    }
+    out = terminal.folder / "never.csv"
+    terminal.suppressions("export", "-o", str(out))
+    for address in ("ada@example.org", "bob@example.org"):
+        terminal.suppressions("remove", address)
+    assert terminal.suppressions("import", str(out))["suppressed"] == 2
+    assert {s["reason"] for s in terminal.suppressions("list")} == {"bounce"}
+    assert [row["status"] for row in terminal.subscribers("export")] == ["suppressed"]
 
 
 def test_export_guards_formulas_and_comes_back(terminal: Terminal) -> None:

@@ -26,7 +26,8 @@ from worker_process import Orders
 from ledger_rows import add_issue
 from publisher.stores.database import Database
 
-PATIENCE = 60.0
+PROVE = bool(os.environ.get("PROVE"))
+PATIENCE = 900.0 if PROVE else 60.0
 _PROCESSES = multiprocessing.get_context("forkserver")
 
 
@@ -51,9 +52,23 @@ class Sink:
     def __init__(self, log: Path, delay: float = 0.0) -> None:
         _start_nursery()
         self._log = log
-        self.process = _PROCESSES.Process(target=sink_process.serve, args=(str(log), delay), daemon=True)
+        self._delay = delay
+        self.port = 0
+        self.revive()
+
+    def die(self) -> None:
+        """Kills the relay, whoever it still owes an answer."""
+        self.process.kill()
+        self.process.join()
+
+    def revive(self) -> None:
+        """Starts the relay, at the port it had before, its log going on."""
+        told = Path(f"{self._log}.port")
+        told.unlink(missing_ok=True)
+        self.process = _PROCESSES.Process(
+            target=sink_process.serve, args=(str(self._log), self._delay, self.port), daemon=True
+        )
         self.process.start()
-        told = Path(f"{log}.port")
         deadline = time.monotonic() + PATIENCE
         while not told.exists():
             assert time.monotonic() < deadline
@@ -103,11 +118,11 @@ class Place:
     def rows(self) -> dict[str, str]:
         """Returns the state of each recipient's delivery, by address; and that the database is whole."""
         query = "SELECT s.address, d.state FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id"
-        return dict(self._ask(query))
+        return dict(self.ask(query))
 
     def issue(self) -> tuple[str, int]:
         """Returns state of the issue and how many deliveries were planned."""
-        ((state, expected),) = self._ask("SELECT state, expected FROM issues")
+        ((state, expected),) = self.ask("SELECT state, expected FROM issues")
         return str(state), int(expected)
 
     def close(self) -> None:
@@ -116,7 +131,8 @@ class Place:
             process.kill()
             process.join()
 
-    def _ask(self, query: str) -> list[Any]:
+    def ask(self, query: str) -> list[Any]:
+        """Returns what the ledger answers; and that the database is whole."""
         if not self.orders.url.startswith("sqlite"):
             with psycopg.connect(self.orders.url) as connection:
                 return connection.execute(query).fetchall()

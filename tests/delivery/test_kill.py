@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crashes import PATIENCE, Place, Yard, ended, judge, positions
+from crashes import PATIENCE, PROVE, Place, Yard, ended, judge, positions
 
-PROVE = bool(os.environ.get("PROVE"))
 PEOPLE = 10_000 if PROVE else 200
 AT_ONCE = 1 if PROVE else 4
 GROUPS = [

@@ -19,6 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mortal_server import kill_server
 from publisher.clock import SystemClock
 from publisher.engines.local import LocalEngine
 from publisher.errors import UnreachableError
@@ -26,6 +27,7 @@ from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Catalogue, Newsletter, Site
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Policy
+from publisher.model.issue import Recipients
 from publisher.model.text import Localized
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
@@ -36,6 +38,7 @@ from publisher.stores.issues import Issues
 from publisher.stores.moments import Moments
 from publisher.stores.schema import deliveries, issues
 from publisher.stores.stops import Stops
+from publisher.transports.postings import Posting, Tell
 from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 
@@ -55,6 +58,8 @@ class Orders:
     resend: bool = True
     resend_after: float = 0.2
     lease: float = 1200.0
+    relay_pause: float = 60.0
+    retry_after: float = 300.0
     rate: int = 0
     home: str = "/publication"
     """The folder whose lock this worker would hold."""
@@ -62,10 +67,14 @@ class Orders:
     """Where it kills itself; empty: nowhere."""
     number: int = 1
     """At which message, or which time."""
+    server: int = 0
+    """The process of the database's server, which is killed at the point instead; 0: it is ourselves who die."""
     until_done: bool = False
     """Ends by itself once no issue is being sent."""
     plan: str = ""
     """The moment to plan for first; empty: nothing is planned."""
+    schedule: str = "daily 07:00"
+    """Of the newsletter that is planned for."""
     log: str = ""
     clock_wrong: float = 0.0
     """Seconds by which its machine's clock is wrong."""
@@ -76,18 +85,24 @@ class Orders:
 class Killer:
     """Kills this process at one point."""
 
-    def __init__(self, point: str, number: int) -> None:
+    def __init__(self, point: str, number: int, server: int = 0) -> None:
+        self._server = server
         self._point = point
         self._left = number
         self.goal = number
         self.armed = ""
         """The point that the next commit is, if any."""
+        self.marking = "-"
+        """What the next commit of marks has in it."""
 
     def at(self, point: str, messages: int = 1) -> None:
         """Says where we are, and for how many messages."""
         if point == self._point and messages:
             self._left -= messages
-            if self._left <= 0:
+            if self._left <= 0 and self._server:
+                self._point = ""
+                kill_server(self._server)
+            elif self._left <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def watches(self, point: str) -> bool:
@@ -110,6 +125,7 @@ class KilledDeliveries(Deliveries):
         self, boot: Boot, now: datetime, begun: Sequence[Claimed], ended: Sequence[Ended], *, margin: timedelta
     ) -> set[int]:
         self.killer.at("before_mark", len(begun))
+        self.killer.marking = "mark_commit" if not ended else "both_commit" if begun else "record_commit"
         granted = await super().mark(boot, now, begun, ended, margin=margin)
         self.killer.at("marked", len(granted))
         recorded = sum(end.outcome.state == "accepted" for end in ended)
@@ -144,9 +160,9 @@ class KilledIssues(Issues):
         self.killer.at("issue_committed")
         return begun
 
-    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], *more: Any) -> bool:
-        added = await super().add_deliveries(issue, rows, *more)
-        self.killer.at("rows", len(rows))
+    async def add_deliveries(self, issue: int, shares: Sequence[Recipients], *more: Any) -> bool:
+        added = await super().add_deliveries(issue, shares, *more)
+        self.killer.at("rows", sum(len(share.readers) for share in shares))
         return added
 
     async def finish_planning(self, *arguments: Any, **options: Any) -> Any:
@@ -159,10 +175,12 @@ class KilledTransport(SmtpTransport):
 
     killer: Killer
 
-    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
-        ending = await super().send(letter, in_flight)
-        self.killer.at("sent", int(ending.accepted))
-        return ending
+    def post(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]], tell: Tell) -> Posting:
+        def told(end: Ending | BaseException) -> None:
+            self.killer.at("sent", int(isinstance(end, Ending) and end.accepted))
+            tell(end)
+
+        return super().post(letter, in_flight, told)
 
 
 def watch_socket(killer: Killer) -> None:
@@ -185,8 +203,18 @@ def watch_socket(killer: Killer) -> None:
 
 
 def watch_commits(database: Database, killer: Killer) -> None:
-    """Lets the process die with a transaction done and not yet committed."""
+    """Lets the process, or the server, die with a transaction done and not yet committed."""
     sa.event.listen(database._writers.sync_engine, "commit", lambda _: killer.at(killer.armed or "-", _ALL))
+
+    def executed(connection: sa.Connection, *_: Any) -> None:
+        connection.info["claim"] = True  # marks are run by the driver alone
+
+    def committing(connection: sa.Connection) -> None:
+        killer.at("claim_commit" if connection.info.pop("claim", False) else killer.marking)
+
+    sa.event.listen(database._direct, "before_cursor_execute", executed)
+    sa.event.listen(database._direct, "begin", lambda connection: connection.info.pop("claim", None))
+    sa.event.listen(database._direct, "commit", committing)
 
 
 class PoisonedLetters(Letters):
@@ -242,6 +270,8 @@ def delivering(orders: Orders, database: Database, killer: Killer, clock: System
             resend_after=timedelta(seconds=orders.resend_after),
             lease=timedelta(seconds=orders.lease),
             rate=orders.rate,
+            relay_pause=timedelta(seconds=orders.relay_pause),
+            retry_after=timedelta(seconds=orders.retry_after),
         ),
         stops=Stops(database, sandbox=sandbox),
         relay="relay:25",
@@ -260,13 +290,13 @@ async def plan(orders: Orders, database: Database, killer: Killer) -> None:
             watched.killer = killer
             return watched
 
-    world = KilledWorld(database, publication(newsletter("daily", "daily 07:00")), page=20)
+    world = KilledWorld(database, publication(newsletter("daily", orders.schedule)), page=20)
     await world.planning.due(datetime.fromisoformat(orders.plan))
 
 
 async def main(orders: Orders) -> None:
     """Delivers until SIGTERM, or until there is nothing left to do."""
-    killer = Killer(orders.point, orders.number)
+    killer = Killer(orders.point, orders.number, orders.server)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     database = Database.open(orders.url, Path(orders.folder))
@@ -287,7 +317,9 @@ async def main(orders: Orders) -> None:
 
 
 async def _stop_when_done(database: Database, stop: asyncio.Event) -> None:
-    being_sent = sa.select(sa.func.count()).select_from(issues).where(issues.c.state.in_(("planning", "sending")))
+    being_sent = (
+        sa.select(sa.func.count()).select_from(issues).where(issues.c.state.in_(("planning", "sending", "paused")))
+    )
     owned = deliveries.c.state.in_(("claimed", "in_flight"))
     open_rows = sa.select(sa.func.count()).select_from(deliveries).where(owned)
     while True:

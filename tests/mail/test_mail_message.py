@@ -222,3 +222,15 @@ def test_no_text_can_add_a_header_or_break_a_line(
     assert read_mailbox(octets, "From") == (one_line(sender), "n@example.org")
     if "\ue000" not in subject and "\ue001" not in subject:
         assert message["Subject"] == one_line(subject)
+
+
+def test_mail_without_html_is_text_alone() -> None:
+    """For readers who want it so; every line is as legal as in any other mail."""
+    raw = fill(digest(replace(MAIL, html="")), personal())
+    read = message_from_bytes(raw, policy=default)
+
+    assert (read.get_content_type(), read["Content-Transfer-Encoding"]) == ("text/plain", "quoted-printable")
+    assert read.get_content().startswith("Dear Ayşe,\r\n\r\n.dot line\r\n")
+    assert LONG_URL in read.get_content()
+    assert raw.endswith(b"\r\n")
+    assert max(map(len, raw.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.mail.tokens import Links, Tokens, UnsubscribeToken, hash_of
+from publisher.mail.tokens import Links, ReadToken, Tokens, UnsubscribeToken, hash_of
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
@@ -20,6 +20,17 @@ def test_unsubscribe_token_says_who_and_what(subscriber: int, newsletter: str) -
     token = TOKENS.unsubscribe(subscriber, newsletter)
     assert TOKENS.read_unsubscribe(token) == UnsubscribeToken(subscriber, newsletter)
     assert re.fullmatch(r"v1\.[0-9a-f]{6}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}", token)
+
+
+def test_reading_token_opens_one_issue_for_one_reader_and_nothing_else() -> None:
+    token = TOKENS.read(5, 17)
+
+    assert TOKENS.read_read(token) == ReadToken(issue=5, subscriber=17)
+    assert TOKENS.read(17, 5) != token
+    assert TOKENS.read_read(TOKENS.preferences(17)) is None
+    assert TOKENS.read_unsubscribe(token) is None
+    assert Tokens(OTHER_KEY).read_read(token) is None
+    assert Links("https://news.example.org", TOKENS).read_url(5, 17) == f"https://news.example.org/read/{token}/"
 
 
 def test_tokens_are_the_same_on_every_machine_and_day() -> None:

@@ -71,14 +71,14 @@ def test_mistake_in_an_own_mail_is_named_too(own: Path) -> None:
     (own / "email" / "digest.txt").write_text("Subject: x\n\n{{ nonsense }}", encoding="utf-8")
 
     with pytest.raises(TemplateError, match=r"templates/email/digest\.txt:3: 'nonsense' is undefined"):
-        templates(agency, own).mail(edition(view()))
+        templates(agency, own).mail(edition(view(), view(id="2")))
 
 
 def test_text_template_must_begin_with_its_subject(own: Path) -> None:
     (own / "email" / "digest.txt").write_text("Hello", encoding="utf-8")
 
     with pytest.raises(TemplateError, match="its first line must be"):
-        templates(agency, own).mail(edition(view()))
+        templates(agency, own).mail(edition(view(), view(id="2")))
 
 
 @pytest.mark.parametrize("subject", ["{{ nonsense }}", "{% if %}"])
@@ -103,6 +103,54 @@ def test_templates_that_cannot_be_compiled_are_all_listed(own: Path) -> None:
     found = templates(agency, own).problems()
 
     assert [(error.path, error.line) for error in found] == [("templates/web/a.html", 1), ("templates/web/b.html", 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("email/digest.txt", "Subject: x\n\n{{ views[0].titel }}", "templates/email/digest.txt:3"),
+        ("email/story.html", "{{ edition.groups[0].nonsense }}", "templates/email/story.html:1"),
+        ("email/notice.html", "a\n{{ notice.nonsense }}", "templates/email/notice.html:2"),
+        ("email/_parts.html", "{% macro nameplate() %}{{ nonsense }}{% endmacro %}", "templates/email/_parts.html:1"),
+        ("email/welcome.txt", "Hello", "templates/email/welcome.txt:1"),
+        ("web/gone.html", "a\n{{ nonsense }}", "templates/web/gone.html:2"),
+        ("web/gone.html", "{{ here }}{% for x in nonsense %}{% endfor %}", "templates/web/gone.html:1"),
+        ("web/section.html", "{% extends 'web/base.html' %}{% set a = 1 %}{% block main %}{{ a, view }}{% endblock %}",
+         "templates/web/section.html:1"),
+    ],
+)  # fmt: skip
+def test_undefined_names_are_found_before_anybody_waits(own: Path, name: str, text: str, found: str) -> None:
+    (own / name).write_text(text, encoding="utf-8")
+
+    assert found in [f"{error.path}:{error.line}" for error in templates(agency, own).problems()]
+
+
+def test_what_an_own_page_says_itself_or_every_page_gets_is_no_problem(own: Path) -> None:
+    text = (
+        '{% extends "packaged:web/section.html" %}{% import "web/_parts.html" as parts with context %}{% set own = 1 %}'
+        "{% block main %}{{ own }}{{ theme.logo }}{{ section.title }}{% for v in views %}{{ loop.index }}{{ v.url }}"
+        "{% endfor %}{{ parts.signup() }}{{ t('latest') }}{% endblock %}"
+    )
+    (own / "web" / "section.html").write_text(text, encoding="utf-8")
+
+    assert templates(agency, own).problems() == []
+
+
+def test_every_subject_in_config_is_tried() -> None:
+    """With one story and with many: a subject that needs two headlines has none for an issue of one."""
+    catalogue = agency()
+    said = {
+        "daily": "{{ newsletter }} {{ number }}: {{ headlines[1] }}",
+        "weekly": "{{ count }}, {{ date }}: {{ headline }}",
+    }
+    named = {name: replace(catalogue.newsletters[name], subject=subject) for name, subject in said.items()}
+    mails = templates(lambda: replace(catalogue, newsletters=catalogue.newsletters | named))
+
+    (error,) = mails.subject_problems()
+    assert (error.path, error.line) == ("newsletters.daily.subject", 1)
+    assert mails.mail(edition(view(), view(id="2"), newsletter_id="weekly")).subject == (
+        "2, November 18, 2026: Ferry line reopens after nine years"
+    )
 
 
 def test_packaged_templates_have_no_problems() -> None:

@@ -1,5 +1,6 @@
 """A publication with people and no stories, over a real store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,8 @@ from publisher.model.issue import Edition, MailText
 from publisher.model.text import Localized
 from publisher.services.choose import Choosing
 from publisher.services.circulation import Circulation
+from publisher.services.importing import ImportReport, Instructions
+from publisher.services.roster import Roster
 from publisher.services.subscribe import Subscribing, Visit
 from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
@@ -102,6 +105,10 @@ class House:
 
     async def sign_up(self, address: str, *newsletters: str, now: datetime = NOW, visit: Visit = VISIT) -> None:
         await self.subscribing.sign_up(parse_address(address), newsletters, "en", visit, now)
+
+    async def import_csv(self, lines: Iterable[str], source: str, now: datetime, **said: Any) -> ImportReport:
+        roster = Roster(lines, said.pop("mapping", None))
+        return await self.circulation.import_people(roster, Instructions(source=source, **said), now)
 
     async def number(self, address: str) -> int:
         return (await self.circulation.show(address)).person.subscriber.number
