@@ -833,8 +833,10 @@ class ReaderStore(Protocol):
     ) -> list[Reader]:
         """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
 
-    async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
-        """Returns what subscribers from `first` to `last` have of these articles."""
+    async def coverage(
+        self, articles: Iterable[int], first: int, last: int, *, sandbox: bool, planning: bool = True
+    ) -> Coverage:
+        """Returns what subscribers from `first` to `last` have of these articles; no `planning`: without a mark."""
 
 
 class ReadingStore(Protocol):

@@ -114,12 +114,15 @@ class Readers:
             await lock_planning(self._database, connection)
             return int((await connection.execute(highest)).scalar_one())
 
-    async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
+    async def coverage(
+        self, articles: Iterable[int], first: int, last: int, *, sandbox: bool, planning: bool = True
+    ) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles, or are about to get.
 
-        `sandbox` says whether mail that only went to the sandbox's inbox counts.
+        `sandbox` says whether mail that only went to the sandbox's inbox counts. Who is not `planning`, but only
+        looks, gets no mark and waits for no planner.
         """
-        mark = await self.mark()
+        mark = await self.mark() if planning else 0
         async with self._database.read() as connection:
             sent = await _sent(connection, sorted(set(articles)), sandbox=sandbox)
             readers: dict[int, set[int]] = {}
