@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from benchmarks import mail, signing
+from benchmarks import mail, serving, signing
 from publisher.app import open_app
 
 _CONFIG = """
@@ -94,6 +94,7 @@ def main() -> None:
         print(f"| {stories:,} | {cold:.2f} | {each:.2f} | {start:.3f} | {start / look:.0f}x | {change * 1000:.1f} |")
     print(f"\n{signing.table()}")
     print(f"\n{mail.table()}")
+    print(f"\n{serving.table()}")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ from publisher.services.circulation import Circulation
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
+from publisher.services.explain import Explaining
 from publisher.services.golive import GoingLive
 from publisher.services.housekeeping import Housekeeping
 from publisher.services.intake import House, Intake, Rehearsal
@@ -56,6 +57,7 @@ from publisher.services.plan import Planning
 from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
+from publisher.services.proofs import Proofs
 from publisher.services.publish import Publishing
 from publisher.services.reading import ReadingRoom
 from publisher.services.revise import Revising
@@ -86,6 +88,7 @@ from publisher.stores.records import Records
 from publisher.stores.revisions import Revisions
 from publisher.stores.signups import SignUps
 from publisher.stores.stops import Stops
+from publisher.stores.traces import Traces
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.probe import RelayProbe
@@ -143,6 +146,8 @@ class App:
     announcing: Announcing
     planning: Planning
     previewing: Previewing
+    explaining: Explaining
+    proofs: Proofs
     letters: Letters
     delivering: Delivering
     bounces: Bounces
@@ -396,6 +401,20 @@ async def _compose(
         drafting=drafting,
         announcing=announcing,
         planning=planning,
+        explaining=Explaining(
+            catalogue=catalogue,
+            folder=settings.articles.path,
+            stories=articles,
+            files=stored,
+            issues=issues,
+            traces=Traces(database),
+            people=people,
+            readers=readers,
+            planning=planning,
+            drafting=drafting,
+            tokens=tokens,
+            sandbox=settings.smtp.sandbox,
+        ),
         previewing=Previewing(
             planning=planning,
             announcing=announcing,
@@ -405,6 +424,7 @@ async def _compose(
             articles=articles,
             sandbox=settings.smtp.sandbox,
         ),
+        proofs=Proofs(letters=letters, people=people, language=site.language, clock=clock),
         letters=letters,
         delivering=Delivering(
             deliveries=deliveries,

@@ -53,6 +53,7 @@ from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.model.reader import Coverage, Reader
 from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
 from publisher.model.segment import Picked
+from publisher.model.trace import Carried, Mailed, Step
 
 
 class Clock(Protocol):
@@ -143,6 +144,19 @@ class Histories(Versions, Protocol):
 
 class Stories(Articles, Histories, Protocol):
     """The stories as they are and as they were."""
+
+
+class TraceStore(Protocol):
+    """What is remembered of one story."""
+
+    async def steps(self, article: int) -> list[Step]:
+        """Returns its versions, oldest first."""
+
+    async def carried(self, article: int) -> list[Carried]:
+        """Returns the issues that had it, oldest first."""
+
+    async def brought(self, article: int, subscriber: int) -> list[Mailed]:
+        """Returns the mails to one person that had it, oldest first."""
 
 
 class Outbox(Protocol):
@@ -431,11 +445,23 @@ class ChoiceStore(Protocol):
 class Transport(Protocol):
     """Mail out."""
 
-    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
-        """Runs one transaction; `in_flight` is awaited before the first byte of the body and may forbid it.
+    async def ready(self) -> None:
+        """Makes ready to send; what was closed is so again."""
 
-        The end of a letter is told before `in_flight` is awaited for the next one on the same connection.
+    def post(
+        self,
+        letter: Letter,
+        in_flight: Callable[[], Awaitable[bool]],
+        tell: Callable[[Ending | BaseException], None],
+    ) -> object:
+        """Hands over one letter, once ready; `tell` hears how its transaction ended, or what failed of our own.
+
+        `in_flight` is awaited before the first byte of the body and may forbid it. The end of a letter is told before
+        it is asked for the next one on the same connection.
         """
+
+    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
+        """Runs one transaction by itself."""
 
     async def close(self) -> None:
         """Ends the sessions."""

@@ -208,7 +208,6 @@ class Service:
     # Web --------------------------------------------------------------------------------------------------------------
 
     async def _serve(self, listener: socket.socket) -> None:
-        proxies = self._app.settings.http.trusted_proxies
         config = uvicorn.Config(
             application(self._app, self._vitals),
             log_config=None,
@@ -216,8 +215,7 @@ class Service:
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=3,
-            proxy_headers=bool(proxies),  # whoever is no proxy of ours could name any peer it likes
-            forwarded_allow_ips=proxies,
+            proxy_headers=False,  # whoever is no proxy of ours could name any peer it likes (web.proxied)
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

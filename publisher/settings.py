@@ -9,7 +9,7 @@ import posixpath
 import re
 from dataclasses import replace
 from datetime import time, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
@@ -124,14 +124,6 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _network(value: str) -> str:
-    try:
-        ip_network(value)
-    except ValueError as error:
-        raise ValueError("an address or a network such as 127.0.0.1 or 10.0.0.0/8 is needed") from error
-    return value
-
-
 def _origin(value: str) -> str:
     """As a browser writes it (RFC 6454 §6.2): scheme and host, a port only where it is not the usual one."""
     parts = urlsplit(value)
@@ -201,6 +193,14 @@ def _picture(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False) if "/" in value else ip_address(value))
+    except ValueError as error:
+        raise ValueError("an address or network such as 127.0.0.1 or 10.0.0.0/8 is needed") from error
+
+
+Network = Annotated[str, AfterValidator(_network)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Language = Annotated[str, AfterValidator(_language)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
@@ -484,8 +484,9 @@ class HttpSettings(_Table):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     form_origins: list[Annotated[str, AfterValidator(_origin)]] = []
-    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = []
     metrics_token: SecretStr = SecretStr("")
+    trusted_proxies: list[Network] = []
+    poll_limit: int = Field(default=20, ge=0)
 
     @field_validator("metrics_token")
     @classmethod

@@ -26,6 +26,7 @@ COMMANDS = (
     "build",
     "check",
     "dkim",
+    "explain",
     "doctor",
     "init",
     "issues",

@@ -8,18 +8,18 @@ whose versions fold, quote and let through differently; before a mail goes
 its head is read back and has to hold the headers we meant, and nothing else.
 """
 
-import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
-from publisher.mail.encoding import is_sendable, mailbox, one_line, quoted_printable, unstructured
+from publisher.mail.encoding import base32, is_sendable, mailbox, one_line, quoted_printable, unstructured
 from publisher.mail.mailing_list import MailingList, unsubscribe_line
 from publisher.model.issue import MailText
 from publisher.model.personal import CLOSE, OPEN, SLOTS
@@ -107,6 +107,8 @@ class Prepared:
     places: tuple[_Place, ...]
     names: tuple[str, ...]
     """The headers that a filled message has, no more and no fewer."""
+    own: tuple[bytes, ...]
+    """How the personal ones of them begin, in their order."""
     slots: frozenset[str]
     """The personal values that filling needs."""
     seal: "Seal | None"
@@ -120,7 +122,7 @@ def prepare(
     """Returns the mail ready to be filled: text, then HTML where there is any (RFC 2046 §5.1.4)."""
     kind, pieces = _alternatives(mail) if mail.html else (_part_type("plain"), _pieces(mail.text, markup=False))
     body, places = _parted(pieces)
-    _require_clean(*body)
+    _require_clean(b" ".join(body))
     personal_subject = mail.subject if OPEN in mail.subject else None
     slots = {place.slot for place in places} | set(_SLOT.findall(mail.subject))
     unknown = slots - set(SLOTS)
@@ -139,6 +141,7 @@ def prepare(
     own += ["Subject"] if personal_subject else []
     own += [] if mailing_list is None else ["List-Unsubscribe"]
     seal = signer.seal(fixed, own, body) if signer else None
+    _require_headers(_lines(fixed), fixed, [f"{_name(line)}:".encode() for line in fixed])
     return Prepared(
         sender=sender,
         subject=personal_subject,
@@ -147,6 +150,7 @@ def prepare(
         body=body,
         places=places,
         names=tuple(sorted([*map(_name, fixed), *own, *([seal.header] if seal else [])])),
+        own=tuple(f"{name}:".encode() for name in ([seal.header, *own] if seal else own)),
         slots=frozenset(slots),
         seal=seal,
         size=sum(map(len, body)) + (seal.size if seal else 0),
@@ -157,20 +161,20 @@ def fill(prepared: Prepared, personal: Personal) -> bytes:
     """Returns one reader's message, CRLF throughout; ValueError rather than a header too many or too few."""
     own = _own_headers(prepared, personal)
     values = _filled(prepared.places, personal.values)
-    head = prepared.head + _lines(own)
-    if prepared.seal is not None:
-        head = _lines([prepared.seal.sign(own, values, personal.at)]) + head
-    _require_clean(head, *values)
-    _require_names(head, prepared.names)
-    first, *rest = prepared.body
-    filled = (octets for value, piece in zip(values, rest, strict=True) for octets in (value, piece))
-    return b"".join([head, b"\r\n", first, *filled])
+    sealed = [] if prepared.seal is None else [prepared.seal.sign(own, values, personal.at)]
+    signature, told = _lines(sealed), _lines(own)
+    _require_headers(signature + told, sealed + own, prepared.own)
+    _require_clean(b" ".join(values))
+    pieces = [signature, prepared.head, told, b"\r\n", prepared.body[0]]
+    for value, piece in zip(values, prepared.body[1:], strict=True):
+        pieces += value, piece
+    return b"".join(pieces)
 
 
 def message_id(key: bytes, issue: int, subscriber: int, domain: str) -> str:
     """Returns the one Message-ID of an issue for a subscriber, the same on every attempt (decisions 7)."""
     digest = hmac.digest(key, f"publisher message-id {issue} {subscriber}".encode(), "sha256")
-    return f"<i{issue}.{base64.b32encode(digest[:16]).decode().rstrip('=').lower()}@{domain}>"
+    return f"<i{issue}.{base32(digest[:16])}@{domain}>"
 
 
 def issue_of(identity: str) -> int | None:
@@ -190,7 +194,7 @@ def _own_headers(prepared: Prepared, personal: Personal) -> list[bytes]:
     """Returns the personal headers, in the order in which `prepare` announced them."""
     told = [
         mailbox("To", personal.name, personal.address),
-        f"Date: {format_datetime(personal.at)}".encode(),
+        _date(int(personal.at.timestamp())),
         f"Message-ID: {personal.message_id}".encode("ascii"),
     ]
     if prepared.subject is not None:
@@ -198,6 +202,11 @@ def _own_headers(prepared: Prepared, personal: Personal) -> list[bytes]:
     if prepared.listed:
         told.append(unsubscribe_line(personal.unsubscribe_url or "", personal.unsubscribe_mailto))
     return told
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return f"Date: {format_datetime(datetime.fromtimestamp(second, UTC))}".encode()
 
 
 def _alternatives(mail: MailText) -> tuple[list[bytes], list[bytes | _Place]]:
@@ -246,33 +255,47 @@ def _parted(pieces: Iterable[bytes | _Place]) -> tuple[tuple[bytes, ...], tuple[
 
 def _filled(places: Iterable[_Place], values: Mapping[str, str]) -> list[bytes]:
     """Returns what comes into each place; a value that stands in several, as links do, is encoded once."""
-    lines = {slot: one_line(_STRAY.sub("", value)) for slot, value in values.items()}
-    texts = [escape(lines[place.slot]) if place.markup else lines[place.slot] for place in places]
-    encoded = {text: quoted_printable(text) for text in set(texts)}
-    return [encoded[text] for text in texts]
+    lines = {slot: one_line(_unmarked(value)) for slot, value in values.items()}
+    encoded: dict[str, bytes] = {}
+    filled = []
+    for place in places:
+        text = escape(lines[place.slot]) if place.markup else lines[place.slot]
+        if text not in encoded:
+            encoded[text] = quoted_printable(text)
+        filled.append(encoded[text])
+    return filled
+
+
+def _unmarked(value: str) -> str:
+    return value if OPEN not in value and CLOSE not in value else _STRAY.sub("", value)
 
 
 def _replaced(text: str, values: Mapping[str, str]) -> str:
     return _STRAY.sub("", _SLOT.sub(lambda match: values[match[1]], text))
 
 
-def _lines(headers: Iterable[bytes]) -> bytes:
-    return b"".join(header + b"\r\n" for header in headers)
+def _lines(headers: Sequence[bytes]) -> bytes:
+    return b"\r\n".join([*headers, b""])
 
 
-def _require_clean(*pieces: bytes) -> None:
+def _require_clean(octets: bytes) -> None:
     """ValueError: something would not cross every relay as it stands (RFC 5321 §2.3.8, RFC 5322 §2.1.1)."""
-    for octets in pieces:
-        ends = octets.count(b"\r\n")
-        if not (octets.count(b"\r") == octets.count(b"\n") == ends and octets.isascii()) or b"\0" in octets:
-            raise ValueError("the headers or the text hold something that mail cannot carry")
+    ends = octets.count(b"\r\n")
+    if not (octets.count(b"\r") == octets.count(b"\n") == ends and octets.isascii()) or b"\0" in octets:
+        raise ValueError("the headers or the text hold something that mail cannot carry")
 
 
-def _require_names(head: bytes, names: tuple[str, ...]) -> None:
-    lines = head.split(b"\r\n")[:-1]
-    found = sorted(_name(line) for line in lines if line[:1] not in (b" ", b"\t"))
-    if tuple(found) != names or max(map(len, lines)) > _LONGEST_LINE:
+def _require_headers(octets: bytes, lines: Sequence[bytes], starts: Sequence[bytes]) -> None:
+    """ValueError: the octets are not just these headers, each beginning as it should and none hiding another."""
+    _require_clean(octets)
+    begun = octets.count(b"\n") - octets.count(b"\n ") - octets.count(b"\n\t")
+    expected = all(map(bytes.startswith, lines, starts))
+    if not expected or begun != len(starts) or len(lines) != len(starts) or _is_too_long(octets):
         raise ValueError("the headers are not the expected ones")
+
+
+def _is_too_long(octets: bytes) -> bool:
+    return len(octets) > _LONGEST_LINE and max(map(len, octets.split(b"\r\n"))) > _LONGEST_LINE
 
 
 def _name(line: bytes) -> str:

@@ -261,6 +261,12 @@ class Edition:
         return tuple(view for group in self.groups for view in group.views)
 
     @property
+    def lead(self) -> View:
+        """Returns the story that stands for the whole: the first that is new, else the first."""
+        fresh = (view for group in self.groups if group.mention is Mention.STORY for view in group.views)
+        return next(fresh, self.views[0])
+
+    @property
     def shortened(self) -> bool:
         """Returns whether its reader may have more of a story than stands here."""
         return any(view.shortened for view in self.views)

@@ -191,7 +191,7 @@ def _short(edition: Edition) -> dict[str, object]:
         "number": edition.number,
         "date": date_text(edition.local_date, edition.language, str(edition.local_date.tzinfo)),
         "count": len(headlines),
-        "headline": headlines[0],
+        "headline": edition.lead.title,
         "headlines": headlines,
     }
 

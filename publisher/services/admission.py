@@ -69,4 +69,9 @@ def titles_of(newsletters: Iterable[Newsletter], language: str) -> tuple[str, ..
 
 def plain_name(text: str) -> str:
     """Returns a person's name on one line, without what cannot be printed."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_NAME]
+    return on_one_line(text, _LONGEST_NAME)
+
+
+def on_one_line(text: str, most: int) -> str:
+    """Returns a text without line breaks and what cannot be printed, cut off after `most` characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]

@@ -22,6 +22,7 @@ from publisher.model.people import (
 from publisher.model.segment import AllOf, Condition, Exists, Picked
 from publisher.ports import Outbox, PeopleStore, Renderer
 from publisher.segments import Vocabulary, parse_condition
+from publisher.segments.attributes import judge
 from publisher.services.admission import CURRENT, FEED_TOKEN_GRACE, OPERATOR_LIMITS, Admitting, plain_name
 from publisher.services.choose import Choosing
 from publisher.services.importing import Importing, ImportReport, Instructions
@@ -135,6 +136,7 @@ class Circulation:
         person = await self._required(address)
         number, proof = person.subscriber.number, Proof(origin="command")
         self._registrar.judge(newsletters or (), [*(products or ()), *(renew or ())], language, timezone)
+        judge(attributes or {})
         conditions = Conditions(valid_from, valid_until, archive_days, embargo_cleared)
         ended, terms = licences_after(person.licences, products, renew, end, conditions)
         await self._people.describe(

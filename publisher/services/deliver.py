@@ -8,7 +8,7 @@ holds its folder's lock may run this (decisions 15, 16).
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -141,15 +141,22 @@ class Delivering:
         finally:
             await self._transport.close()
 
+    def known(self, row: Claimed) -> Prepared | None:
+        """Returns the encoded mail of a delivery's variant if it is kept."""
+        prepared = self._prepared.get(row.variant)
+        if prepared is not None:
+            self._prepared.move_to_end(row.variant)
+        return prepared
+
     async def prepared(self, row: Claimed) -> Prepared:
         """Returns the encoded mail of a delivery's variant, kept while there is room."""
-        if row.variant not in self._prepared:
-            async with self._preparing:  # one at a time: whoever waits most likely wants the same
-                if row.variant not in self._prepared:
-                    mail = await self._deliveries.mail(row.variant)
-                    self._keep(row.variant, self._letters.prepared(mail, row.kind, row.newsletter))
-        self._prepared.move_to_end(row.variant)
-        return self._prepared[row.variant]
+        async with self._preparing:  # one at a time: whoever waits most likely wants the same
+            prepared = self.known(row)
+            if prepared is None:
+                mail = await self._deliveries.mail(row.variant)
+                prepared = self._letters.prepared(mail, row.kind, row.newsletter)
+                self._keep(row.variant, prepared)
+        return prepared
 
     def _keep(self, variant: int, prepared: Prepared) -> None:
         self._prepared[variant] = prepared
@@ -162,6 +169,7 @@ class Delivering:
         require_sound_mail()
         shift = _Shift(self, issue)
         try:
+            await self._transport.ready()
             while not await self._settled_in(shift, patient=stop is not None and not stop.is_set()):
                 await self._engine.wait(_POLL_SECONDS)
             shift.start()
@@ -200,8 +208,10 @@ class _Shift:
         self._now = delivering._clock.now
         margin = self._policy.lease * _LEASE_MARGIN
         self._marks = Marks(self._deliveries, self._boot, self._now, margin, delivering._reserve)
-        self._ready: asyncio.Queue[Claimed] = asyncio.Queue()
-        self._workers: list[asyncio.Task[None]] = []
+        self._ready: deque[Claimed] = deque()
+        self._approaching: set[asyncio.Task[None]] = set()
+        self._at_work = False
+        self._stirred = False
         self._stopping = asyncio.Event()
         self._busy = 0
         self._held: set[int] = set()
@@ -219,11 +229,12 @@ class _Shift:
     @property
     def idle(self) -> bool:
         """Whether nothing is claimed by us."""
-        return self._busy == 0 and self._ready.empty()
+        return self._busy == 0 and not self._ready
 
     def start(self) -> None:
-        """Puts the workers to work, two per connection: the next letter is ready while a body is on its way."""
-        self._workers = [asyncio.create_task(self._work(n)) for n in range(2 * self._policy.connections)]
+        """Begins to hand letters over, two per connection: the next one is ready while a body is on its way."""
+        self._at_work = True
+        self._stir()
 
     async def stop(self) -> None:
         """Begins nothing new, lets transactions end, gives back what was claimed, records the rest."""
@@ -233,9 +244,10 @@ class _Shift:
         deadline = time.monotonic() + _STOP_SECONDS
         while self._busy and time.monotonic() < deadline:
             await self._engine.wait(min(0.2, deadline - time.monotonic()))
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        self._at_work = False
+        for approach in self._approaching:
+            approach.cancel()
+        await asyncio.gather(*self._approaching, return_exceptions=True)
         await self._marks.close()
         with contextlib.suppress(PublisherError):
             await self._deliveries.disown(self._boot, self._marks.unwritten, self._now())
@@ -292,7 +304,7 @@ class _Shift:
         """Claims as much as the connections need."""
         await self._gate.settle()
         await self._inspect()
-        if self._stopping.is_set() or self._ready.qsize() >= self._policy.connections:
+        if self._stopping.is_set() or len(self._ready) >= self._policy.connections:
             return
         if (self._isolated or self._gate.probing) and not self.idle:
             return
@@ -313,7 +325,8 @@ class _Shift:
         self._isolated = alone and len(rows) == 1
         for row in rows:
             self._held.add(row.number)
-            self._ready.put_nowait(row)
+            self._ready.append(row)
+        self._stir()
         if not rows and self.idle:
             await self._marks.settle()
             await self._finish()
@@ -336,64 +349,94 @@ class _Shift:
         return self.idle and await self._deliveries.next_due(self._issue) is None
 
     @property
-    def _senders(self) -> int:
-        """Returns how many workers may send: one per connection, no next one ready, while the relay wants less."""
+    def _places(self) -> int:
+        """Returns how many letters may be out: one per connection, no next one ready, while the relay wants less."""
         connections = self._gate.connections
         return 2 * connections if connections == self._policy.connections else connections
 
-    async def _work(self, number: int) -> None:
-        while True:
-            if number >= self._senders:
-                await asyncio.sleep(_POLL_SECONDS)
-                continue
-            row = await self._ready.get()
-            self._busy += 1
-            if self._ready.qsize() < self._policy.connections:
-                self._engine.ring()
-            try:
-                await self._deliver(row)
-            except PublisherError as error:
-                _log.error("deliver.row", delivery=row.number, error=str(error))
-                self._give_up_claim(row)
-            except Exception as error:  # one delivery never stops the others
-                _log.exception("deliver.unexpected", delivery=row.number)
-                self._ended(row, DeliveryState.CLAIMED, Ending(phase=Phase.PREPARE, text=repr(error)[:200]))
-            finally:
-                self._held.discard(row.number)
-                self._busy -= 1
-                if self.idle:
-                    self._engine.ring()
+    def _stir(self) -> None:
+        """Hands more over, a moment later: whoever told of an end has more to do first."""
+        if not self._stirred:
+            self._stirred = True
+            asyncio.get_running_loop().call_soon(self._hand_over)
 
-    async def _deliver(self, row: Claimed) -> None:
+    def _hand_over(self) -> None:
+        self._stirred = False
+        while self._ready and self._at_work and self._busy < self._places:
+            row = self._ready.popleft()
+            self._busy += 1
+            prepared = self._delivering.known(row)
+            if prepared is None or row.not_before is not None:
+                approach = asyncio.create_task(self._approach(row))
+                self._approaching.add(approach)
+                approach.add_done_callback(self._approaching.discard)
+            else:
+                self._post(row, prepared)
+        if len(self._ready) < self._policy.connections:
+            self._engine.ring()
+
+    async def _approach(self, row: Claimed) -> None:
+        """Gets the mail and waits for the row's place in the rates, then hands the letter over."""
         try:
-            letter = self._delivering._letters.letter(await self._delivering.prepared(row), row, self._now())
-        except (ValueError, KeyError) as error:
-            _log.error("deliver.unmakeable", delivery=row.number, error=repr(error))
-            self._ended(row, DeliveryState.CLAIMED, Ending(phase=Phase.PREPARE, text=repr(error)[:200]))
-            return
-        if not await self._turn(row):
+            prepared = await self._delivering.prepared(row)
+            wait = min(row.not_before - self._now(), AHEAD) if row.not_before else timedelta(0)
+            if wait > timedelta(0):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), wait.total_seconds())
+        except PublisherError as error:
+            _log.error("deliver.row", delivery=row.number, error=str(error))
+            self._give_up_claim(row)
+            self._let_go(row)
+        except Exception as error:  # one delivery never stops the others
+            self._unmakeable(row, error)
+        else:
+            self._post(row, prepared)
+
+    def _post(self, row: Claimed, prepared: Prepared) -> None:
+        """Makes the letter and hands it over."""
+        if self._stopping.is_set() or self._gate.shut or self._gate.guarded:
+            self._give_up_claim(row)
+            self._let_go(row)
             return
         mark: asyncio.Future[bool] | None = None
 
-        async def in_flight() -> bool:
+        def in_flight() -> asyncio.Future[bool]:
             nonlocal mark
             mark = self._marks.begin(row)
-            return await asyncio.shield(mark)
+            return mark
 
-        ending = await self._delivering._transport.send(letter, in_flight)
-        marked = mark is not None and await mark
-        self._ended(row, DeliveryState.IN_FLIGHT if marked else DeliveryState.CLAIMED, ending)
+        def tell(end: Ending | BaseException) -> None:
+            if self._at_work:
+                self._told(row, end, marked=mark is not None and _is_granted(mark))
 
-    async def _turn(self, row: Claimed) -> bool:
-        """Waits until this message may go; False: it was given back."""
-        wait = min(row.not_before - self._now(), AHEAD) if row.not_before else timedelta(0)
-        if wait > timedelta(0):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait.total_seconds())
-        if self._stopping.is_set() or self._gate.shut:
-            self._give_up_claim(row)
-            return False
-        return True
+        try:
+            letter = self._delivering._letters.letter(prepared, row, self._now())
+            self._delivering._transport.post(letter, in_flight, tell)
+        except Exception as error:  # one delivery never stops the others
+            self._unmakeable(row, error)
+
+    def _unmakeable(self, row: Claimed, error: Exception) -> None:
+        _log.error("deliver.unmakeable", delivery=row.number, error=repr(error))
+        self._told(row, Ending(phase=Phase.PREPARE, text=repr(error)[:200]), marked=False)
+
+    def _told(self, row: Claimed, end: Ending | BaseException, *, marked: bool) -> None:
+        """Records how a letter ended.
+
+        `marked` False: its mark was not granted, or nobody waited for the answer any more; then no body went, and its
+        end is of both states.
+        """
+        if not isinstance(end, Ending):
+            _log.error("deliver.unexpected", delivery=row.number, error=repr(end))
+            end = Ending(phase=Phase.PREPARE, text=repr(end)[:200])
+        self._ended(row, DeliveryState.IN_FLIGHT if marked else DeliveryState.CLAIMED, end)
+        self._let_go(row)
+
+    def _let_go(self, row: Claimed) -> None:
+        self._held.discard(row.number)
+        self._busy -= 1
+        self._stir()
+        if self.idle:
+            self._engine.ring()
 
     def _ended(self, row: Claimed, was: DeliveryState, ending: Ending) -> None:
         now = self._now()
@@ -415,7 +458,7 @@ class _Shift:
                 at=now,
                 next_at=self._next_at(outcome, row, now),
             ),
-            at_once=self._ready.empty(),
+            at_once=not self._ready,
         )
         self._touched = True
         if outcome.state is not DeliveryState.ACCEPTED:
@@ -443,13 +486,13 @@ class _Shift:
                 at=self._now(),
                 next_at=self._now(),
             ),
-            at_once=self._ready.empty(),
+            at_once=not self._ready,
         )
 
     async def _give_back(self) -> None:
         numbers = []
-        while not self._ready.empty():
-            numbers.append(self._ready.get_nowait().number)
+        while self._ready:
+            numbers.append(self._ready.popleft().number)
         self._held.difference_update(numbers)
         await self._deliveries.release(self._boot, numbers, self._now())
 
@@ -469,8 +512,17 @@ class _Shift:
         if not self._touched:
             return
         self._touched = not self._marks.settled
-        for issue in await self._deliveries.finish(self._now(), resend_all_kinds=self._policy.resend_uncertain):
+        try:
+            finished = await self._deliveries.finish(self._now(), resend_all_kinds=self._policy.resend_uncertain)
+        except PublisherError:
+            self._touched = True  # the store was away just then: there may be nothing else that would bring us back
+            raise
+        for issue in finished:
             _log.info("deliver.finished", issue=issue)
+
+
+def _is_granted(mark: "asyncio.Future[bool]") -> bool:
+    return mark.done() and not mark.cancelled() and mark.result()
 
 
 async def _granted() -> bool:

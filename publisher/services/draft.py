@@ -106,7 +106,8 @@ class Draft:
 Entitlement = frozenset[tuple[str, int | None, bool]]
 _FORMS = {form.value: form for form in Form}
 _COMING_UP = 10
-_NOTHING_PENDING = "nothing new since the last mail"
+NOTHING_PENDING = "nothing new since the last mail"
+"""Why somebody is left out to whom it says nothing that they do not have."""
 _TOO_FEW = "fewer stories than min_articles"
 _LAPSED = "the licence has ended"
 
@@ -388,7 +389,7 @@ class _Round:
         for alike in self._alike(readers, draft).values():
             selection = self._select(alike[0])
             if not selection.stories:
-                reason = _TOO_FEW if selection.pending else _NOTHING_PENDING
+                reason = _TOO_FEW if selection.pending else NOTHING_PENDING
                 draft.left_out += [LeftOut(reader, reason) for reader in alike]
                 continue
             made = Outcome(

@@ -1,6 +1,5 @@
 """Makes one reader's message of a variant and a delivery."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -117,17 +116,29 @@ class Letters:
         kind, _, number = event.partition(":")
         about = int(number) if number.isdecimal() else 0
         unsubscribe_url = links.unsubscribe_url(subscriber, newsletter) if newsletter is not None else None
-        slots: dict[str, Callable[[], str]] = {
-            "address": lambda: address,
-            "name": lambda: name,
-            "unsubscribe_url": lambda: unsubscribe_url or links.preferences_url(subscriber),
-            "preferences_url": lambda: links.preferences_url(subscriber),
-            "feed_url": lambda: links.feed_url(subscriber, generation),
-            "read_url": lambda: links.front_url() if issue is None else links.read_url(issue, subscriber),
-            "confirm_url": lambda: links.confirm_url(about),
-            "account_url": lambda: links.account_url(about),
-            "move_url": lambda: links.move_url(about, new_end=kind == MOVE_NEW),
-        }
+
+        def value(slot: str) -> str:
+            match slot:
+                case "address":
+                    return address
+                case "name":
+                    return name
+                case "unsubscribe_url" if unsubscribe_url is not None:
+                    return unsubscribe_url
+                case "unsubscribe_url" | "preferences_url":
+                    return links.preferences_url(subscriber)
+                case "read_url":
+                    return links.front_url() if issue is None else links.read_url(issue, subscriber)
+                case "feed_url":
+                    return links.feed_url(subscriber, generation)
+                case "confirm_url":
+                    return links.confirm_url(about)
+                case "account_url":
+                    return links.account_url(about)
+                case "move_url":
+                    return links.move_url(about, new_end=kind == MOVE_NEW)
+            raise KeyError(slot)
+
         return Personal(
             name=name,
             address=address,
@@ -135,5 +146,5 @@ class Letters:
             at=now,
             unsubscribe_url=unsubscribe_url,
             unsubscribe_mailto=links.unsubscribe_mailto(subscriber, newsletter) if newsletter is not None else None,
-            values={slot: slots[slot]() for slot in prepared.slots},
+            values={slot: value(slot) for slot in prepared.slots},
         )

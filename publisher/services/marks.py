@@ -160,8 +160,10 @@ class Marks:
         finally:
             now = time.monotonic()
             self._took = min(now - began, _LONGEST_WAIT_SECONDS)
-            self._away.update((number, now) for number in granted)
             for row, answer in begun:
-                if not answer.done():
-                    answer.set_result(row.number in granted)
+                if answer.done():  # nobody waits for it any more
+                    continue
+                answer.set_result(row.number in granted)
+                if row.number in granted:
+                    self._away[row.number] = now
         return True

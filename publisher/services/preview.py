@@ -16,7 +16,7 @@ from publisher.newsletters.schedule import Due, parse, previous_slot, slots
 from publisher.newsletters.selection import Offer, Pick
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.announce import Announcing
-from publisher.services.draft import Drafting, LeftOut, Occasion, Outcome
+from publisher.services.draft import Drafting, LeftOut, Occasion, Outcome, clock_of
 from publisher.services.plan import CHANGED, Planning, by_hand_of
 
 _PAGE = 20_000
@@ -30,10 +30,26 @@ class Preview:
     newsletter: Newsletter
     reader: Reader
     mail: MailText
-    stories: tuple[str, ...]
-    """Titles, in order."""
+    picks: tuple[Pick, ...]
+    """The stories, in order."""
+    at: datetime
     sample: bool = False
     """Whether nothing was pending, and the newest stories stand in."""
+
+    @property
+    def stories(self) -> tuple[str, ...]:
+        """Returns the titles."""
+        return tuple(pick.article.title for pick in self.picks)
+
+
+@dataclass(frozen=True, slots=True)
+class NoMail:
+    """Why somebody would get nothing."""
+
+    reason: str
+
+
+_NO_STORIES = "no story is out that this newsletter could bring"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,27 +154,28 @@ class Previewing:
         at: datetime | None = None,
         since: datetime | None = None,
         test: bool = False,
-    ) -> Preview | None:
-        """Returns a newsletter's mail as a reader would get it at `at` (now); None when there would be none.
+    ) -> Preview | NoMail:
+        """Returns a newsletter's mail as a reader would get it at `at` (now), on their own clock.
 
         Without an address it is the mail of a reader of everything who has nothing yet; when nothing is pending
-        for such a reader, and for a test mail, the newest stories stand in.
+        for such a reader, and for a test mail, the newest stories stand in. NotFoundError says what to do about a
+        newsletter or reader that nobody knows.
         """
         newsletter = self._planning.newsletter(newsletter_id)
         occasion = self._planning.by_hand(newsletter, now, at, since)
         found = None if address_key is None else await self._reader(newsletter, address_key)
         if address_key is not None and found is None and not test:
-            raise NotFoundError(f"{address_key} is no confirmed reader of {newsletter.id}")
-        if found is not None:
-            made = await self._pending(occasion, found, now)
-            if made is not None or not test:
-                return await self._shown(occasion, found, made, test=test, sample=False)
+            raise NotFoundError(
+                f"{address_key} is no confirmed reader of {newsletter.id}: look with `publisher subscribers show "
+                f"{address_key}`, add them with `publisher subscribers add {address_key} --confirmed "
+                f"--newsletters {newsletter.id}`"
+            )
         reader = found or self._anybody(newsletter, occasion)
-        made = None if found else await self._pending(occasion, reader, now)
-        sample = made is None
-        return await self._shown(
-            occasion, reader, made or await self._newest(occasion, reader), test=test, sample=sample
-        )
+        occasion = _for(reader, occasion)
+        made = await self._pending(occasion, reader, now) if found or not test else NoMail(_NO_STORIES)
+        if isinstance(made, Outcome) or (found and not test):
+            return await self._shown(occasion, reader, made, test=test, sample=False)
+        return await self._shown(occasion, reader, await self._newest(occasion, reader), test=test, sample=True)
 
     async def _reader(self, newsletter: Newsletter, address_key: str) -> Reader | None:
         own = parse(newsletter.schedule).text
@@ -183,14 +200,14 @@ class Previewing:
         before = previous_slot(occasion.schedule, occasion.zone, occasion.at - timedelta(seconds=1))
         return before.due_at if before else occasion.looks_back_to
 
-    async def _pending(self, occasion: Occasion, reader: Reader, now: datetime) -> Outcome | None:
+    async def _pending(self, occasion: Occasion, reader: Reader, now: datetime) -> Outcome | NoMail:
         pool = await self._drafting.pool(occasion, now)
         numbers = [offer.article.number for offer in pool.offers]
         coverage = await self._readers.coverage(numbers, reader.number, reader.number, sandbox=self._sandbox)
         told = await self._announcing.untold(now)
         return self._first(occasion, reader, pool.offers, _with(coverage, told, [reader]), pool.planned)
 
-    async def _newest(self, occasion: Occasion, reader: Reader) -> Outcome | None:
+    async def _newest(self, occasion: Occasion, reader: Reader) -> Outcome | NoMail:
         """Returns the mail that the newest stories there are would make, whoever has them."""
         out = [
             Offer(article=article, published_at=article.first_published_at)
@@ -208,22 +225,24 @@ class Previewing:
         offers: Sequence[Offer],
         coverage: Coverage,
         planned: Sequence[Article] = (),
-    ) -> Outcome | None:
+    ) -> Outcome | NoMail:
         if not occasion.newsletter.instant:
-            outcomes = self._drafting.draft(occasion, [reader], offers, coverage, planned).outcomes
-            return outcomes[0] if outcomes else None
+            draft = self._drafting.draft(occasion, [reader], offers, coverage, planned)
+            return draft.outcomes[0] if draft.outcomes else NoMail(draft.left_out[0].reason)
+        nothing = NoMail(_NO_STORIES)
         for offer in reversed(offers):
             alone = replace(occasion, article=offer.article.number)
-            outcomes = self._drafting.draft(alone, [reader], [offer], coverage).outcomes
-            if outcomes:
-                return outcomes[0]
-        return None
+            draft = self._drafting.draft(alone, [reader], [offer], coverage)
+            if draft.outcomes:
+                return draft.outcomes[0]
+            nothing = NoMail(draft.left_out[0].reason)
+        return nothing
 
     async def _shown(
-        self, occasion: Occasion, reader: Reader, outcome: Outcome | None, *, test: bool, sample: bool
-    ) -> Preview | None:
-        if outcome is None:
-            return None
+        self, occasion: Occasion, reader: Reader, outcome: Outcome | NoMail, *, test: bool, sample: bool
+    ) -> Preview | NoMail:
+        if isinstance(outcome, NoMail):
+            return outcome
         newsletter = occasion.newsletter
         number = await self._issues.next_edition(newsletter.id)
         own = (reader.cadence, reader.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
@@ -232,7 +251,8 @@ class Previewing:
             newsletter=newsletter,
             reader=reader,
             mail=await self._drafting.mail(occasion, outcome, number, web_url=web_url, test=test),
-            stories=_titles(outcome, already_sent=False),
+            picks=outcome.selection.stories,
+            at=occasion.at,
             sample=sample,
         )
 
@@ -373,6 +393,14 @@ class Previewing:
         if pending:
             return forecast, None
         return forecast, _Calm(occasion=occasion, offers=pool.offers, turns=frozenset(turns), readers=readers)
+
+
+def _for(reader: Reader, occasion: Occasion) -> Occasion:
+    """Returns an occasion on the clock of one reader; an instant newsletter has none."""
+    if occasion.newsletter.instant:
+        return occasion
+    schedule, zone = clock_of(reader.cadence, reader.timezone, occasion)
+    return replace(occasion, schedule=schedule, zone=zone)
 
 
 def _empty(period: str, occasion: Occasion, readers: int) -> Forecast:

@@ -1,13 +1,19 @@
 """Statements that run with every message: compiled once, then run by the driver alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from publisher.stores.database import Database
+
+
+def one_of(column: sa.ColumnElement[Any], values: Sequence[str] | frozenset[str]) -> sa.ColumnElement[bool]:
+    """Returns whether a column is one of a few constants; an IN is not written out before it is executed."""
+    return sa.or_(*(column == value for value in sorted(values)))
 
 
 class Compiled:
@@ -17,28 +23,27 @@ class Compiled:
     """
 
     def __init__(self, database: Database, statement: sa.ClauseElement) -> None:
-        compiled = statement.compile(dialect=database.dialect)
+        self._database = database
+        self._statement = statement
+
+    def run(self, cursor: Any, values: Mapping[str, object]) -> list[Any]:
+        """Returns all rows, as tuples."""
+        text, constants = self._prepared
+        cursor.execute(text, {**constants, **values})
+        rows: list[Any] = cursor.fetchall()
+        return rows
+
+    def run_each(self, cursor: Any, values: Sequence[Mapping[str, object]]) -> None:
+        """Runs it once with each of the values; nothing is returned."""
+        text, constants = self._prepared
+        cursor.executemany(text, [{**constants, **each} for each in values])
+
+    @cached_property
+    def _prepared(self) -> tuple[str, dict[str, object]]:
+        """Returns the text and the constants in it, in the driver's own types."""
+        compiled = self._statement.compile(dialect=self._database.dialect)
         assert isinstance(compiled, SQLCompiler)
-        self._text = str(compiled)
-        self._constants = {name: bound.value for bound, name in compiled.bind_names.items() if not bound.required}
-
-    def run(self, connection: sa.Connection, values: Mapping[str, object]) -> list[Any]:
-        """Returns the first column of every row."""
-        with self._cursor(connection) as cursor:
-            cursor.execute(self._text, {**self._constants, **values})
-            return [first for first, *_ in cursor.fetchall()]
-
-    def run_each(self, connection: sa.Connection, values: Sequence[Mapping[str, object]]) -> None:
-        """Runs it once with each of the values."""
-        with self._cursor(connection) as cursor:
-            cursor.executemany(self._text, [{**self._constants, **each} for each in values])
-
-    @contextmanager
-    def _cursor(self, connection: sa.Connection) -> Iterator[Any]:
-        """Gives the driver's cursor; what it raises comes as SQLAlchemy would tell it."""
-        errors = connection.dialect.loaded_dbapi.Error
-        try:
-            with closing(connection.connection.cursor()) as cursor:
-                yield cursor
-        except errors as error:
-            raise sa.exc.DBAPIError.instance(self._text, None, error, errors, dialect=connection.dialect) from error
+        constants = {name: bound.value for bound, name in compiled.bind_names.items() if not bound.required}
+        return str(compiled), {
+            name: value.value if isinstance(value, Enum) else value for name, value in constants.items()
+        }

@@ -7,15 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.mail.throttle import ALL, Place, Throttle
+from publisher.mail.throttle import ALL
 from publisher.model.delivery import Boot, Claimed, Ended, Rates
-from publisher.model.issue import DUE, OPEN, UNFINISHED, DeliveryState, IssueKind, IssueState, SlotState
+from publisher.model.issue import DUE, OPEN, UNFINISHED, DeliveryState, IssueState, SlotState
 from publisher.model.report import Event, Meaning
 from publisher.stores import claims, endings
 from publisher.stores.bounces import record
 from publisher.stores.claims import PLAIN_MESSAGE, STANDS, wanted
 from publisher.stores.compiled import Compiled
-from publisher.stores.database import Database, micros, moment
+from publisher.stores.database import Database, micros
 from publisher.stores.outlook import Outlook
 from publisher.stores.people_rows import IN_DOUBT
 from publisher.stores.readers import lock_planning
@@ -52,6 +52,7 @@ class Deliveries(Outlook):
         """
         super().__init__(database, sandbox=sandbox)
         self._address_hash = address_hash
+        self._claims = claims.Claims(database, address_hash, self._being_sent)
         self._endings = endings.Endings(database)
         self._never_mailed = Compiled(database, _never_mailed(database))
         self._begun = Compiled(database, _begun(database, sandbox))
@@ -136,25 +137,8 @@ class Deliveries(Outlook):
         that has nothing else in hand (`alone`): should it kill that process, no other delivery is suspected.
         `digests` False: only service mail and notices. With `rates`, each comes with its place.
         """
-        sending = sa.select(issues.c.id).where(self._being_sent)
-        if not digests:
-            sending = sending.where(issues.c.kind != IssueKind.DIGEST)
-
-        def work(connection: sa.Connection) -> list[Claimed]:
-            throttle = self._throttle(connection, now, rates)
-            limited = throttle.room(limit)
-            rows = claims.candidates(self._database, connection, sending, now, limited, issue=issue, alone=alone)
-            hashes = {row.id: self._address_hash(row.address_key) for row in rows}
-            suppressed = claims.suppressed(self._database, connection, hashes) if rows else {}
-            refused = {row.id: suppressed.get(row.id) or "unsubscribed" for row in rows if not row.wanted}
-            claims.suppress(connection, refused | suppressed, now)
-            able = [row for row in rows if row.wanted and row.id not in suppressed]
-            places = self._places(connection, throttle, able, now)
-            taken = [row for row in able if row.id not in places or places[row.id].granted]
-            self._take(connection, boot, now, taken, lease)
-            return [claims.claimed(row, hashes[row.id], places.get(row.id)) for row in taken]
-
-        return await self._database.transact(work)
+        wish = claims.Wish(limit, lease, issue, alone, digests, rates)
+        return await self._database.transact(lambda cursor: self._claims.take(cursor, boot, now, wish))
 
     async def renew(self, boot: Boot, now: datetime, lease: timedelta) -> None:
         """Extends the leases of what this process has claimed and not begun."""
@@ -219,17 +203,17 @@ class Deliveries(Outlook):
         dead = [end for end in ended if end.outcome.blames_address]
         if dead:
             async with self._database.write() as connection:
-                await connection.run_sync(self._endings.record, boot, dead)
+                await endings.record(connection, boot, dead)
                 await self._blame(connection, dead)
         others = [end for end in ended if not end.outcome.blames_address]
         if not begun and not others:
             return set()
 
-        def work(connection: sa.Connection) -> set[int]:
-            self._endings.record(connection, boot, others)
-            return self._begin(connection, boot, now, begun, margin) if begun else set()
+        def work(cursor: Any) -> set[int]:
+            self._endings.record(cursor, boot, others)
+            return self._begin(cursor, boot, now, begun, margin) if begun else set()
 
-        return await self._database.transact(work)
+        return await self._database.transact(work, brief=True)
 
     # Time ------------------------------------------------------------------------------------------------------------
 
@@ -321,11 +305,9 @@ class Deliveries(Outlook):
     def _present(self, now: datetime) -> sa.ColumnElement[int]:
         return self._database.present(sa.literal(micros(now), sa.BigInteger))
 
-    def _begin(
-        self, connection: sa.Connection, boot: Boot, now: datetime, begun: Sequence[Claimed], margin: timedelta
-    ) -> set[int]:
+    def _begin(self, cursor: Any, boot: Boot, now: datetime, begun: Sequence[Claimed], margin: timedelta) -> set[int]:
         hashes = self._database.several([row.address_hash for row in begun])
-        unwanted = self._never_mailed.run(connection, {"b_hashes": hashes})
+        unwanted = {digest for (digest,) in self._never_mailed.run(cursor, {"b_hashes": hashes})}
         numbers = [row.number for row in begun if row.address_hash not in unwanted]
         values = {
             "b_ids": self._database.several(numbers),
@@ -333,57 +315,7 @@ class Deliveries(Outlook):
             "b_margin": margin // _MICROSECOND,
             "b_now": micros(now),
         }
-        return set(self._begun.run(connection, values)) if numbers else set()
-
-    def _take(
-        self, connection: sa.Connection, boot: Boot, now: datetime, rows: Sequence[sa.Row[Any]], lease: timedelta
-    ) -> None:
-        """Makes rows ours that nobody else can have meanwhile: they are locked by this transaction."""
-        if not rows:
-            return
-        connection.execute(
-            sa.update(deliveries)
-            .where(self._database.among(deliveries.c.id, "numbers"), claims.STATE.in_(DUE))
-            .values(
-                state=DeliveryState.CLAIMED,
-                attempts=deliveries.c.attempts + 1,
-                boot_id=boot.id,
-                lease_until=self._present(now) + lease // _MICROSECOND,
-            ),
-            {"numbers": self._database.several([row.id for row in rows])},
-        )
-        fresh = {row.issue_id for row in rows if row.sending_at is None}
-        if fresh:
-            connection.execute(
-                sa.update(issues)
-                .where(issues.c.id.in_(fresh), issues.c.sending_at.is_(None))
-                .values(sending_at=micros(now))
-            )
-
-    # Rates -----------------------------------------------------------------------------------------------------------
-
-    def _throttle(self, connection: sa.Connection, now: datetime, rates: Rates) -> Throttle:
-        """Returns the throttle as of now; lanes are in the time of the database, for the clocks of machines differ."""
-        if not (rates.rate or rates.per_domain):
-            return Throttle({}, rates, now)
-        present = moment(connection.scalar(sa.select(self._present(now))) or 0)
-        lane = claims.read_lanes(self._database, connection, [ALL], present) if rates.rate else {}
-        return Throttle(lane, rates, present)
-
-    def _places(
-        self, connection: sa.Connection, throttle: Throttle, rows: Sequence[sa.Row[Any]], now: datetime
-    ) -> dict[int, Place]:
-        """Gives rows their places, and puts those off whose domain has had enough; empty where nothing is limited."""
-        if not rows or not throttle.limits:
-            return {}
-        if throttle.limits_domains:
-            domains = sorted({claims.domain_of(row) for row in rows})
-            throttle.lanes |= claims.read_lanes(self._database, connection, domains, throttle.now)
-        behind = now - throttle.now
-        places = {row.id: throttle.place(claims.domain_of(row)).moved(behind) for row in rows}
-        claims.put_off(connection, {number: place for number, place in places.items() if not place.granted})
-        claims.write_lanes(connection, throttle)
-        return places
+        return {number for (number,) in self._begun.run(cursor, values)} if numbers else set()
 
 
 def _never_mailed(database: Database) -> sa.Select[tuple[str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,14 +44,21 @@ class Endings:
         self._left = Compiled(database, _LEFT)
         self._answered = Compiled(database, _ANSWERED)
 
-    def record(self, connection: sa.Connection, boot: Boot, ended: Sequence[Ended]) -> None:
+    def record(self, cursor: Any, boot: Boot, ended: Sequence[Ended]) -> None:
         """Records what became of claims and transactions that are still ours and in the state they left."""
         given_back = [_left(boot, end) for end in ended if end.ending is None]
         answered = [_left(boot, end) | _answer(end, end.ending) for end in ended if end.ending is not None]
         if given_back:
-            self._left.run_each(connection, given_back)
+            self._left.run_each(cursor, given_back)
         if answered:
-            self._answered.run_each(connection, answered)
+            self._answered.run_each(cursor, answered)
+
+
+async def record(connection: AsyncConnection, boot: Boot, ended: Sequence[Ended]) -> None:
+    """Records answers that something else in the same transaction hangs on."""
+    answered = [_left(boot, end) | _answer(end, end.ending) for end in ended if end.ending is not None]
+    if answered:
+        await connection.execute(_ANSWERED, answered)
 
 
 def _left(boot: Boot, end: Ended) -> dict[str, object]:

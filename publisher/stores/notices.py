@@ -136,7 +136,7 @@ class Notices:
 
         A row that gave way to news is none: whoever it was for may have to be told after all.
         """
-        anew = sa.and_(unfit(now), deliveries.c.state.in_(_DUE))
+        anew = sa.and_(unfit(sa.literal(micros(now))), deliveries.c.state.in_(_DUE))
         query = (
             sa.select(deliveries.c.subscriber_id, sa.case((anew, 1), else_=0))
             .join(issues, issues.c.id == deliveries.c.issue_id)

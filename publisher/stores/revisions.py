@@ -31,8 +31,8 @@ PERHAPS_THERE = "may have arrived"
 _ROWS = 500
 
 
-def unfit(now: datetime) -> sa.ColumnElement[bool]:
-    """Whether a waiting delivery must not go as it is.
+def unfit(now: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Whether a waiting delivery must not go as it is, at a moment in microseconds.
 
     That is so when a story in it was recalled, a licence of its reader has ended since, or somebody changed those
     licences, or config. Whoever made the delivery decides anew what it brings. Service mail brings no story.
@@ -40,11 +40,11 @@ def unfit(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(variants.c.stale, sa.and_(issues.c.kind != IssueKind.MESSAGE, _doubted(now)))
 
 
-def _doubted(now: datetime) -> sa.ColumnElement[bool]:
+def _doubted(now: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     ended = sa.exists().where(
         licences.c.subscriber_id == deliveries.c.subscriber_id,
         licences.c.valid_until > sa.func.coalesce(deliveries.c.decided_at, issues.c.planned_at),
-        licences.c.valid_until <= micros(now),
+        licences.c.valid_until <= now,
     )
     return sa.or_(sa.func.coalesce(deliveries.c.decided_at, -1) == IN_DOUBT, ended)
 
@@ -80,7 +80,7 @@ class Revisions:
                 ),
                 deliveries.c.state.in_(DUE),
                 issues.c.kind == IssueKind.DIGEST,
-                unfit(now),
+                unfit(sa.literal(micros(now))),
             )
             .order_by(deliveries.c.issue_id, deliveries.c.variant_id, deliveries.c.id)
             .limit(limit)

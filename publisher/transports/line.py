@@ -19,6 +19,9 @@ _GOODBYE_SECONDS = 2.0
 _SERVICE_CLOSING = 421
 _TOO_LARGE = Ending(phase=Phase.DATA, code=552, text="5.3.4 larger than the relay takes")
 _GROUP = (Phase.MAIL, Phase.RCPT, Phase.DATA)
+_USUAL = (250, 250, 354)
+_OUT = (b"", b"", b"")
+"""An envelope that went out with the body before it."""
 
 
 class Pool(Protocol):
@@ -97,7 +100,7 @@ class _Exchange:
         current: Posting | None = posting
         try:
             while current is not None:
-                if not self._ahead and current.ended.done():  # whoever sent it was stopped
+                if not self._ahead and current.over:  # whoever sent it was stopped
                     current = await self._pool.next()
                     continue
                 if not self._ahead and not self._wire.clean:  # broken, or spoken to, while it was idle
@@ -110,10 +113,9 @@ class _Exchange:
                     current.end(ending)
                 if ending is None or not self._goes_on(ending):
                     return following
-                current, self._ahead = following, following is not None
-                # Whoever sent it hears of its end before the next guard is asked: both go into one commit, or
+                # Whoever sent it has heard of its end before the next guard is asked: both go into one commit, or
                 # the end into an earlier one, and no more letters are in doubt than there are sessions.
-                await asyncio.sleep(0)
+                current, self._ahead = following, following is not None
                 if current is None:
                     if self._session.used >= _MESSAGES_PER_SESSION:
                         break
@@ -170,8 +172,11 @@ class _Exchange:
         something else, and then nobody but the relay is to blame. So DATA is asked even after a recipient was
         refused for good: what is in step refuses it too (RFC 5321 §4.1.1.4).
         """
-        lines = posting.envelope(self._session)
+        lines = _OUT if self._ahead else posting.envelope(self._session)
         await self._announce(lines)
+        if self._grouped and self._wire.all_heard(_USUAL):
+            self._phase = Phase.DATA
+            return None
         refused: Ending | None = None
         for phase, line in zip(_GROUP, lines, strict=True):
             if refused is None:
@@ -181,7 +186,7 @@ class _Exchange:
             try:
                 if not self._grouped:
                     self._wire.ask(line)
-                reply = await self._reply(self._seconds(phase))
+                reply = self._wire.heard() or await self._reply(self._seconds(phase))
             except WireError as error:
                 if refused is None or error.fault is Fault.GARBAGE:
                     raise
@@ -226,9 +231,8 @@ class _Exchange:
         self._asked = True
         text = "not ours to send any more"
         try:
-            async with asyncio.timeout_at(self._until):
-                if await posting.may_go():
-                    return None
+            if not posting.over and await self._wire.until(self._until, posting.leave()) and not posting.over:
+                return None
         except TimeoutError:
             text = f"no leave to send within {self._patience.total:g} s"
         except Exception as error:
@@ -267,7 +271,7 @@ class _Exchange:
     def _takeable(self) -> Posting | None:
         """Returns a letter that waits and that the relay takes."""
         while (posting := self._pool.take()) is not None:
-            if posting.ended.done():
+            if posting.over:
                 continue
             if not self._is_too_large(posting):
                 return posting

@@ -15,25 +15,28 @@ _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 """What is written as its number in a parameter (RFC 3461 §4)."""
 
 
+Tell = Callable[[Ending | BaseException], None]
+"""Hears how a transaction ended, or what failed of the sender's own."""
+
+
 class Posting:
     """One letter handed over, until it has ended."""
 
-    __slots__ = ("_in_flight", "_letter", "_wire", "ended")
+    __slots__ = ("_in_flight", "_letter", "_tell", "_wire", "over", "size")
 
-    def __init__(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> None:
-        """Raises ValueError for an address that would say more to a relay than an address."""
+    def __init__(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]], tell: Tell) -> None:
+        """`tell` hears once how it ended; ValueError: an address would say more to a relay than an address."""
         for address in (letter.sender, letter.recipient):
             if not _PATH.fullmatch(address):
                 raise ValueError(f"{address!r} cannot stand in an envelope")
         self._letter = letter
         self._in_flight = in_flight
+        self._tell = tell
         self._wire: Wire | None = None
-        self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-
-    @property
-    def size(self) -> int:
-        """Returns the octets of the message."""
-        return len(self._letter.message)
+        self.over = False
+        """Whether it has ended, or whoever sent it was stopped."""
+        self.size = len(letter.message)
+        """Octets of the message."""
 
     def envelope(self, session: Session) -> tuple[bytes, bytes, bytes]:
         """Returns MAIL, RCPT and DATA; the size is declared where the relay offers that (RFC 1870)."""
@@ -45,13 +48,13 @@ class Posting:
             b"DATA\r\n",
         )
 
-    def body(self) -> bytes:
-        """Returns the message as it crosses the wire, its dot included."""
-        return self._letter.message + EOD if self._letter.transparent else transparent(self._letter.message)
+    def body(self) -> tuple[bytes, bytes]:
+        """Returns the message as it crosses the wire, and its end with the dot."""
+        return (self._letter.message, EOD) if self._letter.transparent else (transparent(self._letter.message), b"")
 
-    async def may_go(self) -> bool:
+    def leave(self) -> "asyncio.Future[bool]":
         """Asks whoever sends it whether the body may go; what they raise is raised."""
-        return not self.ended.done() and await self._in_flight() and not self.ended.done()
+        return asyncio.ensure_future(self._in_flight())
 
     def begin(self, wire: Wire) -> None:
         """Notes the connection that carries it now."""
@@ -59,20 +62,23 @@ class Posting:
 
     def end(self, ending: Ending) -> None:
         """Tells how it ended."""
-        self._wire = None
-        if not self.ended.done():
-            self.ended.set_result(ending)
+        self._told(ending)
 
     def fail(self, error: BaseException) -> None:
         """Tells whoever sends it that their own part failed."""
-        self._wire = None
-        if not self.ended.done():
-            self.ended.set_exception(error)
+        self._told(error)
 
     def abandon(self) -> None:
         """Ends the connection that carries it, if its own transaction has begun: nobody waits for it any more."""
+        self.over = True
         if self._wire is not None:
             self._wire.close()
+
+    def _told(self, end: Ending | BaseException) -> None:
+        self._wire = None
+        if not self.over:
+            self.over = True
+            self._tell(end)
 
 
 def _report_wishes(letter: Letter) -> tuple[str, str]:
@@ -103,10 +109,6 @@ class Postings:
         self._waiting.append(posting)
         return False
 
-    def put_back(self, posting: Posting) -> None:
-        """Puts a letter first in the queue."""
-        self._waiting.appendleft(posting)
-
     def remove(self, posting: Posting) -> bool:
         """Forgets a letter that waits; returns whether it did."""
         if posting in self._waiting:
@@ -117,6 +119,12 @@ class Postings:
     def take(self) -> Posting | None:
         """Returns the first letter that waits."""
         return self._waiting.popleft() if self._waiting else None
+
+    def take_all(self) -> list[Posting]:
+        """Returns all letters that wait."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
 
     async def next(self, seconds: float) -> Posting | None:
         """Returns the next letter as soon as there is one; None: none came within the time, or we are closing."""

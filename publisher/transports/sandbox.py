@@ -8,6 +8,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from publisher.model.delivery import Ending, Letter
 from publisher.transports.inbox import Inbox
+from publisher.transports.postings import Tell
 from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 
@@ -60,12 +61,22 @@ class SandboxTransport:
         self._starting = asyncio.Lock()
         self._smtp: SmtpTransport | None = None
 
-    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
-        """Runs one transaction with the sandbox, which is started with the first."""
+    async def ready(self) -> None:
+        """Starts the sandbox, unless it runs."""
         async with self._starting:
             if self._smtp is None:
                 relay = Relay(host=_LOOPBACK, port=await self._sandbox.start(), security="none", hostname="localhost")
                 self._smtp = SmtpTransport(relay, self._connections, Patience.scaled(10))
+
+    def post(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]], tell: Tell) -> None:
+        """Hands a letter to the sandbox, once that is ready."""
+        assert self._smtp is not None
+        self._smtp.post(letter, in_flight, tell)
+
+    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
+        """Runs one transaction with the sandbox."""
+        await self.ready()
+        assert self._smtp is not None
         return await self._smtp.send(letter, in_flight)
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ import structlog
 
 from publisher.model.delivery import Ending, Fault, Letter
 from publisher.transports.line import Line
-from publisher.transports.postings import Posting, Postings
+from publisher.transports.postings import Posting, Postings, Tell
 from publisher.transports.session import Doorstep, Patience, Relay, Session
 
 _CLOSING_SECONDS = 3.0
@@ -28,20 +28,38 @@ class SmtpTransport:
         self._closing = False
         self._out_of_step = False
 
-    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
-        """Runs one transaction and returns how it ended.
+    async def ready(self) -> None:
+        """Makes ready to send: sessions are opened when there is something to carry."""
+
+    def post(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]], tell: Tell) -> Posting:
+        """Hands over one letter; `tell` hears how its transaction ended.
 
         `in_flight` is awaited after the reply that lets the body go and before its first byte; where it returns
         False or raises, the connection is closed without a dot, so that nothing is sent, not even an empty mail.
         Where the relay offers PIPELINING, a letter that waits while all connections are busy is announced with the
-        body before it: so have two senders per connection. The end of a letter is told before `in_flight` is
-        awaited for the next one on its connection.
+        body before it: so hand over two per connection. The end of a letter is told before `in_flight` is asked for
+        the next one on its connection.
         """
-        posting = Posting(letter, in_flight)
+        posting = Posting(letter, in_flight, tell)
         if not self._postings.put(posting) and len(self._lines) < self._connections:
             self._add_line()
+        return posting
+
+    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
+        """Hands over one letter and returns how that ended; what `in_flight` raises is raised."""
+        ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+
+        def tell(end: Ending | BaseException) -> None:
+            if ended.done():
+                return
+            if isinstance(end, Ending):
+                ended.set_result(end)
+            else:
+                ended.set_exception(end)
+
+        posting = self.post(letter, in_flight, tell)
         try:
-            return await posting.ended
+            return await ended
         except asyncio.CancelledError:
             if not self._postings.remove(posting):
                 posting.abandon()
@@ -93,7 +111,7 @@ class SmtpTransport:
         It was not tried: one failure is told once.
         """
         said = ending.text or str(ending.fault or ending.code)
-        while not self._standing and (posting := self._postings.take()) is not None:
+        for posting in self._postings.take_all() if not self._standing else ():
             posting.end(Ending(phase=ending.phase, fault=Fault.WITHDRAWN, text=f"no session to go over: {said}"))
 
     def _add_line(self) -> None:

@@ -13,6 +13,7 @@ import contextlib
 import math
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -54,6 +55,50 @@ class Reply:
         return printable(self.octets)
 
 
+class Watch:
+    """One alarm for one connection; a timer is seldom set, for what is waited for nearly always comes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings = 0.0
+        self._due = 0.0
+        self._late: Callable[[], object] | None = None
+
+    def until(self, due: float, late: Callable[[], object]) -> None:
+        """Calls `late` at a moment of the loop's clock, unless it is called off before."""
+        self._due, self._late = due, late
+        if self._timer is None or due < self._rings:
+            self.close()
+            self._late = late
+            self._set()
+
+    def off(self) -> None:
+        """Calls it off."""
+        self._late = None
+
+    def close(self) -> None:
+        """Calls it off for good."""
+        self._late = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set(self) -> None:
+        self._rings = self._due
+        self._timer = self._loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._late is None:
+            return
+        if self._rings < self._due:
+            self._set()
+            return
+        late, self._late = self._late, None
+        late()
+
+
 class Wire(asyncio.Protocol):
     """A connection that counts; any surprise breaks it for good."""
 
@@ -68,6 +113,7 @@ class Wire(asyncio.Protocol):
         self._replies: deque[Reply] = deque()
         self._broken: WireError | None = None
         self._news: asyncio.Future[None] | None = None
+        self._watch = Watch(self._loop)
         self._writable: asyncio.Future[None] | None = None
 
     @classmethod
@@ -83,7 +129,11 @@ class Wire(asyncio.Protocol):
     @property
     def clean(self) -> bool:
         """Whether something new may be asked: connected, nothing left over, nothing owed."""
-        return self._broken is None and not self._rest and not self._replies and self._awaited == 0
+        return self._is_as_asked and not self._replies and self._awaited == 0
+
+    @property
+    def _is_as_asked(self) -> bool:
+        return self._broken is None and not self._rest
 
     @property
     def fault(self) -> Fault | None:
@@ -100,18 +150,19 @@ class Wire(asyncio.Protocol):
         self._write(octets)
         self._awaited += replies
 
-    async def body(self, octets: bytes, then: bytes, replies: int, block_seconds: float) -> None:
-        """Writes a body with its dot, as it crosses the wire, and in the same write what follows it.
+    async def body(self, octets: tuple[bytes, bytes], then: bytes, replies: int, block_seconds: float) -> None:
+        """Writes a body and its end with the dot, as it crosses the wire, and in the same write what follows it.
 
         WireError: the dot did not leave this process. Once this returns the server may have the message, and
         `replies` are awaited: to the dot, then to what followed.
         """
-        last = max(0, (len(octets) - 1) // _BLOCK * _BLOCK)
+        message, end = octets
+        last = max(0, (len(message) - 1) // _BLOCK * _BLOCK)
         for start in range(0, last, _BLOCK):
             await self._room(block_seconds)
-            self._write(octets[start : start + _BLOCK])
+            self._write(message[start : start + _BLOCK])
         await self._room(block_seconds)
-        self._write(b"".join((octets[last:] if last else octets, then)))
+        self._write(b"".join((message[last:] if last else message, end, then)))
         self._awaited += replies
 
     async def reply(self, seconds: float, until: float = math.inf) -> Reply:
@@ -123,6 +174,36 @@ class Wire(asyncio.Protocol):
             await self._told(seconds, until)
         self._awaited -= 1
         return self._replies.popleft()
+
+    def heard(self) -> Reply | None:
+        """Returns the next reply if it has come already."""
+        if not self._replies:
+            return None
+        self._awaited -= 1
+        return self._replies.popleft()
+
+    def all_heard(self, codes: tuple[int, ...]) -> bool:
+        """Takes the replies, if all that are awaited have come, with these codes, and nothing else."""
+        if len(self._replies) != self._awaited or not self._is_as_asked:
+            return False
+        if tuple([reply.code for reply in self._replies]) != codes:
+            return False
+        self._replies.clear()
+        self._awaited = 0
+        return True
+
+    async def until(self, moment: float, answer: "asyncio.Future[bool]") -> bool:
+        """Returns an answer; TimeoutError, and whoever gives it is called off, where it does not come by a moment."""
+        self._watch.until(moment, answer.cancel)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not answer.cancelled() or (task is not None and task.cancelling()):
+                raise
+            raise TimeoutError from None
+        finally:
+            self._watch.off()
 
     async def quit(self, seconds: float) -> None:
         """Says goodbye if there is anybody to say it to, and closes."""
@@ -190,17 +271,19 @@ class Wire(asyncio.Protocol):
     async def _told(self, seconds: float, until: float) -> None:
         if self._broken is not None:
             raise self._broken
-        loop = self._loop
-        self._news = loop.create_future()
-        alarm = loop.call_at(min(loop.time() + seconds, until), self._break, Fault.TIMEOUT, "no reply in time")
+        self._news = self._loop.create_future()
+        self._watch.until(min(self._loop.time() + seconds, until), self._silent)
         try:
             await self._news
         finally:
-            alarm.cancel()
+            self._watch.off()
             self._news = None
         if not self._replies:
             assert self._broken is not None
             raise self._broken
+
+    def _silent(self) -> None:
+        self._break(Fault.TIMEOUT, "no reply in time")
 
     async def _room(self, seconds: float) -> None:
         """Waits until the connection takes more of a body; nothing may have been said meanwhile."""
@@ -229,6 +312,7 @@ class Wire(asyncio.Protocol):
             self._broken = WireError(fault, text)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.abort()
+        self._watch.close()
         self.resume_writing()
         self._tell()
 

@@ -96,8 +96,8 @@ class Scarce:
         self._pages: int | None = None
         self.full = False
         self.relieved = 0
-        for engine in (database._writers.sync_engine, database._direct):
-            sa.event.listen(engine, "begin", self._limited)
+        sa.event.listen(database._writers.sync_engine, "begin", self._limited)
+        sa.event.listen(database._direct, "checkout", lambda raw, *_: self._limited_directly(raw))
 
     def stop(self) -> Stop | None:
         """Returns why nothing new may begin."""
@@ -114,6 +114,12 @@ class Scarce:
     def limit(self, pages: int) -> None:
         """Lets the database grow by so many pages and no more, from its next transaction on."""
         self._pages = pages
+
+    def _limited_directly(self, raw: sqlite3.Connection) -> None:
+        if self._pages is not None:
+            count = raw.execute("PRAGMA page_count").fetchone()[0]
+            raw.execute(f"PRAGMA max_page_count = {count + self._pages}")
+            self._pages = None
 
     def _limited(self, connection: Any) -> None:
         if self._pages is not None:

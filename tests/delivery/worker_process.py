@@ -37,6 +37,7 @@ from publisher.stores.issues import Issues
 from publisher.stores.moments import Moments
 from publisher.stores.schema import deliveries, issues
 from publisher.stores.stops import Stops
+from publisher.transports.postings import Posting, Tell
 from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 
@@ -56,6 +57,8 @@ class Orders:
     resend: bool = True
     resend_after: float = 0.2
     lease: float = 1200.0
+    relay_pause: float = 60.0
+    retry_after: float = 300.0
     rate: int = 0
     home: str = "/publication"
     """The folder whose lock this worker would hold."""
@@ -171,10 +174,12 @@ class KilledTransport(SmtpTransport):
 
     killer: Killer
 
-    async def send(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]]) -> Ending:
-        ending = await super().send(letter, in_flight)
-        self.killer.at("sent", int(ending.accepted))
-        return ending
+    def post(self, letter: Letter, in_flight: Callable[[], Awaitable[bool]], tell: Tell) -> Posting:
+        def told(end: Ending | BaseException) -> None:
+            self.killer.at("sent", int(isinstance(end, Ending) and end.accepted))
+            tell(end)
+
+        return super().post(letter, in_flight, told)
 
 
 def watch_socket(killer: Killer) -> None:
@@ -264,6 +269,8 @@ def delivering(orders: Orders, database: Database, killer: Killer, clock: System
             resend_after=timedelta(seconds=orders.resend_after),
             lease=timedelta(seconds=orders.lease),
             rate=orders.rate,
+            relay_pause=timedelta(seconds=orders.relay_pause),
+            retry_after=timedelta(seconds=orders.retry_after),
         ),
         stops=Stops(database, sandbox=sandbox),
         relay="relay:25",
@@ -309,7 +316,9 @@ async def main(orders: Orders) -> None:
 
 
 async def _stop_when_done(database: Database, stop: asyncio.Event) -> None:
-    being_sent = sa.select(sa.func.count()).select_from(issues).where(issues.c.state.in_(("planning", "sending")))
+    being_sent = (
+        sa.select(sa.func.count()).select_from(issues).where(issues.c.state.in_(("planning", "sending", "paused")))
+    )
     owned = deliveries.c.state.in_(("claimed", "in_flight"))
     open_rows = sa.select(sa.func.count()).select_from(deliveries).where(owned)
     while True:

@@ -278,7 +278,7 @@ async def stuck(w: World, now: datetime) -> int:
     query = (
         sa.select(sa.func.count())
         .select_from(deliveries.join(issues).join(variants, variants.c.id == deliveries.c.variant_id))
-        .where(deliveries.c.state.in_(["pending", "deferred"]), unfit(now))
+        .where(deliveries.c.state.in_(["pending", "deferred"]), unfit(sa.literal(micros(now))))
     )
     async with w.database.read() as connection:
         return int((await connection.execute(query)).scalar_one())

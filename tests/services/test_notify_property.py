@@ -97,7 +97,9 @@ async def deliver(w: World, judge: Judge, now: datetime, ends: tuple[str, ...], 
         .join(issues, issues.c.id == deliveries.c.issue_id)
         .where(
             deliveries.c.state.in_(OPEN),
-            sa.or_(deliveries.c.state == "in_flight", ~unfit(now)),  # what is in doubt is not handed out
+            sa.or_(
+                deliveries.c.state == "in_flight", ~unfit(sa.literal(micros(now)))
+            ),  # what is in doubt is not handed out
         )
         .order_by(deliveries.c.id)
     )

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -26,8 +27,8 @@ async def _names(database: Database) -> list[str]:
 async def test_what_fails_is_undone(database: Database) -> None:
     before = await _names(database)
 
-    def work(connection: sa.Connection) -> None:
-        Compiled(database, _PUT).run_each(connection, [{"name": "a"}, {"name": "b"}])
+    def work(cursor: Any) -> None:
+        Compiled(database, _PUT).run_each(cursor, [{"name": "a"}, {"name": "b"}])
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
@@ -36,14 +37,14 @@ async def test_what_fails_is_undone(database: Database) -> None:
 
 
 async def test_what_the_driver_says_comes_as_from_sqlalchemy(database: Database) -> None:
-    def twice(connection: sa.Connection) -> None:
-        Compiled(database, _PUT).run_each(connection, [{"name": "a"}, {"name": "a"}])
+    def twice(cursor: Any) -> None:
+        Compiled(database, _PUT).run_each(cursor, [{"name": "a"}, {"name": "a"}])
 
     with pytest.raises(sa.exc.IntegrityError):
         await database.transact(twice)
 
-    def nonsense(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("SELECT nothing FROM nowhere")
+    def nonsense(cursor: Any) -> None:
+        cursor.execute("SELECT nothing FROM nowhere")
 
     with pytest.raises((sa.exc.ProgrammingError, UnreachableError)):
         await database.transact(nonsense)
@@ -52,15 +53,17 @@ async def test_what_the_driver_says_comes_as_from_sqlalchemy(database: Database)
 async def test_who_is_cancelled_gives_the_lock_back_after_the_commit(sqlite_database: Database) -> None:
     going, may_end = threading.Event(), threading.Event()
 
-    def slow(connection: sa.Connection) -> None:
+    put = Compiled(sqlite_database, _PUT)
+
+    def slow(cursor: Any) -> None:
         going.set()
         may_end.wait(10)
-        connection.execute(_PUT, {"name": "slow"})
+        put.run_each(cursor, [{"name": "slow"}])
 
     task = asyncio.create_task(sqlite_database.transact(slow))
     await asyncio.to_thread(going.wait, 10)
     task.cancel()
-    after = asyncio.create_task(sqlite_database.transact(lambda connection: connection.execute(_PUT, {"name": "x"})))
+    after = asyncio.create_task(sqlite_database.transact(lambda cursor: put.run_each(cursor, [{"name": "x"}])))
     await asyncio.sleep(0.05)
     assert not task.done()
     assert not after.done()
