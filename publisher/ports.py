@@ -890,8 +890,10 @@ class ReaderStore(Protocol):
     async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
         """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
 
-    async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
-        """Returns what subscribers from `first` to `last` have of these articles."""
+    async def coverage(
+        self, articles: Iterable[int], first: int, last: int, *, sandbox: bool, planning: bool = True
+    ) -> Coverage:
+        """Returns what subscribers from `first` to `last` have of these articles; no `planning`: without a mark."""
 
     def history(self, articles: Iterable[int], *, sandbox: bool) -> History:
         """Returns what went out of these articles, to be asked range by range."""

@@ -56,7 +56,8 @@ class Upcoming:
         numbers = [offer.article.number for offer in pool.offers]
         stories: tuple[str, ...] = ()
         if numbers and not reader.suppressed:
-            coverage = await self._readers.coverage(numbers, reader.number, reader.number, sandbox=self._sandbox)
+            only = reader.number
+            coverage = await self._readers.coverage(numbers, only, only, sandbox=self._sandbox, planning=False)
             outcomes = self._drafting.draft(occasion, [reader], pool.offers, coverage, pool.planned).outcomes
             stories = tuple(pick.article.title for outcome in outcomes.values() for pick in outcome.selection.stories)
         return NextIssue(newsletter=newsletter, due_at=due.due_at, timezone=reader.timezone, stories=stories)

@@ -156,9 +156,14 @@ class Readers:
         """
         return History(self._database, self, articles, sandbox=sandbox)
 
-    async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
-        """Returns what subscribers from `first` to `last` have of these articles, or are about to get."""
-        return await self.history(articles, sandbox=sandbox).among(first, last)
+    async def coverage(
+        self, articles: Iterable[int], first: int, last: int, *, sandbox: bool, planning: bool = True
+    ) -> Coverage:
+        """Returns what subscribers from `first` to `last` have of these articles, or are about to get.
+
+        Who is not `planning`, but only looks, gets no mark and waits for no planner.
+        """
+        return await self.history(articles, sandbox=sandbox).among(first, last, planning=planning)
 
     async def compact(self, issue: int) -> bool:
         """Folds an issue's accepted deliveries into one blob per variant; False unless it is done with certainty."""
@@ -185,9 +190,9 @@ class History:
         self._issues: list[int] = []
         self._compacted: dict[int, array[int]] = {}
 
-    async def among(self, first: int, last: int) -> Coverage:
-        """Returns what subscribers from `first` to `last` have, or are about to get."""
-        mark = await self._readers.mark()
+    async def among(self, first: int, last: int, *, planning: bool = True) -> Coverage:
+        """Returns what subscribers from `first` to `last` have, or are about to get; no `planning`: without a mark."""
+        mark = await self._readers.mark() if planning else 0
         async with self._database.read() as connection:
             await self._look(connection)
             brought: list[tuple[int, Sequence[int]]] = [

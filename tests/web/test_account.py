@@ -10,6 +10,8 @@ import pytest
 from reader_house import NOW, PREFERENCES, SITE, House, form_of
 
 from publisher.model.people import SuppressionReason
+from publisher.services.importing import Instructions
+from publisher.services.roster import Roster
 from publisher.stores.database import Database
 
 OLD, NEW = "ada@example.org", "ada@new.example"
@@ -129,7 +131,8 @@ async def test_erasing_needs_to_be_sure_and_is_final(house: House, tmp_path: Pat
     (kept,) = await house.people.suppressions()
     assert (kept.address, kept.reason) == (None, SuppressionReason.ERASED)
     assert kept.address_hash == house.tokens.address_hash(OLD)
-    report = await house.circulation.import_csv(["email\n", f"{OLD}\n"], "list.csv", NOW, confirmed=True)
+    wish = Instructions(source="list.csv", confirmed=True)
+    report = await house.circulation.import_people(Roster(["email\n", f"{OLD}\n"], None), wish, NOW)
     assert [one.reason for one in report.left_alone] == ["suppressed (erased)"]
 
 
