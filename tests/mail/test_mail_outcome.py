@@ -66,7 +66,7 @@ def test_faults(phase: Phase, fault: Fault, state: DeliveryState) -> None:
 @pytest.mark.parametrize("phase", sorted(SETUP))
 @pytest.mark.parametrize("code", [None, 421, 454, 535, 554])
 def test_trouble_before_any_message_is_the_relays(phase: Phase, code: int | None) -> None:
-    outcome = judged(Ending(phase=phase, code=code, fault=None if code else Fault.INSECURE), attempt=ATTEMPTS, hours=99)
+    outcome = judged(Ending(phase=phase, code=code, fault=None if code else Fault.INSECURE), attempt=ATTEMPTS)
     assert outcome.relay_trouble
     assert not outcome.counts
     assert not outcome.blames_address
