@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove endure prove-wire bench lock wheel clean
+.PHONY: help run test check bomb prove endure years prove-wire prove-mail bench lock wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +22,10 @@ test: $(READY) ## Set up, then run all tests (lint and types included)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-prove: $(READY) ## Kill the delivery everywhere, with 10,000 recipients, in every combination (hours)
-	@PROVE=1 $(BIN)/python -m pytest tests/delivery/test_kill.py -n 2 -o faulthandler_timeout=0
+prove: $(READY) ## Everything that can go wrong with delivery, at full size (hours): docs/proofs.md
+	@PROVE=1 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=0 tests/delivery/test_kill.py \
+		tests/delivery/test_crash_planning.py tests/delivery/test_database_dies.py tests/delivery/test_full_disk.py \
+		tests/delivery/test_relay_dies.py
 
 check: $(READY) ## Lint (ruff) and types (mypy strict)
 	@$(BIN)/ruff check .
@@ -34,8 +36,16 @@ endure: $(READY) ## Play many more random histories of stories (minutes; PROPERT
 	@PROPERTY_EXAMPLES=$${PROPERTY_EXAMPLES:-200} PROPERTY_STEPS=$${PROPERTY_STEPS:-30} $(BIN)/python -m pytest -n 0 \
 		-o faulthandler_timeout=0 tests/acceptance/test_lifecycle_property.py
 
+years: $(READY) ## Play ten years of slots in six time zones, with clocks that jump and machines that are off (minutes)
+	@YEARS=1 $(BIN)/python -m pytest tests/services/test_plan_years.py -n 2 -o faulthandler_timeout=0
+
 prove-wire: $(READY) ## What relays do wrong, all of it and again and again (minutes)
 	@$(BIN)/python -m pytest tests/transports/prove_wire.py -n 2
+
+prove-mail: $(READY) ## Mail as html-validate and SpamAssassin judge it, where they are installed
+	@$(BIN)/python -m pytest tests/rendering/prove_mail.py -n 0 -rs
+bomb: $(READY) ## Post 10,000 sign-up forms for one victim from 200 networks (a minute or two)
+	@BOMB_POSTS=10000 $(BIN)/python -m pytest tests/web/test_signup_defences.py -k bombed -n 0 -o faulthandler_timeout=0
 
 bench: $(READY) ## Measure; docs/benchmarks.md explains the figures
 	@$(BIN)/python -m benchmarks

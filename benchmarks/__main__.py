@@ -1,6 +1,7 @@
-"""`make bench`: builds, what one changed file costs, signing and sending mail; medians of several runs.
+"""`make bench`: builds, what one changed file costs, signing, sending and planning mail.
 
-The figures are ratios within one run: against the same tree unchanged, a bare look at the files, a bare signature.
+Medians of several runs, and ratios within one run: against the same tree unchanged, a bare look at the files, a bare
+signature, bare rows.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from benchmarks import mail, signing
+from benchmarks import mail, planning, serving, signing
 from publisher.app import open_app
 
 _CONFIG = """
@@ -94,6 +95,9 @@ def main() -> None:
         print(f"| {stories:,} | {cold:.2f} | {each:.2f} | {start:.3f} | {start / look:.0f}x | {change * 1000:.1f} |")
     print(f"\n{signing.table()}")
     print(f"\n{mail.table()}")
+    print(f"\n{serving.table()}\n")
+    for line in planning.lines():
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -38,6 +39,7 @@ from publisher.output import Output
 from publisher.owner import home, key_id, secret_key
 from publisher.ports import Clock, Engine, Transport
 from publisher.rendering.templates import Templates
+from publisher.services.account import Account
 from publisher.services.announce import Announcing
 from publisher.services.archive import Archive
 from publisher.services.bounces import Bounces
@@ -46,38 +48,52 @@ from publisher.services.circulation import Circulation
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
+from publisher.services.explain import Explaining
 from publisher.services.golive import GoingLive
+from publisher.services.housekeeping import Housekeeping
 from publisher.services.intake import House, Intake, Rehearsal
+from publisher.services.introduce import Introducing
 from publisher.services.letters import Letters
+from publisher.services.moving import Moving
 from publisher.services.plan import Planning
 from publisher.services.preflight import Preflight
 from publisher.services.preview import Previewing
 from publisher.services.private import PrivateFeeds
+from publisher.services.proofs import Proofs
 from publisher.services.publish import Publishing
 from publisher.services.reading import ReadingRoom
 from publisher.services.revise import Revising
+from publisher.services.simulate import Simulating, Watched
 from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
+from publisher.services.upcoming import Upcoming
 from publisher.services.wire import Wire
 from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
+from publisher.stores.account_links import AccountLinks
 from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.copies import copied
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.facts import Facts
+from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
 from publisher.stores.moments import Moments
+from publisher.stores.moves import Moves
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
 from publisher.stores.readings import Readings
+from publisher.stores.records import Records
 from publisher.stores.revisions import Revisions
+from publisher.stores.signups import SignUps
 from publisher.stores.stops import Stops
+from publisher.stores.traces import Traces
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.probe import RelayProbe
@@ -107,6 +123,8 @@ class App:
     articles: Articles
     people: People
     issues: Issues
+    copied: bool
+    """Whether this is a copy of a publication that nobody has said should mail."""
     readers: Readers
     deliveries: Deliveries
     inbox: Inbox
@@ -125,12 +143,18 @@ class App:
     private_feeds: PrivateFeeds
     reading_room: ReadingRoom
     subscribing: Subscribing
+    account: Account
+    moving: Moving
+    housekeeping: Housekeeping
     circulation: Circulation
     choosing: Choosing
+    upcoming: Upcoming
     drafting: Drafting
     announcing: Announcing
     planning: Planning
     previewing: Previewing
+    explaining: Explaining
+    proofs: Proofs
     letters: Letters
     delivering: Delivering
     bounces: Bounces
@@ -247,6 +271,14 @@ async def _compose(
         Issues(database, sandbox=settings.smtp.sandbox),
         Readers(database, partial(_pick, catalogue, clock)),
     )
+    moving = Moving(
+        site=site,
+        people=people,
+        moves=Moves(database, tokens.feed_hash),
+        outbox=issues,
+        renderer=templates,
+        tokens=tokens,
+    )
     deliveries = Deliveries(database, tokens.address_hash, sandbox=settings.smtp.sandbox)
     links = Links(site.url, tokens, settings.smtp.unsubscribe_mailto)
     inbox = Inbox(state / "inbox")
@@ -312,6 +344,7 @@ async def _compose(
         articles=articles,
         people=people,
         issues=issues,
+        copied=copied,
         readers=readers,
         deliveries=deliveries,
         inbox=inbox,
@@ -342,6 +375,28 @@ async def _compose(
             tokens=tokens,
             links=links,
             choosing=choosing,
+            introducing=Introducing(
+                planning=planning, drafting=drafting, issues=issues, readers=readers, articles=articles
+            ),
+        ),
+        account=Account(
+            people=people,
+            account_links=AccountLinks(database),
+            records=Records(database, tokens.address_hash),
+            moving=moving,
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
+            links=links,
+        ),
+        moving=moving,
+        housekeeping=Housekeeping(
+            catalogue=catalogue,
+            people=people,
+            signups=SignUps(database),
+            outbox=issues,
+            renderer=templates,
+            tokens=tokens,
         ),
         circulation=Circulation(
             catalogue=catalogue,
@@ -353,9 +408,24 @@ async def _compose(
             choosing=choosing,
         ),
         choosing=choosing,
+        upcoming=Upcoming(planning, drafting, readers, sandbox=settings.smtp.sandbox),
         drafting=drafting,
         announcing=announcing,
         planning=planning,
+        explaining=Explaining(
+            catalogue=catalogue,
+            folder=settings.articles.path,
+            stories=articles,
+            files=stored,
+            issues=issues,
+            traces=Traces(database),
+            people=people,
+            readers=readers,
+            planning=planning,
+            drafting=drafting,
+            tokens=tokens,
+            sandbox=settings.smtp.sandbox,
+        ),
         previewing=Previewing(
             planning=planning,
             announcing=announcing,
@@ -365,6 +435,7 @@ async def _compose(
             articles=articles,
             sandbox=settings.smtp.sandbox,
         ),
+        proofs=Proofs(letters=letters, people=people, language=site.language, clock=clock),
         letters=letters,
         delivering=Delivering(
             deliveries=deliveries,
@@ -403,6 +474,56 @@ async def _compose(
         ),
         key_id=key_id(key),
         epoch=epoch,
+    )
+
+
+@asynccontextmanager
+async def simulation(app: App) -> AsyncIterator[Simulating]:
+    """Gives the days to come of a publication, to be played on a copy of its state that is deleted at the end."""
+    with TemporaryDirectory(prefix="simulate-", dir=app.state) as folder:
+        database = await copied(app.database, Path(folder))
+        try:
+            yield _simulating(app, database)
+        finally:
+            await database.close()
+
+
+def _simulating(app: App, database: Database) -> Simulating:
+    catalogue, sandbox = app.catalogue, app.settings.smtp.sandbox
+    stored = Articles(database)
+    articles = Articles(database, partial(settled, catalogue=catalogue))
+    issues, readers = Issues(database, sandbox=sandbox), Readers(database)
+    watched = Watched(catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=app.templates)
+    return Simulating(
+        planning=Planning(
+            catalogue=catalogue,
+            issues=issues,
+            readers=readers,
+            articles=articles,
+            drafting=watched,
+            sandbox=sandbox,
+            restored=app.copied,
+        ),
+        announcing=Announcing(
+            Desk(
+                catalogue=catalogue,
+                notices=Notices(database, sandbox=sandbox),
+                issues=issues,
+                articles=articles,
+                versions=stored,
+                renderer=app.templates,
+                sandbox=sandbox,
+                restored=app.copied,
+            )
+        ),
+        choosing=Choosing(catalogue, ReaderChoices(database)),
+        watched=watched,
+        intake=app.publishing.intake.elsewhere(stored),
+        facts=Facts(database),
+        issues=issues,
+        readers=readers,
+        articles=articles,
+        foresight=Foresight(database, sandbox=sandbox),
     )
 
 

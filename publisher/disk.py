@@ -42,7 +42,8 @@ class Disk:
             self._ballast.unlink()
 
     def _judged(self, free: int, size: int) -> Stop | None:
-        floor = min(self._floor, int(size * _SHARE))
+        # Room that is only there because the reserve was given free is no room to begin anything in.
+        floor = min(self._floor, max(int(size * _SHARE), 2 * _BALLAST))
         if free >= floor:
             return None
         reason = f"{free // _MIB} MiB are free where {self._state.name}/ is, {floor // _MIB} are needed"

@@ -10,6 +10,7 @@ from publisher.model.article import Article, Body, Problem
 from publisher.model.checkup import RelayAnswer, WebAnswer
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
 from publisher.model.files import FileStat, Scan
+from publisher.model.forecast import Turn
 from publisher.model.issue import (
     Brought,
     Cohort,
@@ -21,6 +22,7 @@ from publisher.model.issue import (
     IssueState,
     MailText,
     OpenSlot,
+    Recipients,
     SendRequest,
     SlotState,
     StaleRow,
@@ -30,12 +32,15 @@ from publisher.model.issue import (
 from publisher.model.notice import Addressee, Holders, Opened
 from publisher.model.page import Page, PlainFile
 from publisher.model.people import (
+    Allowance,
     Confirmation,
     Consent,
     Enrolled,
     Enrolment,
     FeedReader,
     Licence,
+    MoveAsked,
+    MoveState,
     Person,
     Proof,
     SignUp,
@@ -47,9 +52,10 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.model.publication import FileRecord, OutputRecord, Revision
-from publisher.model.reader import Coverage, Reader
+from publisher.model.reader import Alike, Coverage, Reader
 from publisher.model.report import Effect, Event, KnownDelivery, Quarantine, Standing
 from publisher.model.segment import Picked
+from publisher.model.trace import Carried, Mailed, Step
 
 
 class Clock(Protocol):
@@ -140,6 +146,19 @@ class Histories(Versions, Protocol):
 
 class Stories(Articles, Histories, Protocol):
     """The stories as they are and as they were."""
+
+
+class TraceStore(Protocol):
+    """What is remembered of one story."""
+
+    async def steps(self, article: int) -> list[Step]:
+        """Returns its versions, oldest first."""
+
+    async def carried(self, article: int) -> list[Carried]:
+        """Returns the issues that had it, oldest first."""
+
+    async def brought(self, article: int, subscriber: int) -> list[Mailed]:
+        """Returns the mails to one person that had it, oldest first."""
 
 
 class Outbox(Protocol):
@@ -354,6 +373,58 @@ class PeopleStore(Protocol):
 
     async def suppressions(self) -> list[Suppression]:
         """Returns who is never mailed, latest first."""
+
+
+class SignUpStore(Protocol):
+    """Sign-ups that nobody answered."""
+
+    async def unanswered(self, before: datetime, now: datetime) -> list[SignUp]:
+        """Returns the web's sign-ups from before a moment that may still be confirmed and were not reminded of."""
+
+    async def remind(
+        self, signup: SignUp, address_hash: Callable[[str], str], allowances: Sequence[Allowance], now: datetime
+    ) -> bool:
+        """Notes that a sign-up is reminded of now, once; False when it was before, or its address was asked enough."""
+
+    async def purge(self, before: datetime, now: datetime) -> int:
+        """Forgets what was asked for before a moment and never confirmed; returns how many people that removed."""
+
+
+class MoveStore(Protocol):
+    """Changes of address."""
+
+    async def ask(self, subscriber: int, to: Enrolment, limits: SignUpLimits, now: datetime) -> MoveAsked | None:
+        """Notes that somebody wants another address, in place of an earlier wish; None: too often, or nobody there."""
+
+    async def state(self, signup: int, *, new_end: bool, now: datetime) -> tuple[MoveState, int] | None:
+        """Returns how one end finds a move, and whose it is; None when there is no such move."""
+
+    async def agree(
+        self, signup: int, *, new_end: bool, address_hash: Callable[[str], str], proof: Proof, now: datetime
+    ) -> MoveState | None:
+        """Takes the yes of one end, as often as it comes; with both the address is changed. None: no such move."""
+
+    async def call_off(self, signup: int, now: datetime) -> None:
+        """Ends a wish at the word of the old end; one that has come true stays true."""
+
+
+class AccountLinkStore(Protocol):
+    """Fresh links."""
+
+    async def issue(
+        self, subscriber: int, lasts: timedelta, allowances: Sequence[Allowance], now: datetime
+    ) -> int | None:
+        """Makes a link for somebody; None when there were enough of late, or the person is no more."""
+
+    async def subscriber(self, link: int, now: datetime) -> int | None:
+        """Returns whom a link is for; None when it has ended."""
+
+
+class RecordStore(Protocol):
+    """All that is held of one person."""
+
+    async def of(self, subscriber: int) -> dict[str, Any] | None:
+        """Returns everything by kind; None when there is nobody of that number."""
 
 
 class ChoiceStore(Protocol):
@@ -657,11 +728,14 @@ class IssueStore(Protocol):
     async def outcomes(self, issue: int) -> dict[str, int]:
         """Returns the variants an issue has already, by outcome."""
 
+    async def add_variants(self, issue: int, said: Mapping[str, Variant]) -> dict[str, int]:
+        """Freezes some renderings, by outcome, in one transaction; returns their keys."""
+
     async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
         """Freezes one rendering; returns its key, that of the first one with the same outcome."""
 
-    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, now: datetime) -> bool:
-        """Gives recipients (subscriber, variant, suppressed) their rows; False when coverage changed since `mark`."""
+    async def add_deliveries(self, issue: int, shares: Sequence[Recipients], mark: int, now: datetime) -> bool:
+        """Gives recipients their rows; False when coverage changed since `mark`."""
 
     async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
         """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""
@@ -680,6 +754,12 @@ class IssueStore(Protocol):
 
     async def stories(self, issue: int) -> list[StoryRef]:
         """Returns every story that an issue brought to anybody."""
+
+    async def newest(self, newsletter: str) -> Issue | None:
+        """Returns the latest issue on a newsletter's own clock that was let go, if there is one."""
+
+    async def introduce(self, event: str, subscriber: int, newsletter: str, variant: Variant, now: datetime) -> bool:
+        """Queues a newsletter's latest issue to one person, once per `event`; False when that was done before."""
 
     async def release(self, issue: int, now: datetime) -> bool:
         """Lets a held or paused issue go; alarms count anew, and a relay that is left alone is tried again."""
@@ -770,6 +850,23 @@ class NoticeStore(Protocol):
         """Returns people with all that decides what they are told."""
 
 
+class ReaderGroups(Protocol):
+    """A newsletter's readers by what can make a difference, range by range of subscribers."""
+
+    async def reach(self, after: int, limit: int) -> int | None:
+        """Returns the number of the last of the `limit` readers that come after a number; None: there are no more."""
+
+    async def alike(self, first: int, last: int) -> list[Alike]:
+        """Returns the confirmed readers with numbers from `first` to `last`."""
+
+
+class History(Protocol):
+    """What went out of some articles, range by range of subscribers."""
+
+    async def among(self, first: int, last: int) -> Coverage:
+        """Returns what subscribers from `first` to `last` have, or are about to get."""
+
+
 class ReaderStore(Protocol):
     """A newsletter's readers and what they have."""
 
@@ -790,8 +887,45 @@ class ReaderStore(Protocol):
     ) -> list[Reader]:
         """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
 
+    async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
+        """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
+
     async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
         """Returns what subscribers from `first` to `last` have of these articles."""
+
+    def history(self, articles: Iterable[int], *, sandbox: bool) -> History:
+        """Returns what went out of these articles, to be asked range by range."""
+
+    def audience(
+        self,
+        newsletter: str,
+        cadence: str,
+        zone: str,
+        *,
+        clock: tuple[str, str] | None,
+        licensed_at: datetime | None,
+        turns: Sequence[datetime],
+        moments: Sequence[datetime],
+        segments: Sequence[str] = (),
+    ) -> ReaderGroups:
+        """Returns the readers in all of these segments, of one clock or of all, by what can make a difference.
+
+        `licensed_at`: the moment whose licences count; None: none do. Who confirmed between two of the `turns`, the
+        first of them included, is alike; for whom stories are pending since a moment of their own, between `moments`.
+        """
+
+
+class ForesightStore(Protocol):
+    """The ledger of days that are only played."""
+
+    async def arrive(self, now: datetime) -> None:
+        """Has every mail arrived that may go; what is held waits."""
+
+    async def marks(self) -> tuple[int, int]:
+        """Returns the highest numbers of slots and issues there are."""
+
+    async def turns(self, after: tuple[int, int], also: Collection[int]) -> list[Turn]:
+        """Returns what became of the slots and stories after these marks, and of the slots `also`, in their order."""
 
 
 class ReadingStore(Protocol):

@@ -25,6 +25,7 @@ from publisher.web.health import Vitals
 _RESCAN_SECONDS = 60
 _PLAN_SECONDS = 30
 _REQUESTS_SECONDS = 1
+_HOUSEKEEPING_SECONDS = 600
 _STOP_SECONDS = 75
 _WATCH_AGAIN_SECONDS = 5
 _log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ class Service:
             self._scheduler.every("rescan", _RESCAN_SECONDS, self._refresh)
             self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
             self._scheduler.every("requests", _REQUESTS_SECONDS, self._answer_requests)
+            self._scheduler.every("housekeeping", _HOUSEKEEPING_SECONDS, self._tidy_up)
             self._app.timekeeping.on_jump(self._set_anew)
             self._read_reports()
             parts = [self._serve(listener), *map(self._watch, self._watched())]
@@ -184,6 +186,10 @@ class Service:
         self._scheduler.set_anew()
         self._scheduler.at("plan-next", self._app.clock.now(), self._plan)
 
+    async def _tidy_up(self) -> None:
+        if await self._app.housekeeping.run(self._app.clock.now()):
+            self._app.engine.ring()
+
     async def _deliver(self) -> None:
         await self._app.delivering.run(self._stop)
 
@@ -209,7 +215,7 @@ class Service:
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=3,
-            proxy_headers=False,
+            proxy_headers=False,  # whoever is no proxy of ours could name any peer it likes (web.proxied)
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -9,6 +9,7 @@ import posixpath
 import re
 from dataclasses import replace
 from datetime import time, timedelta
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
@@ -38,6 +39,7 @@ _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _FONTS = re.compile(r"[A-Za-z0-9 ,'-]+")
 _PICTURE = re.compile(r"(?:/(?!/)|https?://)[A-Za-z0-9._~!$&()*+,;=:@/%-]+")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_USUAL_PORTS = {"http": 80, "https": 443}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHORTEST_SECRET = 32
 _LONGEST_RETURN_LOCAL = 31
@@ -122,6 +124,23 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _origin(value: str) -> str:
+    """As a browser writes it (RFC 6454 §6.2): scheme and host, a port only where it is not the usual one."""
+    parts = urlsplit(value)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    whole = parts.scheme in _USUAL_PORTS and parts.hostname and port != 0 and not parts.username
+    if not whole or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("a site such as https://example.org is needed, without a path")
+    host = _in_ascii(str(parts.hostname)) if not str(parts.hostname).isascii() else str(parts.hostname)
+    host = f"[{host}]" if ":" in host else host
+    return (
+        f"{parts.scheme}://{host}" if port in (None, _USUAL_PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"
+    )
+
+
 def _in_ascii(domain: str) -> str:
     try:
         return domain.encode("idna").decode("ascii")
@@ -174,6 +193,14 @@ def _picture(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False) if "/" in value else ip_address(value))
+    except ValueError as error:
+        raise ValueError("an address or network such as 127.0.0.1 or 10.0.0.0/8 is needed") from error
+
+
+Network = Annotated[str, AfterValidator(_network)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Language = Annotated[str, AfterValidator(_language)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
@@ -456,7 +483,10 @@ class HttpSettings(_Table):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    form_origins: list[Annotated[str, AfterValidator(_origin)]] = []
     metrics_token: SecretStr = SecretStr("")
+    trusted_proxies: list[Network] = []
+    poll_limit: int = Field(default=20, ge=0)
 
     @field_validator("metrics_token")
     @classmethod

@@ -1,24 +1,12 @@
-"""Moments as people type them."""
+"""Options that are moments."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from publisher.errors import UsageError
+from publisher.services.moments import parse_moment
 
 if TYPE_CHECKING:
     from publisher.app import App
-
-
-def parse_moment(text: str, zone: str) -> datetime:
-    """Returns the moment that `2026-10-19`, `2026-10-19T07:00` (in `zone`) or the same with an offset or Z means."""
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise UsageError(
-            f"{text!r} is no moment: write 2026-10-19, 2026-10-19T07:00 or 2026-10-19T07:00+03:00"
-        ) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
 def moment_option(app: "App", text: str | None) -> datetime | None:

@@ -1,7 +1,5 @@
 """`publisher preview`: a digest as somebody would get it."""
 
-import email
-import email.policy
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +8,12 @@ import click
 
 from publisher.cli.context import Context, pass_context
 from publisher.cli.moments import moment_option
+from publisher.errors import UsageError
 
 if TYPE_CHECKING:
     from publisher.app import App
-    from publisher.model.people import Subscriber
     from publisher.services.preview import Preview
+    from publisher.services.proofs import Proof
 
 
 @click.command("preview")
@@ -31,24 +30,26 @@ def preview_command(
 ) -> int:
     """Show the digest of NEWSLETTER as somebody would get it; changes nothing."""
 
-    async def work(app: "App") -> "tuple[Preview, bytes] | None":
+    from publisher.services.preview import NoMail
+
+    async def work(app: "App") -> "NoMail | tuple[Preview, Proof]":
         from publisher.mail.addresses import parse_address
 
         key = parse_address(address).key if address else None
         found = await app.previewing.preview(newsletter, app.clock.now(), address_key=key, at=moment_option(app, at))
-        return None if found is None else (found, message(app, found, await recipient(app, found.reader.address)))
+        return found if isinstance(found, NoMail) else (found, await app.proofs.of(found))
 
     made = ctx.run(work)
-    if made is None:
-        ctx.emit({"newsletter": newsletter, "subject": None, "stories": []}, "")
-        ctx.say("nothing is pending: there would be no mail")
+    if isinstance(made, NoMail):
+        ctx.emit({"newsletter": newsletter, "subject": None, "stories": [], "reason": made.reason}, "")
+        ctx.say(f"there would be no mail: {made.reason}")
         return 0
-    found, raw = made
+    found, proof = made
     if found.sample:
         ctx.say("nothing is pending just now: these are the newest stories")
-    content = raw if form == "eml" else part(raw, form).encode()
+    content = {"eml": proof.source, "html": proof.html.encode(), "text": proof.text.encode()}[form]
     if output is not None:
-        output.write_bytes(content)
+        _write(output, content)
         ctx.say(f"written to {output}")
     if ctx.json:
         told = {
@@ -64,27 +65,8 @@ def preview_command(
     return 0
 
 
-async def recipient(app: "App", address: str) -> "Subscriber":
-    """Returns who has an address; somebody nobody knows, when it is not in the store."""
-    from publisher.mail.addresses import parse_address
-    from publisher.model.people import Subscriber
-
-    found = await app.people.by_address(parse_address(address).key)
-    return found or Subscriber(
-        number=0, address=address, language=app.catalogue.site.language, created_at=app.clock.now()
-    )
-
-
-def message(app: "App", found: "Preview", to: "Subscriber") -> bytes:
-    """Returns a preview as the message that would go over the wire."""
-    from publisher.model.issue import IssueKind
-
-    prepared = app.letters.prepared(found.mail, IssueKind.DIGEST, found.newsletter.id)
-    return app.letters.test_letter(prepared, to, found.newsletter.id, app.clock.now()).message
-
-
-def part(raw: bytes, form: str) -> str:
-    """Returns the HTML or plain text part of a message."""
-    parsed = email.message_from_bytes(raw, policy=email.policy.default)
-    body = parsed.get_body(("html", "plain") if form == "html" else ("plain",))
-    return "" if body is None else str(body.get_content()).replace("\r\n", "\n")
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error

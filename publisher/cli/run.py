@@ -13,6 +13,8 @@ from publisher.cli.context import Context, pass_context
 @pass_context
 def run_command(ctx: Context) -> None:
     """Watch, schedule, deliver and serve, until SIGTERM or Ctrl-C."""
+    import uvloop
+
     from publisher.app import App, open_app
     from publisher.logs import configure
     from publisher.owner import owning
@@ -42,5 +44,5 @@ def run_command(ctx: Context) -> None:
             await service.run(lambda address: ready(app, address))
 
     state = ctx.state()
-    with owning(state):
-        asyncio.run(serve())
+    with owning(state), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve())

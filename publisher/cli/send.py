@@ -99,7 +99,7 @@ def _rehearse(ctx: Context, newsletter: str, at: str | None, since: str | None, 
 
 
 def _test(ctx: Context, newsletter: str, address: str, at: str | None, since: str | None) -> int:
-    from publisher.cli.preview import recipient
+    from publisher.services.preview import NoMail
 
     async def work(app: "App") -> tuple[dict[str, Any], int]:
         from publisher.mail.addresses import parse_address
@@ -113,9 +113,9 @@ def _test(ctx: Context, newsletter: str, address: str, at: str | None, since: st
             since=moment_option(app, since),
             test=True,
         )
-        if found is None:
+        if isinstance(found, NoMail):
             raise UsageError("there is no story yet that a test could show")
-        ending = await app.delivering.deliver_test(found.mail, await recipient(app, mailbox.mailbox), newsletter)
+        ending = await app.delivering.deliver_test(found.mail, await app.proofs.recipient(mailbox.mailbox), newsletter)
         reply = f"{ending.code or ''} {ending.text}".strip() or str(ending.fault or "")
         told = {"to": mailbox.mailbox, "subject": found.mail.subject, "accepted": ending.accepted, "reply": reply}
         return told, _failure(ending)

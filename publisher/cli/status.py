@@ -42,6 +42,7 @@ async def _status(app: "App") -> dict[str, Any]:
         "articles": len(app.publishing.intake.articles),
         "refused": problems,
         "held": [] if loss is None or loss.released else [loss.reason],
+        "waiting": [issue.number for issue in await app.issues.held()],
         "next": upcoming,
         "issues": [
             {
@@ -83,6 +84,8 @@ def _text(found: dict[str, Any]) -> str:
         f"articles   {found['articles']}",
     ]
     lines += [f"held       {reason}" for reason in found["held"]]
+    if found["waiting"]:
+        lines.append(f"waiting    for your word: publisher issues release {' '.join(map(str, found['waiting']))}")
     lines += [f"next       {name}: {_moment(at)}" for name, at in found["next"].items()]
     queue = ", ".join(f"{count} {state}" for state, count in found["queue"].items() if count)
     lines.append(f"queue      {queue or 'empty'}")

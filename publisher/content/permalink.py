@@ -7,8 +7,8 @@ from urllib.parse import quote, unquote
 RESERVED = frozenset(
     {
         "admin", "api", "confirm", "corrections", "corrections.atom", "feeds", "feeds.opml", "healthz", "hooks",
-        "inbox", "issues", "media", "metrics", "news-sitemap.xml", "preferences", "read", "readyz", "robots.txt",
-        "sections", "sitemap.xml", "subscribe", "u", "unsubscribe",
+        "inbox", "issues", "media", "metrics", "news-sitemap.xml", "preferences", "preview", "read", "readyz",
+        "robots.txt", "sections", "sitemap.xml", "subscribe", "u", "unsubscribe",
     }
 )  # fmt: skip
 """First segments of addresses that belong to the publication itself."""

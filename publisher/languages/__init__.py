@@ -10,8 +10,10 @@ from publisher.languages.catalogues import label, languages, spoken
 from publisher.languages.dates import clock_text, date_text, datetime_text, full_date_text, time_text
 from publisher.languages.numbers import number_text
 from publisher.languages.scripts import direction, language_name, upper
+from publisher.languages.zones import city_text, zones
 
 __all__ = [
+    "city_text",
     "clock_text",
     "date_text",
     "datetime_text",
@@ -24,4 +26,5 @@ __all__ = [
     "spoken",
     "time_text",
     "upper",
+    "zones",
 ]

@@ -22,7 +22,10 @@ _VERSION = "v1"
 _UNSUBSCRIBE = "unsubscribe"
 _CONFIRM = "confirm"
 _PREFERENCES = "preferences"
+_ACCOUNT = "account"
+_MOVE = "move"
 _FEED = "feed"
+_OLD, _NEW = "old", "new"
 _READ = "read"
 _ADDRESS = "address"
 _FORM = "form"
@@ -41,6 +44,14 @@ class UnsubscribeToken:
 
     subscriber: int
     newsletter: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveToken:
+    """Which change of address a link speaks of, and to which of its two ends it was mailed."""
+
+    signup: int
+    new_end: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,26 @@ class Tokens:
     def read_preferences(self, token: str) -> int | None:
         """Returns the subscriber that `preferences` signed, None for anything else."""
         return _number(self._verified(_PREFERENCES, token))
+
+    def account(self, link: int) -> str:
+        """Returns the token of a fresh link; the store knows until when."""
+        return self._signed(_ACCOUNT, str(link))
+
+    def read_account(self, token: str) -> int | None:
+        """Returns the fresh link that `account` signed, None for anything else."""
+        return _number(self._verified(_ACCOUNT, token))
+
+    def move(self, signup: int, *, new_end: bool) -> str:
+        """Returns the token by which one end of a change of address answers; the store knows until when."""
+        return self._signed(_MOVE, f"{signup} {_NEW if new_end else _OLD}")
+
+    def read_move(self, token: str) -> MoveToken | None:
+        """Returns what `move` signed, None for anything else."""
+        claim = self._verified(_MOVE, token)
+        if claim is None:
+            return None
+        signup, _, end = claim.partition(" ")
+        return MoveToken(int(signup), end == _NEW)
 
     def read(self, issue: int, subscriber: int) -> str:
         """Returns the token of one person's page of an issue; what stands there is decided when it is asked for."""
@@ -203,6 +234,14 @@ class Links:
     def confirm_url(self, signup: int) -> str:
         """Returns where a sign-up is confirmed."""
         return f"{self._site_url}/confirm/{self._tokens.confirm(signup)}"
+
+    def account_url(self, link: int) -> str:
+        """Returns where a fresh link leads: address, private feeds, export, erasure."""
+        return f"{self._site_url}/account/{self._tokens.account(link)}"
+
+    def move_url(self, signup: int, *, new_end: bool) -> str:
+        """Returns where one end of a change of address says yes or no to it."""
+        return f"{self._site_url}/address/{self._tokens.move(signup, new_end=new_end)}"
 
 
 class ReturnPath:

@@ -77,6 +77,8 @@ class IssueKind(enum.StrEnum):
     """About a story, to those who have it; goes out whatever the rhythm, and through a pause."""
     EMBARGO = "embargo"
     """A story ahead of its hour, to those who are cleared for it."""
+    INTRODUCTION = "introduction"
+    """The latest issue, to somebody who has just joined."""
     MESSAGE = "message"
     """Confirmation, welcome: service mail to one person; always resent when uncertain."""
 
@@ -133,6 +135,18 @@ class OpenSlot:
     timezone: str
     period: str
     due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Readers who get the same variant of an issue."""
+
+    variant: int
+    """The store's key."""
+    readers: Sequence[int]
+    """The subscribers' numbers."""
+    suppressed: bool = False
+    """Whether they are never mailed: their rows say so from the beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +275,12 @@ class Edition:
         return tuple(view for group in self.groups for view in group.views)
 
     @property
+    def lead(self) -> View:
+        """Returns the story that stands for the whole: the first that is new, else the first."""
+        fresh = (view for group in self.groups if group.mention is Mention.STORY for view in group.views)
+        return next(fresh, self.views[0])
+
+    @property
     def shortened(self) -> bool:
         """Returns whether its reader may have more of a story than stands here."""
         return any(view.shortened for view in self.views)
@@ -312,6 +332,11 @@ class Issue:
     """Planned for the sandbox's inbox: it is no coverage once the sandbox is off."""
     on_web: bool = False
     """Planned on its newsletter's own clock, whose issues the web keeps."""
+
+    @property
+    def introduces(self) -> int | None:
+        """Returns the issue that an introduction repeats."""
+        return int(self.event.rpartition(":")[2]) if self.kind is IssueKind.INTRODUCTION else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

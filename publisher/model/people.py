@@ -141,6 +141,8 @@ class ConsentEvent(enum.StrEnum):
     CONFIRMED = "confirmed"
     IMPORTED = "imported"
     ADDED = "added"
+    MOVED = "moved"
+    """The person confirmed another address for it, from both."""
     UNSUBSCRIBED = "unsubscribed"
 
 
@@ -149,9 +151,9 @@ class Proof:
     """Where a wish came from, for the record."""
 
     origin: str
-    """`web`, `one-click`, `preferences`, `command`, `import FILE`."""
+    """`web`, `web https://form.example`, `one-click`, `preferences`, `account`, `command`, `import FILE`."""
     evidence: str = ""
-    """Truncated network and user agent, or the words of consent that came with an import."""
+    """Truncated network, user agent and the words shown, or the words of consent that came with an import."""
     given_at: datetime | None = None
     """When consent was given, where that was before it was told to us."""
     network: str = ""
@@ -181,6 +183,10 @@ class SignUp:
     requested_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
+    moves_from: int | None = None
+    """Who wants to move to this subscriber's address; None: it is an ordinary sign-up."""
+    agreed_at: datetime | None = None
+    """When they agreed, at their old address."""
 
     def expired(self, now: datetime) -> bool:
         """Returns whether it was left unused for too long."""
@@ -309,3 +315,32 @@ class FeedReader:
 
     subscriber: Subscriber
     token: TokenState
+
+
+class MoveState(enum.StrEnum):
+    """How far a change of address has come."""
+
+    ASKED = "asked"
+    """Neither end has said anything yet, or this one has not."""
+    HALF = "half"
+    """The end that asks has agreed, and waits for the other."""
+    DONE = "done"
+    TAKEN = "taken"
+    """The new address has a subscription of its own: two people's histories are not made one."""
+    EXPIRED = "expired"
+    """Too late, or called off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveAsked:
+    """What came of the wish for another address."""
+
+    signup: int
+    target: int
+    """The subscriber who has the new address; one without any subscription, unless it is taken."""
+    language: str
+    """Theirs."""
+    ask_new: bool
+    """Whether the new address may be asked by mail: not too often of late."""
+    taken: bool
+    """Whether it has a subscription of its own."""

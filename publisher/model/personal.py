@@ -8,7 +8,17 @@ values are put in later, at markers of two private-use characters that
 OPEN = "\ue000"
 CLOSE = "\ue001"
 
-SLOTS = ("address", "name", "unsubscribe_url", "preferences_url", "feed_url", "confirm_url", "read_url")
+SLOTS = (
+    "address",
+    "name",
+    "unsubscribe_url",
+    "preferences_url",
+    "feed_url",
+    "confirm_url",
+    "account_url",
+    "move_url",
+    "read_url",
+)
 """The values a mail may ask for, all plain text; URLs are absolute."""
 
 

@@ -1,6 +1,6 @@
 """Readers as planning sees them: one newsletter's people with their choices, licences and what they already have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,6 +30,31 @@ class Reader:
     form: Form = Form.FULL
     licences: tuple[Licence, ...] = ()
     suppressed: bool = False
+
+
+Entitlement = frozenset[tuple[str, int | None, bool]]
+"""What licences in force grant: product, how many days of archive (None: all), whether they clear for embargoes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """Confirmed readers of a newsletter between whom nothing but what they have already can make a difference."""
+
+    language: str
+    timezone: str
+    cadence: str
+    confirmed_at: datetime
+    """Of one of them; the others confirmed before the same slots and stories."""
+    pending_since: datetime | None
+    """As a reader's; of one of them, between the same stories as the others'."""
+    choices: Filter
+    form: Form
+    entitlement: Entitlement
+    lapsed: bool
+    """Whether they have licences of which none is in force."""
+    suppressed: bool
+    numbers: Sequence[int]
+    """The subscribers'."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

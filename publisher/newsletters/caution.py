@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from publisher.model.article import Article
-from publisher.model.catalogue import Late
+from publisher.model.catalogue import Late, Newsletter
 from publisher.newsletters.schedule import Due
 
 LATE = timedelta(hours=6)
@@ -74,6 +74,11 @@ def hold_reasons(plan: Plan) -> tuple[str, ...]:
         f"old-stories: {len(old)} {'story is' if len(old) == 1 else 'stories are'} dated long ago": bool(old),
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
+
+
+def approval(newsletter: Newsletter) -> tuple[str, ...]:
+    """Returns why an issue of a newsletter waits whatever it brings: somebody has to approve it."""
+    return ("approval: every issue of this newsletter waits until it is released",) if newsletter.approval else ()
 
 
 def many_changed(moments: Sequence[datetime], at: datetime) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def pending_since(subscription: Subscription, newsletter: Newsletter, zone: str)
     """Returns the instant after which stories are pending for a reader; None for one who has not confirmed."""
     if subscription.pending_since is not None or subscription.confirmed_at is None:
         return subscription.pending_since
-    return _last_cut(subscription, newsletter, zone, subscription.confirmed_at)
+    return last_cut(clock_of(subscription, newsletter), newsletter, zone, subscription.confirmed_at)
 
 
 def changed(before: Subscription, change: Change, newsletter: Newsletter, zone: str, now: datetime) -> Subscription:
@@ -70,7 +70,7 @@ def resumed(subscription: Subscription, newsletter: Newsletter, zone: str, now: 
     if subscription.status is not SubscriptionStatus.PAUSED:
         return subscription
     end = min(now, subscription.paused_until or now)
-    cut = _last_cut(subscription, newsletter, zone, end)
+    cut = last_cut(clock_of(subscription, newsletter), newsletter, zone, end)
     missed = subscription.paused_at is None or cut + _grace(newsletter) > subscription.paused_at
     return replace(
         subscription,
@@ -81,9 +81,9 @@ def resumed(subscription: Subscription, newsletter: Newsletter, zone: str, now: 
     )
 
 
-def _last_cut(subscription: Subscription, newsletter: Newsletter, zone: str, at: datetime) -> datetime:
-    """Returns up to when stories were looked at for the last issue before an instant; an instant one has none."""
-    before = previous_slot(clock_of(subscription, newsletter), zone, at)
+def last_cut(clock: Schedule, newsletter: Newsletter, zone: str, at: datetime) -> datetime:
+    """Returns up to when stories were looked at for the last issue before an instant; an instant clock has none."""
+    before = previous_slot(clock, zone, at)
     return before.due_at - _grace(newsletter) if before else at
 
 

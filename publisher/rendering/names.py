@@ -12,6 +12,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from publisher.languages import (
+    city_text,
     clock_text,
     date_text,
     datetime_text,
@@ -20,10 +21,12 @@ from publisher.languages import (
     label,
     language_name,
     spoken,
+    time_text,
     upper,
+    zones,
 )
 from publisher.model import personal
-from publisher.model.catalogue import Newsletter, Site
+from publisher.model.catalogue import Site
 from publisher.model.feed import FeedLink
 from publisher.model.view import FullView, View
 from publisher.newsletters.schedule import parse
@@ -44,6 +47,7 @@ def install(env: jinja2.Environment) -> None:
         body=_body,
         capitals=_capitals,
         date=_date,
+        date_in=_date_in,
         datetime=_datetime,
         dateline=_dateline,
         day=_day,
@@ -53,6 +57,8 @@ def install(env: jinja2.Environment) -> None:
         iso=_iso,
         language_name=language_name,
         local=_local,
+        local_day=_local_day,
+        occasion=_occasion,
         one_line=plaintext.one_line,
         rhythm=_rhythm,
         run_in=_run_in,
@@ -61,6 +67,7 @@ def install(env: jinja2.Environment) -> None:
         stamp=_stamp,
         trusted=_sanitised,
         with_notice=_with_notice,
+        zones=zones,
     )
     env.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 
@@ -188,12 +195,14 @@ def _sanitised(html: str) -> Markup:
 
 
 @jinja2.pass_context
-def _rhythm(context: Context, newsletter: Newsletter) -> str:
+def _rhythm(context: Context, schedule: str) -> str:
     """When a newsletter goes out, in words."""
     say = partial(label, language=_words_of(context))
-    match parse(newsletter.schedule).text.split():
+    match parse(schedule).text.split():
         case ["instant"]:
             return say("rhythm_instant")
+        case ["weekdays", at]:
+            return say("rhythm_weekdays", time=_clock(context, at))
         case ["daily", at]:
             return say("rhythm_daily", time=_clock(context, at))
         case ["weekly", day, at]:
@@ -203,6 +212,24 @@ def _rhythm(context: Context, newsletter: Newsletter) -> str:
         case ["monthly", day, at]:
             return say("rhythm_monthly", day=int(day), time=_clock(context, at))
     return say("rhythm_regular")
+
+
+@jinja2.pass_context
+def _occasion(context: Context, at: datetime, zone: str) -> str:
+    """A moment to come as a reader knows it: the day with its name, the time, and whose clock it is."""
+    words = _words_of(context)
+    day, time = full_date_text(at, words, zone), time_text(at, words, zone)
+    return label("next_when", words, day=day, time=time, place=city_text(zone, words))
+
+
+@jinja2.pass_context
+def _date_in(context: Context, at: datetime, zone: str) -> str:
+    return date_text(at, _words_of(context), zone)
+
+
+def _local_day(at: datetime, zone: str) -> str:
+    """A day for a date field (`2026-12-01`)."""
+    return at.astimezone(ZoneInfo(zone)).date().isoformat()
 
 
 def _clock(context: Context, at: str) -> str:

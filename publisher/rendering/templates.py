@@ -22,8 +22,11 @@ from publisher.rendering.plaintext import one_line, wrapped
 _PREHEADER = 140
 _DEFAULTS: dict[str, object] = {
     "address": "",
+    "back": None,
     "chosen": (),
     "corrections": None,
+    "done": None,
+    "examples": {},
     "feed_url": None,
     "feeds": (),
     "form_token": None,
@@ -42,7 +45,6 @@ _DEFAULTS: dict[str, object] = {
     "problem": None,
     "related": (),
     "robots": None,
-    "saved": False,
     "summary": "",
     "tally": None,
     "undo": None,
@@ -85,7 +87,7 @@ class Templates:
         )
 
     def message(self, kind: str, language: str, **context: object) -> MailText:
-        """Returns service mail to one person: `confirmation` (titles) or `welcome` (titles, private_feed)."""
+        """Returns mail that is no newsletter's; the templates of `email/` say at their top what they are given."""
         return self._mail(kind, {**self._common(language), **context})
 
     def fingerprint(self) -> str:
@@ -189,7 +191,7 @@ def _short(edition: Edition) -> dict[str, object]:
         "number": edition.number,
         "date": date_text(edition.local_date, edition.language, str(edition.local_date.tzinfo)),
         "count": len(headlines),
-        "headline": headlines[0],
+        "headline": edition.lead.title,
         "headlines": headlines,
     }
 

@@ -1,6 +1,7 @@
 """What is known of a person beside name and language: plain keys, and values that JSON can hold."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,8 @@ _NOT_PLAIN = re.compile(r"[^\w-]+")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,9})?")
 """A number that loses nothing by being one: 007 and +49 are texts."""
 _LONGEST_TEXT = 2000
+_LARGEST_NUMBER = 2**53
+"""Beyond it numbers are not exact everywhere."""
 _LARGEST = 16_000
 """Characters of all attributes of a person as JSON."""
 
@@ -31,9 +34,9 @@ def parse_attribute(text: str) -> Any:
     if text[:1] in ("[", '"'):
         try:
             return plain(json.loads(text))
-        except ValueError:
-            return text[:_LONGEST_TEXT]
-    return text[:_LONGEST_TEXT]
+        except (ValueError, RecursionError):
+            return plain(text)
+    return plain(text)
 
 
 def parse_attributes(text: str) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def parse_attributes(text: str) -> dict[str, Any]:
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """Returns a JSON value with plain keys; UsageError when it is nested too deeply."""
+    """Returns a JSON value with plain keys and nothing that a database refuses; UsageError when nested too deeply."""
     if depth > 5:
         raise UsageError("the attributes are nested too deeply")
     if isinstance(value, dict):
@@ -59,8 +62,10 @@ def plain(value: Any, depth: int = 0) -> Any:
         return [plain(each, depth + 1) for each in value]
     if isinstance(value, str):
         return "".join(c for c in value if c.isprintable() or c in "\n\t")[:_LONGEST_TEXT]
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+        return str(value)
     return value
 
 
@@ -74,8 +79,12 @@ def given_attribute(word: str) -> tuple[str, Any]:
 
 
 def merged(had: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what is known after something was said: None forgets a key. UsageError when it is too much."""
+    """Returns what is known after something was said: None forgets a key."""
     after = {key: value for key, value in {**had, **given}.items() if value is not None}
-    if len(json.dumps(after)) > _LARGEST:
-        raise UsageError(f"more than {_LARGEST} characters of attributes are too many for one person")
     return dict(sorted(after.items()))
+
+
+def judge(attributes: Mapping[str, Any]) -> None:
+    """Checks what is said at once of one person; UsageError when it is too much."""
+    if len(json.dumps(attributes)) > _LARGEST:
+        raise UsageError(f"more than {_LARGEST} characters of attributes are too many for one person")

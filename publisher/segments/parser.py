@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _ORDER = {"<": Comparison.BELOW, "<=": Comparison.AT_MOST, ">": Comparison.ABOVE, ">=": Comparison.AT_LEAST}
 _KEYWORDS = frozenset({"and", "or", "not", "in", "contains", "exists"})
 _DEEPEST = 50
-_EXACT_DIGITS = 15
+_EXACT_DIGITS, _LONGEST_NUMBER = 15, 30
 _FIRST_YEAR, _LAST_YEAR = 1900, 2999
 
 
@@ -222,7 +222,7 @@ def _literal(token: _Token, text: str) -> Literal:
         return word == "true"
     if _DAY.fullmatch(word):
         return _day(word, token, text)
-    if _NUMBER.fullmatch(word):
+    if _NUMBER.fullmatch(word) and len(word) <= _LONGEST_NUMBER:
         return float(word) if "." in word or len(word) > _EXACT_DIGITS else int(word)
     return word
 

@@ -7,10 +7,13 @@ from publisher.mail.tokens import Tokens
 from publisher.model.catalogue import Audience, Catalogue, Newsletter
 from publisher.model.people import EVERYTHING, Allowance, Enrolled, Enrolment, SignUpLimits, SubscriptionStatus
 from publisher.ports import Outbox, PeopleStore, Renderer
+from publisher.services.letters import SIGNUP
 
 PER_ADDRESS = (Allowance(window=timedelta(days=1), most=1), Allowance(window=timedelta(days=30), most=3))
 """How many confirmation mails anybody can have sent to one address."""
 OPERATOR_LIMITS = SignUpLimits(per_address=PER_ADDRESS)
+FEED_TOKEN_GRACE = timedelta(hours=24)
+"""How long a feed address still works after another has taken its place."""
 CURRENT = frozenset({SubscriptionStatus.CONFIRMED, SubscriptionStatus.PAUSED})
 """Who gets a newsletter, now or after a pause."""
 _LONGEST_NAME = 200
@@ -44,7 +47,7 @@ class Admitting:
             return
         titles = titles_of(newsletters_of(self._catalogue, answer.signup.newsletters), answer.language)
         mail = self._renderer.message("confirmation", answer.language, titles=titles)
-        await self._outbox.post(f"signup:{answer.signup.number}", answer.subscriber, answer.language, mail, now)
+        await self._outbox.post(f"{SIGNUP}:{answer.signup.number}", answer.subscriber, answer.language, mail, now)
 
 
 def newsletters_of(catalogue: Catalogue, ids: Iterable[str]) -> tuple[Newsletter, ...]:
@@ -66,4 +69,9 @@ def titles_of(newsletters: Iterable[Newsletter], language: str) -> tuple[str, ..
 
 def plain_name(text: str) -> str:
     """Returns a person's name on one line, without what cannot be printed."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_NAME]
+    return on_one_line(text, _LONGEST_NAME)
+
+
+def on_one_line(text: str, most: int) -> str:
+    """Returns a text without line breaks and what cannot be printed, cut off after `most` characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]

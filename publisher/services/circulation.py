@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from publisher.errors import NotFoundError, StoreError, UsageError
@@ -22,13 +22,12 @@ from publisher.model.people import (
 from publisher.model.segment import AllOf, Condition, Exists, Picked
 from publisher.ports import Outbox, PeopleStore, Renderer
 from publisher.segments import Vocabulary, parse_condition
-from publisher.services.admission import CURRENT, OPERATOR_LIMITS, Admitting, plain_name
+from publisher.segments.attributes import judge
+from publisher.services.admission import CURRENT, FEED_TOKEN_GRACE, OPERATOR_LIMITS, Admitting, plain_name
 from publisher.services.choose import Choosing
 from publisher.services.importing import Importing, ImportReport, Instructions
 from publisher.services.registrar import Conditions, Particulars, Registrar, licences_after
 from publisher.services.roster import Roster, roster_rows
-
-FEED_TOKEN_GRACE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +136,7 @@ class Circulation:
         person = await self._required(address)
         number, proof = person.subscriber.number, Proof(origin="command")
         self._registrar.judge(newsletters or (), [*(products or ()), *(renew or ())], language, timezone)
+        judge(attributes or {})
         conditions = Conditions(valid_from, valid_until, archive_days, embargo_cleared)
         ended, terms = licences_after(person.licences, products, renew, end, conditions)
         await self._people.describe(

@@ -28,6 +28,7 @@ COLUMNS = (
 )
 """What `export` writes; `import` reads these and more."""
 _ATTRIBUTE = "attributes."
+_SHOWN, _SHOWN_LETTERS = 12, 40
 _NAMED = ("first_name", "last_name")
 _SIGNS = re.compile(r"""\s*(?P<target>[^=,]+?)\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^,]*?))\s*(?:,|$)""")
 
@@ -77,14 +78,16 @@ def layout_of(header: str, delimiter: str, mapping: Mapping[str, str]) -> Layout
     except csv.Error as error:
         raise UsageError(f"line 1: the header cannot be read: {error}; check its quotes") from error
     names = tuple(name.strip().lower() for name in cells)
+    if not any(names):
+        raise UsageError("the list is empty; its first line has to name the columns")
     absent = [column for column in mapping if column not in names]
     if absent:
-        raise UsageError(f"--map: the list has no column {absent[0]!r}; it has {', '.join(map(repr, names))}")
+        raise UsageError(f"--map: the list has no column {absent[0]!r}; it has {_shown(names)}")
     origin = origin_of(names)
     targets = [mapping[name] if name in mapping else _known(name, origin, mapping) for name in names]
     unknown = tuple(name for name, target in zip(names, targets, strict=True) if target is None and name)
     if "email" not in targets or (unknown and not mapping and origin is None):
-        wrong = f"; it has {', '.join(map(repr, unknown))}" if unknown else ""
+        wrong = f"; it has {_shown(unknown)}" if unknown else ""
         raise UsageError(
             f"line 1: the columns are {', '.join(COLUMNS)}; email is needed{wrong}. "
             "Say what is what with --map, such as: --map email=E-mail,attributes.city=City"
@@ -109,6 +112,11 @@ def _known(name: str, origin: Origin | None, mapping: Mapping[str, str]) -> str 
         return name
     key = plain_key(name.removeprefix(_ATTRIBUTE)) if name.startswith(_ATTRIBUTE) else ""
     return _ATTRIBUTE + key if key else None
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(repr(name[:_SHOWN_LETTERS]) for name in names[:_SHOWN]) + more
 
 
 def _target(text: str) -> str:

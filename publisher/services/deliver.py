@@ -394,7 +394,7 @@ class _Shift:
 
     def _post(self, row: Claimed, prepared: Prepared) -> None:
         """Makes the letter and hands it over."""
-        if self._stopping.is_set() or self._gate.shut:
+        if self._stopping.is_set() or self._gate.shut or self._gate.guarded:
             self._give_up_claim(row)
             self._let_go(row)
             return
@@ -512,7 +512,12 @@ class _Shift:
         if not self._touched:
             return
         self._touched = not self._marks.settled
-        for issue in await self._deliveries.finish(self._now(), resend_all_kinds=self._policy.resend_uncertain):
+        try:
+            finished = await self._deliveries.finish(self._now(), resend_all_kinds=self._policy.resend_uncertain)
+        except PublisherError:
+            self._touched = True  # the store was away just then: there may be nothing else that would bring us back
+            raise
+        for issue in finished:
             _log.info("deliver.finished", issue=issue)
 
 

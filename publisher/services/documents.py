@@ -165,6 +165,10 @@ class Documents:
         """Takes note of what changed; returns the files of past issues that may lose their reason."""
         return self._issue_pages.note(stories, issues)
 
+    async def rehearse_issue(self, issue: PastIssue) -> bytes | None:
+        """Returns the page that an issue would have; None when the public would have nothing of it."""
+        return await self._issue_pages.rehearse(issue)
+
     def _touched(
         self,
         shelves: Iterable[Shelf],

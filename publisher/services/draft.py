@@ -1,8 +1,8 @@
 """Drafts of an issue: which readers get which stories on an occasion, and how that reads as a mail.
 
 Readers with the same outcome share one rendering (decisions 1): they are
-grouped by what can make a difference (language, choices, licences in force,
-what they have, since when they read) and each group is selected for once.
+told apart by what can make a difference (language, choices, licences in force,
+what they have, since when they read) and each kind is selected for once.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from publisher.editorial.access import announced, covers, decide, matches, settled
 from publisher.editorial.rendition import brief, embargo_text, needs_body, view
 from publisher.languages import direction, label, spoken
-from publisher.model.article import Article, Status
+from publisher.model.article import Article, Body, Status
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter
 from publisher.model.choices import Form
 from publisher.model.issue import BRINGS, ComingUp, Edition, MailText, Mention, StoryRef
 from publisher.model.people import EVERYTHING, PUBLIC, Grant, Licence, Viewer
-from publisher.model.reader import Coverage, Reader
+from publisher.model.reader import Alike, Coverage, Entitlement, Reader, Sent
 from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.edition import groups
 from publisher.newsletters.schedule import INSTANT, Schedule, looks_back_to, parse, previous_slot, slots
@@ -75,7 +75,10 @@ class Outcome:
     language: str
     form: str
     selection: Selection
-    readers: list[Reader] = field(default_factory=list)
+    readers: list[int] = field(default_factory=list)
+    """The subscribers' numbers."""
+    suppressed: list[int] = field(default_factory=list)
+    """Those who would get it, were they not never mailed."""
     coming_up: tuple[Article, ...] = ()
 
     @property
@@ -89,9 +92,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A reader whom an occasion brings nothing, and why."""
+    """Readers whom an occasion brings nothing, and why."""
 
-    reader: Reader
+    readers: Sequence[int]
     reason: str
 
 
@@ -99,14 +102,17 @@ class LeftOut:
 class Draft:
     """What an occasion brings some readers."""
 
-    outcomes: list[Outcome]
+    outcomes: dict[str, Outcome]
+    """By key."""
     left_out: list[LeftOut]
 
 
-Entitlement = frozenset[tuple[str, int | None, bool]]
 _FORMS = {form.value: form for form in Form}
 _COMING_UP = 10
-_NOTHING_PENDING = "nothing new since the last mail"
+_BODIES = 100
+"""How many stories' texts are kept in memory."""
+NOTHING_PENDING = "nothing new since the last mail"
+"""Why somebody is left out to whom it says nothing that they do not have."""
 _TOO_FEW = "fewer stories than min_articles"
 _LAPSED = "the licence has ended"
 
@@ -127,6 +133,7 @@ class Drafting:
         self._articles = articles
         self._offering = Offering(catalogue, articles, versions, issues)
         self._renderer = renderer
+        self._bodies: dict[tuple[int, int], Body] = {}
 
     async def pool(self, occasion: Occasion, now: datetime) -> Pool:
         """Returns the stories that may go out on an occasion."""
@@ -157,7 +164,14 @@ class Drafting:
 
         `planned` are stories to come; a mail names those that its readers may know of.
         """
-        return _Round(self, occasion, offers, coverage, planned).draft(readers)
+        public = occasion.newsletter.audience is Audience.PUBLIC
+        return self.round(occasion, offers, planned).draft(
+            [_alone(reader, occasion.decided_at, public=public) for reader in readers], coverage
+        )
+
+    def round(self, occasion: Occasion, offers: Sequence[Offer], planned: Sequence[Article] = ()) -> "Round":
+        """Returns the drafting of one occasion for its readers range by range; what it works out it remembers."""
+        return Round(self, occasion, offers, planned)
 
     def left_of(
         self,
@@ -191,7 +205,7 @@ class Drafting:
             return Selection()
         return Selection(stories=tuple(brought), already_sent=tuple(named), withdrawn=tuple(withdrawn))
 
-    def depth(self, occasion: Occasion, article: Article, entitlement: "Entitlement") -> Depth:
+    def depth(self, occasion: Occasion, article: Article, entitlement: Entitlement) -> Depth:
         """Returns how much of a settled story such readers get by mail on an occasion; of a withdrawn one the word."""
         public = occasion.newsletter.audience is Audience.PUBLIC
         found = decide(
@@ -286,7 +300,7 @@ class Drafting:
     async def _views(self, picks: Sequence[Pick]) -> list[tuple[Pick, View]]:
         catalogue, channel = self._catalogue, Channel.EMAIL
         needed = [p.ref for p in picks if needs_body(p.depth, channel, catalogue.policy)]
-        bodies = await self._articles.bodies(map(_version, needed))
+        bodies = await self._bodies_of([_version(ref) for ref in needed])
         shown = [
             (
                 pick,
@@ -301,6 +315,15 @@ class Drafting:
             for pick in picks
         ]
         return [(pick, _plain(pick, one)) for pick, one in shown if one is not None]
+
+    async def _bodies_of(self, versions: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Body]:
+        """Returns the bodies of versions, which never change; the outcomes of an issue share most of them."""
+        wanted = [version for version in versions if version not in self._bodies]
+        if wanted:
+            kept = {version: self._bodies[version] for version in versions if version in self._bodies}
+            read = await self._articles.bodies(wanted)
+            self._bodies = {**(kept if len(self._bodies) > _BODIES else self._bodies), **read}
+        return {version: self._bodies[version] for version in versions if version in self._bodies}
 
 
 def _is_among(refs: Iterable[StoryRef], wanted: StoryRef, depth: Depth) -> bool:
@@ -353,21 +376,47 @@ def in_force(licences: Iterable[Licence], now: datetime) -> Entitlement:
     )
 
 
-class _Round:
-    """One pass over some readers of one occasion; remembers what it has worked out."""
+def _alone(reader: Reader, at: datetime, *, public: bool) -> Alike:
+    """Returns one reader as one of those who are alike; `public`: licences do not matter."""
+    entitlement = frozenset() if public else in_force(reader.licences, at)
+    return Alike(
+        language=reader.language,
+        timezone=reader.timezone,
+        cadence=reader.cadence,
+        confirmed_at=reader.confirmed_at,
+        pending_since=reader.pending_since,
+        choices=reader.choices,
+        form=reader.form,
+        entitlement=entitlement,
+        lapsed=not public and bool(reader.licences) and not entitlement,
+        suppressed=reader.suppressed,
+        numbers=(reader.number,),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """All that decides what readers get."""
+
+    language: str
+    since: datetime
+    entitlement: Entitlement
+    choices: Filter
+    form: Form
+    variants: frozenset[int]
+    """What they have, or are about to get."""
+
+
+class Round:
+    """One occasion for all its readers, of whom each kind is decided for once."""
 
     def __init__(
-        self,
-        drafting: Drafting,
-        occasion: Occasion,
-        offers: Sequence[Offer],
-        coverage: Coverage,
-        planned: Sequence[Article],
+        self, drafting: Drafting, occasion: Occasion, offers: Sequence[Offer], planned: Sequence[Article]
     ) -> None:
         self._drafting = drafting
         self._occasion = occasion
         self._offers = offers
-        self._coverage = coverage
+        self._sent: Mapping[int, Sent] = {}
         self._public = occasion.newsletter.audience is Audience.PUBLIC
         changed = (at for o in offers for at in (o.update_at, o.correction_at) if at is not None)
         instant = occasion.newsletter.instant or occasion.article is not None
@@ -379,49 +428,65 @@ class _Round:
         self._covered = cache(self._what_variants_cover)
         self._slots = cache(self._slots_since_floor)
         self._depth_of = cache(self._depths)
+        self._decided = cache(self._decide)
         self._in_newsletter = {o.article.number for o in offers if drafting.wants(occasion.newsletter, o.article)}
 
-    def draft(self, readers: Sequence[Reader]) -> Draft:
-        """Returns what each of the readers gets."""
-        draft = Draft([], [])
+    @property
+    def moments(self) -> Sequence[datetime]:
+        """Returns when stories came out or changed, in order: between two of them nothing else becomes pending."""
+        return self._moments
+
+    def turns(self, clocks: Iterable[tuple[str, str]]) -> list[datetime]:
+        """Returns when readers of these rhythms and zones confirmed from whom on less is pending, in order."""
+        found: set[datetime] = set()
+        for cadence, zone in clocks:
+            before = self._moved_back(self._floor)
+            at_once = cadence == INSTANT or self._occasion.article is not None
+            for at in self._moments if at_once else self._slots(cadence, zone):
+                since = self._moved_back(self._pending_since(cadence, zone, at, None))
+                if at > self._floor and since != before:
+                    found.add(at)
+                    before = since
+        return sorted(found)
+
+    def draft(self, readers: Iterable[Alike], coverage: Coverage) -> Draft:
+        """Returns what each of the readers gets, and who gets nothing and why."""
+        self._sent = coverage.variants
         outcomes: dict[str, Outcome] = {}
-        for alike in self._alike(readers, draft).values():
-            selection = self._select(alike[0])
-            if not selection.stories:
-                reason = _TOO_FEW if selection.pending else _NOTHING_PENDING
-                draft.left_out += [LeftOut(reader, reason) for reader in alike]
+        left_out: dict[str, list[int]] = {}
+        for alike in readers:
+            if alike.lapsed:
+                left_out.setdefault(_LAPSED, []).extend(alike.numbers)
                 continue
-            made = Outcome(
-                language=alike[0].language,
-                form=_form(alike[0].form, public=self._public),
-                selection=selection,
-                coming_up=self._coming_up(alike[0]),
-            )
-            outcomes.setdefault(made.key, made).readers.extend(alike)
-        draft.outcomes = list(outcomes.values())
-        return draft
+            for variants, numbers in _by_coverage(alike.numbers, coverage):
+                key, decided = self._decided(self._kind(alike, variants))
+                if isinstance(decided, str):
+                    left_out.setdefault(decided, []).extend(numbers)
+                    continue
+                outcome = outcomes.setdefault(key, replace(decided, readers=[], suppressed=[]))
+                (outcome.suppressed if alike.suppressed else outcome.readers).extend(numbers)
+        return Draft(outcomes, [LeftOut(some, reason) for reason, some in left_out.items()])
 
-    def _alike(self, readers: Sequence[Reader], draft: Draft) -> dict[object, list[Reader]]:
-        alike: dict[object, list[Reader]] = {}
-        for reader in readers:
-            entitlement = self._entitlement(reader)
-            if not self._public and reader.licences and not entitlement:
-                draft.left_out.append(LeftOut(reader, _LAPSED))
-                continue
-            wish = (reader.choices, reader.form)
-            key = (reader.language, self._begin(reader), entitlement, wish, self._variants(reader))
-            alike.setdefault(key, []).append(reader)
-        return alike
+    def _kind(self, alike: Alike, variants: frozenset[int]) -> _Kind:
+        since = self._pending_since(alike.cadence, alike.timezone, alike.confirmed_at, alike.pending_since)
+        wish = (alike.choices, alike.form)
+        return _Kind(alike.language, self._moved_back(since), alike.entitlement, *wish, variants)
 
-    def _entitlement(self, reader: Reader) -> Entitlement:
-        return frozenset() if self._public else in_force(reader.licences, self._occasion.decided_at)
+    def _decide(self, kind: _Kind) -> tuple[str, Outcome | str]:
+        """Returns what readers of a kind get, with its key, or why they get nothing."""
+        selection = self._select(kind)
+        if not selection.stories:
+            return "", _TOO_FEW if selection.pending else NOTHING_PENDING
+        made = Outcome(
+            language=kind.language,
+            form=_form(kind.form, public=self._public),
+            selection=selection,
+            coming_up=self._coming_up(kind),
+        )
+        return made.key, made
 
-    def _variants(self, reader: Reader) -> frozenset[int]:
-        return self._coverage.readers.get(reader.number, frozenset())
-
-    def _begin(self, reader: Reader) -> datetime:
-        """Returns the instant after which stories are pending for a reader, moved back to the last story before it."""
-        since = self._pending_since(reader.cadence, reader.timezone, reader.confirmed_at, reader.pending_since)
+    def _moved_back(self, since: datetime) -> datetime:
+        """Returns the instant after which stories are pending, moved back to the last story before it."""
         earlier = bisect_right(self._moments, since)
         return self._moments[earlier - 1] if earlier else self._floor
 
@@ -442,14 +507,14 @@ class _Round:
         schedule, zone = clock_of(cadence, zone, self._occasion)
         return [slot.due_at for slot in slots(schedule, zone, self._floor, self._occasion.at)]
 
-    def _select(self, reader: Reader) -> Selection:
+    def _select(self, kind: _Kind) -> Selection:
         wish = Wish(
-            language=reader.language,
-            since=self._begin(reader),
+            language=kind.language,
+            since=kind.since,
             recent=self._recent,
-            wanted=self._wanted(reader.choices),
-            depth=self._depth_of(self._entitlement(reader)),
-            covered=self._covered(self._variants(reader)),
+            wanted=self._wanted(kind.choices),
+            depth=self._depth_of(kind.entitlement),
+            covered=self._covered(kind.variants),
         )
         return select(self._offers, wish, self._limits)
 
@@ -460,11 +525,11 @@ class _Round:
         ahead = [story for story in wanted if (_planned_for(story) or at) >= at]
         return sorted(ahead, key=lambda story: (_planned_for(story) or datetime.max.replace(tzinfo=UTC), story.number))
 
-    def _coming_up(self, reader: Reader) -> tuple[Article, ...]:
+    def _coming_up(self, kind: _Kind) -> tuple[Article, ...]:
         if self._public or not self._planned:
             return ()
-        viewer, at = self._drafting.viewer(self._entitlement(reader)), self._occasion.decided_at
-        known = (one for one in self._planned if matches(reader.choices, one) and announced(one, viewer, at))
+        viewer, at = self._drafting.viewer(kind.entitlement), self._occasion.decided_at
+        known = (one for one in self._planned if matches(kind.choices, one) and announced(one, viewer, at))
         return tuple(islice(known, _COMING_UP))
 
     def _wanted(self, choices: Filter) -> Callable[[Article], bool]:
@@ -480,11 +545,22 @@ class _Round:
 
     def _what_variants_cover(self, variants: frozenset[int]) -> Mapping[int, Covered]:
         found: dict[int, Covered] = {}
-        for sent in (self._coverage.variants[variant] for variant in variants):
+        for sent in (self._sent[variant] for variant in variants):
             own = sent.newsletter == self._occasion.newsletter.id
             for ref in sent.stories:
                 found[ref.article] = _joined(found.get(ref.article), ref, elsewhere=not own)
         return found
+
+
+def _by_coverage(numbers: Sequence[int], coverage: Coverage) -> Iterable[tuple[frozenset[int], Sequence[int]]]:
+    """Yields readers by what they have, or are about to get."""
+    if not coverage.readers:
+        return [(frozenset(), numbers)]
+    nothing: frozenset[int] = frozenset()
+    parts: dict[frozenset[int], list[int]] = {}
+    for number in numbers:
+        parts.setdefault(coverage.readers.get(number, nothing), []).append(number)
+    return parts.items()
 
 
 def _form(wanted: Form, *, public: bool) -> str:

@@ -50,6 +50,11 @@ class Gate:
         return self._record is not None and not self._probing
 
     @property
+    def guarded(self) -> bool:
+        """Returns whether a guard says no; asked before each message, for what was claimed may wait a while."""
+        return any(guard.stop() is not None for guard in self._guards)
+
+    @property
     def probing(self) -> bool:
         """Returns whether just one message may go, to see whether the relay is back."""
         return self._probing

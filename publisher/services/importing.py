@@ -19,12 +19,12 @@ from publisher.model.people import (
     SuppressionReason,
 )
 from publisher.ports import PeopleStore
-from publisher.services.admission import CURRENT, OPERATOR_LIMITS, Admitting
+from publisher.services.admission import CURRENT, OPERATOR_LIMITS, Admitting, on_one_line
 from publisher.services.registrar import Conditions, Particulars, Registrar
 from publisher.services.roster import NOTHING, SUPPRESSED, Roster, Row, parse_consented, parse_moment
 
 _BATCH = 200
-_LONGEST_EVIDENCE = 1000
+_LONGEST_EVIDENCE, _LONGEST_SOURCE = 1000, 200
 _YES_AND_NO = {"": None, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -152,7 +152,7 @@ class Importing:
             address=address.key,
             reason=_reason(row) if row.reason else reason,
             at=now,
-            origin=f"import {source}",
+            origin=_origin(source),
         )
 
     async def _take(
@@ -193,7 +193,7 @@ class Importing:
         if row.status == SUPPRESSED:
             return self._suppression(row, SuppressionReason.MANUAL, wish.source, now)
         address = parse_address(row.email)
-        evidence = (row.consent or wish.consent)[:_LONGEST_EVIDENCE]
+        evidence = on_one_line(row.consent or wish.consent, _LONGEST_EVIDENCE)
         status = _status(row, wish.confirmed or bool(evidence))
         newsletters = row.newsletters if row.newsletters is not None else wish.newsletters
         products = row.products if row.products is not None else wish.products
@@ -210,7 +210,7 @@ class Importing:
             products=products,
             conditions=self._conditions(row),
             about=Particulars(name=row.name, language=row.language, timezone=row.timezone, attributes=row.attributes),
-            proof=Proof(origin=f"import {wish.source}", evidence=evidence, given_at=parse_consented(row.consented_at)),
+            proof=Proof(origin=_origin(wish.source), evidence=evidence, given_at=parse_consented(row.consented_at)),
             imported=True,
         )
 
@@ -270,6 +270,10 @@ def _status(row: Row, word: bool) -> SubscriptionStatus:
         names = ", ".join([*SubscriptionStatus, SUPPRESSED, NOTHING])
         raise UsageError(f"{row.status!r} is no status; there are {names}") from error
     return SubscriptionStatus.UNCONFIRMED if asked in CURRENT and not word else asked
+
+
+def _origin(source: str) -> str:
+    return f"import {on_one_line(source, _LONGEST_SOURCE)}"
 
 
 def _reason(row: Row) -> SuppressionReason:

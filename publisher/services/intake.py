@@ -187,6 +187,10 @@ class Intake:
         named = {record.article for record in self._files.values()}
         self._displaced = dict.fromkeys(self._present - named, "")
 
+    def elsewhere(self, store: ArticleStore) -> "Intake":
+        """Returns a way in from the same folder that keeps what it takes in another store."""
+        return Intake(self._source, store, self._parse, self._house)
+
     def next_change_at(self, now: datetime) -> datetime | None:
         """Returns the next instant at which a date alone changes what is out."""
         return next_change_at((self._articles[number] for number in self._waiting), now)

@@ -31,6 +31,9 @@ from publisher.services.renditions import Renditions
 _LOOKED_AT = 20
 """Issues among which the newest is sought of which the public may have anything."""
 
+_Shown = tuple[PastIssue, list[Pick]]
+"""An issue and what the public may have of it."""
+
 
 class IssuePages:
     """The documents of past issues."""
@@ -121,9 +124,8 @@ class IssuePages:
     def _mark(self, picks: Sequence[Pick]) -> list[str]:
         return [f"{p.article.number}.{p.article.version}.{p.depth}.{p.article.access}.{p.mention}" for p in picks]
 
-    async def _edition(self, issue: PastIssue, language: str) -> Edition:
+    async def _edition(self, issue: PastIssue, picks: Sequence[Pick], language: str) -> Edition:
         newsletter = self._catalogue.newsletters[issue.newsletter]
-        picks = self._picks(issue, language)
         views = await self._views([pick.article for pick in picks], Channel.PAGE)
         words = self._outline.page_language(language)
         headings = {s.id: s.title.in_language(language) for s in self._catalogue.sections.values()}
@@ -157,15 +159,22 @@ class IssuePages:
             if picks:
                 path = issue_path(self._site, issue.newsletter, issue.edition, language)
                 mark = fingerprint(base, "issue", str(issue.due_at), issue.timezone, *self._mark(picks))
-                yield Document(file_of(path), mark, partial(self._issue_page, issue, language, path))
+                yield Document(file_of(path), mark, partial(self._issue_page, issue, picks, language, path))
 
-    async def _issue_page(self, issue: PastIssue, language: str, path: str) -> bytes:
+    async def rehearse(self, issue: PastIssue) -> bytes | None:
+        """Returns the page of an issue that is not one yet; None when the public would have nothing of it."""
+        language = self._site.language
+        picks = self._pick(issue, language)
+        path = issue_path(self._site, issue.newsletter, issue.edition, language)
+        return await self._issue_page(issue, picks, language, path) if picks else None
+
+    async def _issue_page(self, issue: PastIssue, picks: Sequence[Pick], language: str, path: str) -> bytes:
         newsletter = self._catalogue.newsletters[issue.newsletter]
         return self._page(
             "issue",
             language,
             path,
-            edition=await self._edition(issue, language),
+            edition=await self._edition(issue, picks, language),
             archive=self._site.absolute(archive_path(self._site, newsletter.id, language)),
             feeds=self._outline.issue_feed_links(newsletter),
         )
@@ -190,7 +199,7 @@ class IssuePages:
                     file_of(path), mark, partial(self._archive_page, newsletter, language, path, shown, around)
                 )
 
-    def _led(self, issues: Iterable[PastIssue], language: str) -> list[tuple[PastIssue, list[Pick]]]:
+    def _led(self, issues: Iterable[PastIssue], language: str) -> list[_Shown]:
         """Returns the issues of which the public may have something, with that."""
         return [(issue, picks) for issue in issues if (picks := self._picks(issue, language))]
 
@@ -199,7 +208,7 @@ class IssuePages:
         newsletter: Newsletter,
         language: str,
         path: str,
-        shown: Sequence[tuple[PastIssue, list[Pick]]],
+        shown: Sequence[_Shown],
         around: tuple[list[int], list[int]],
     ) -> bytes:
         newer, older = (
@@ -217,7 +226,7 @@ class IssuePages:
             feeds=self._outline.issue_feed_links(newsletter),
         )
 
-    async def _lines(self, shown: Sequence[tuple[PastIssue, list[Pick]]], language: str) -> list[IssueLine]:
+    async def _lines(self, shown: Sequence[_Shown], language: str) -> list[IssueLine]:
         leads = await self._views([picks[0].article for _, picks in shown], Channel.PAGE)
         return [
             IssueLine(
@@ -234,7 +243,7 @@ class IssuePages:
         """Returns the languages in which there is anything to show."""
         return frozenset(language for language in self._site.languages if self._newest(language))
 
-    def _newest(self, language: str) -> list[tuple[Newsletter, list[tuple[PastIssue, list[Pick]]]]]:
+    def _newest(self, language: str) -> list[tuple[Newsletter, list[_Shown]]]:
         """Returns the newsletters with the newest issue of which the public may have something."""
         looked_at = ((one, self._archive.latest(one.id)[:_LOOKED_AT]) for one in self._archive.newsletters())
         return [(one, shown[:1]) for one, issues in looked_at if (shown := self._led(issues, language))]
@@ -254,7 +263,7 @@ class IssuePages:
 
     async def _overview(
         self,
-        latest: Sequence[tuple[Newsletter, Sequence[tuple[PastIssue, list[Pick]]]]],
+        latest: Sequence[tuple[Newsletter, Sequence[_Shown]]],
         language: str,
         path: str,
     ) -> bytes:
@@ -275,17 +284,17 @@ class IssuePages:
         marks = [part for issue, picks in shown for part in (str(issue.edition), *self._mark(picks))]
         path = issue_feed_path(newsletter.id)
         for fmt in FORMATS.values():
-            make = partial(self._feed_bytes, newsletter, [issue for issue, _ in shown], fmt)
+            make = partial(self._feed_bytes, newsletter, shown, fmt)
             mark = fingerprint(base, "issue feed", fmt.name, *marks)
             yield Document(file_of(f"{path}.{fmt.extension}"), mark, make)
 
-    async def _feed_bytes(self, newsletter: Newsletter, issues: Sequence[PastIssue], fmt: Format) -> bytes:
-        entries = [await self._entry(issue) for issue in issues]
+    async def _feed_bytes(self, newsletter: Newsletter, shown: Sequence[_Shown], fmt: Format) -> bytes:
+        entries = [await self._entry(issue, picks) for issue, picks in shown]
         return fmt.render(self._outline.issue_feed(newsletter, entries))
 
-    async def _entry(self, issue: PastIssue) -> View:
+    async def _entry(self, issue: PastIssue, picks: Sequence[Pick]) -> View:
         language = self._site.language
-        edition = await self._edition(issue, language)
+        edition = await self._edition(issue, picks, language)
         words = self._outline.page_language(language)
         when = date_text(issue.due_at, language, issue.timezone)
         title = label(

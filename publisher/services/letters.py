@@ -14,8 +14,8 @@ from publisher.model.people import Subscriber
 if TYPE_CHECKING:
     from publisher.mail.dkim import Signer
 
-_SIGNUP = "signup:"
-"""The event of a confirmation mail is `signup:ID`."""
+SIGNUP, REMINDER, ACCOUNT, MOVE_OLD, MOVE_NEW = "signup", "reminder", "account", "move-old", "move-new"
+"""The event of service mail with a link of its own is `KIND:ID`, and the link is about that id."""
 
 
 class Letters:
@@ -113,6 +113,8 @@ class Letters:
         now: datetime,
     ) -> Personal:
         links = self._links
+        kind, _, number = event.partition(":")
+        about = int(number) if number.isdecimal() else 0
         unsubscribe_url = links.unsubscribe_url(subscriber, newsletter) if newsletter is not None else None
 
         def value(slot: str) -> str:
@@ -130,7 +132,11 @@ class Letters:
                 case "feed_url":
                     return links.feed_url(subscriber, generation)
                 case "confirm_url":
-                    return links.confirm_url(int(event.removeprefix(_SIGNUP)))
+                    return links.confirm_url(about)
+                case "account_url":
+                    return links.account_url(about)
+                case "move_url":
+                    return links.move_url(about, new_end=kind == MOVE_NEW)
             raise KeyError(slot)
 
         return Personal(

@@ -5,8 +5,10 @@ killed anywhere, and is simply done again: the same slot, the same issue, the
 same rows. An issue goes only when every row is there.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,18 +17,30 @@ import structlog
 
 from publisher.errors import NotFoundError, PublisherError, UnreachableError, UsageError
 from publisher.model.article import Article
-from publisher.model.catalogue import Catalogue, Newsletter
-from publisher.model.issue import Cohort, Issue, IssueState, Mention, OpenSlot, SendRequest, SlotState, Variant
-from publisher.model.reader import Reader
-from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons, missed
+from publisher.model.catalogue import Audience, Catalogue, Newsletter
+from publisher.model.issue import (
+    Cohort,
+    Issue,
+    IssueState,
+    Mention,
+    OpenSlot,
+    Recipients,
+    SendRequest,
+    SlotState,
+    Variant,
+)
+from publisher.model.reader import Alike, Coverage
+from publisher.newsletters.caution import AT_ONCE, Plan, approval, hold_reasons, missed
 from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
-from publisher.ports import Articles, IssueStore, ReaderStore
-from publisher.services.draft import Drafting, Occasion, Outcome
+from publisher.ports import Articles, History, IssueStore, ReaderGroups, ReaderStore
+from publisher.services.draft import Drafting, Occasion, Outcome, Round
 from publisher.services.offers import FLASH, SETTLE, Pool
 
 _MANUAL = "manual"
 _PAGE = 20_000
 """Readers per transaction (decisions 7)."""
+_TOGETHER = 20
+"""Variants per transaction."""
 _BEYOND = 2**62
 _INSTANT_REACH = timedelta(days=7)
 """A story that could not go out at once, because nothing ran, still does within a week."""
@@ -48,6 +62,47 @@ class Sending:
 
     issue: Issue | None = None
     held: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Readers whose numbers follow each other, and what they have, or are about to get."""
+
+    first: int
+    last: int
+    readers: Sequence[Alike]
+    coverage: Coverage
+
+
+@dataclass(slots=True)
+class _Crowd:
+    """An occasion's readers: who is alike, what they have, and what that brings them."""
+
+    audience: ReaderGroups
+    history: History
+    drafts: Round
+    frozen: dict[str, int] = field(default_factory=dict)
+    """The issue's variants by what they bring."""
+
+    async def ranges(self, size: int) -> AsyncGenerator[_Range, None]:
+        """Yields all readers, `size` at a time; the next are looked at while these get their rows."""
+        ahead = asyncio.create_task(self._after(0, size))
+        try:
+            while (some := await ahead) is not None:
+                ahead = asyncio.create_task(self._after(some.last, size))
+                yield some
+        finally:
+            ahead.cancel()
+            await asyncio.wait([ahead])
+
+    async def _after(self, last: int, size: int) -> _Range | None:
+        end = await self.audience.reach(last, size)
+        return None if end is None else await self.look(last + 1, end)
+
+    async def look(self, first: int, last: int) -> _Range:
+        """Returns the readers with numbers from `first` to `last` and what they have at this moment."""
+        readers = await self.audience.alike(first, last)
+        return _Range(first, last, readers, await self.history.among(first, last))
 
 
 class Planning:
@@ -111,6 +166,12 @@ class Planning:
     async def next_due(self, now: datetime) -> datetime | None:
         """Returns when `due` has something to do next, as far as is known now; None: nothing is scheduled."""
         moments = [now + SETTLE for slot in await self._issues.open_slots() if not is_manual(slot.cadence)]
+        ahead = await self.ahead(now)
+        return min([*moments, *([ahead] if ahead else [])], default=None)
+
+    async def ahead(self, now: datetime) -> datetime | None:
+        """Returns when the next slot is due, or the next story at once; None: none is, as far as is known now."""
+        moments: list[datetime] = []
         for newsletter in self._catalogue.newsletters.values():
             for schedule, zone in await self.clocks(newsletter):
                 upcoming = next_slot(schedule, zone, now)
@@ -253,10 +314,12 @@ class Planning:
         pool = await self._drafting.pool(occasion, now)
         if pool.unsettled and (occasion.article is not None or now - slot.due_at < _UNSETTLED_WAIT):
             return None
+        crowd = await self._crowd(occasion, pool)
         issue, expected, last = await self._issues.of_slot(slot.number), 0, 0
-        async for page in self._pages(occasion):
-            issue, count = await self._plan_page(slot, occasion, pool, page, (last + 1, page[-1].number), issue, now)
-            expected, last = expected + count, page[-1].number
+        async with aclosing(crowd.ranges(self._page)) as ranges:
+            async for some in ranges:
+                issue, count = await self._plan_range(slot, occasion, crowd, some, issue, now)
+                expected, last = expected + count, some.last
         if issue is None:
             await self._issues.close_empty(slot.number)
             return None
@@ -289,41 +352,38 @@ class Planning:
         found = await self._issues.issue(issue.number)
         return found if found and found.state is not IssueState.PLANNING else None
 
-    async def _pages(self, occasion: Occasion) -> AsyncIterator[list[Reader]]:
-        own, last = parse(occasion.newsletter.schedule), 0
-        while True:
-            page = await self._readers.page(
-                occasion.newsletter.id,
-                own.text,
-                occasion.newsletter.timezone,
-                after=last,
-                limit=self._page,
-                clock=occasion.clock,
-                segments=occasion.newsletter.segments,
-            )
-            if page:
-                yield page
-                last = page[-1].number
-            if len(page) < self._page:
-                return
+    async def _crowd(self, occasion: Occasion, pool: Pool) -> _Crowd:
+        """Returns all that planning asks about an occasion's readers."""
+        newsletter = occasion.newsletter
+        own, zone = parse(newsletter.schedule).text, newsletter.timezone
+        drafts = self._drafting.round(occasion, pool.offers, pool.planned)
+        clocks = [occasion.clock] if occasion.clock else await self._readers.clocks(newsletter.id, own, zone)
+        audience = self._readers.audience(
+            newsletter.id,
+            own,
+            zone,
+            clock=occasion.clock,
+            licensed_at=None if newsletter.audience is Audience.PUBLIC else occasion.decided_at,
+            turns=drafts.turns(clocks),
+            moments=drafts.moments,
+            segments=newsletter.segments,
+        )
+        history = self._readers.history((offer.article.number for offer in pool.offers), sandbox=self._sandbox)
+        return _Crowd(audience, history, drafts)
 
-    async def _plan_page(
+    async def _plan_range(
         self,
         slot: OpenSlot,
         occasion: Occasion,
-        pool: Pool,
-        page: Sequence[Reader],
-        span: tuple[int, int],
+        crowd: _Crowd,
+        some: _Range,
         issue: Issue | None,
         now: datetime,
     ) -> tuple[Issue | None, int]:
         """Gives some readers their rows; returns the issue, if there is one by now, and how many rows they have."""
-        numbers = [offer.article.number for offer in pool.offers]
         for _ in range(_TRIES):
-            coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
-            done = await self._issues.planned(issue.number, *span) if issue else set()
-            waiting = [reader for reader in page if reader.number not in done]
-            outcomes = self._drafting.draft(occasion, waiting, pool.offers, coverage, pool.planned).outcomes
+            done = await self._issues.planned(issue.number, some.first, some.last) if issue else set()
+            outcomes = crowd.drafts.draft(_without(done, some.readers), some.coverage).outcomes
             if not outcomes:
                 return issue, len(done)
             if issue is None:
@@ -332,40 +392,45 @@ class Planning:
                 issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox, on_web=on_web)
             if issue is None or issue.state is not IssueState.PLANNING:
                 return issue, 0
-            rows = await self._rows(issue, occasion, outcomes)
-            if await self._issues.add_deliveries(issue.number, rows, coverage.mark, now):
-                return issue, len(done) + len(rows)
+            shares = await self._shares(issue, occasion, crowd, outcomes)
+            if await self._issues.add_deliveries(issue.number, shares, some.coverage.mark, now):
+                return issue, len(done) + sum(len(share.readers) for share in shares)
+            some = await crowd.look(some.first, some.last)
         raise _OvertakenError(f"issue {issue.number if issue else '?'} was overtaken by other plans")
 
-    async def _rows(self, issue: Issue, occasion: Occasion, outcomes: Sequence[Outcome]) -> list[tuple[int, int, bool]]:
-        known = await self._issues.outcomes(issue.number)
-        rows: list[tuple[int, int, bool]] = []
-        for outcome in outcomes:
-            key = outcome.key
-            number = known[key] if key in known else await self._freeze(issue, occasion, outcome, key)
-            rows += [(reader.number, number, reader.suppressed) for reader in outcome.readers]
-        return sorted(rows)
+    async def _shares(
+        self, issue: Issue, occasion: Occasion, crowd: _Crowd, outcomes: Mapping[str, Outcome]
+    ) -> list[Recipients]:
+        """Returns who gets which variant; what nobody has got so far is frozen first."""
+        if not crowd.frozen:
+            crowd.frozen |= await self._issues.outcomes(issue.number)
+        fresh = [key for key in outcomes if key not in crowd.frozen]
+        for start in range(0, len(fresh), _TOGETHER):
+            made = {key: await self._rendered(issue, occasion, outcomes[key]) for key in fresh[start:][:_TOGETHER]}
+            crowd.frozen |= await self._issues.add_variants(issue.number, made)
+        shares = [Recipients(crowd.frozen[key], outcome.readers) for key, outcome in outcomes.items()]
+        suppressed = [(crowd.frozen[key], one.suppressed) for key, one in outcomes.items() if one.suppressed]
+        return shares + [Recipients(variant, readers, suppressed=True) for variant, readers in suppressed]
 
-    async def _freeze(self, issue: Issue, occasion: Occasion, outcome: Outcome, key: str) -> int:
-        mail = await self._drafting.mail(
-            occasion, outcome, issue.edition, web_url=self.web_url(issue, occasion, outcome)
-        )
-        variant = Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
-        return await self._issues.add_variant(issue.number, key, variant)
+    async def _rendered(self, issue: Issue, occasion: Occasion, outcome: Outcome) -> Variant:
+        web_url = self.web_url(issue, occasion, outcome)
+        mail = await self._drafting.mail(occasion, outcome, issue.edition, web_url=web_url)
+        return Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
 
     def web_url(self, issue: Issue, occasion: Occasion, outcome: Outcome) -> str | None:
         """Returns where an issue stands on the web; None where it does not, or where the public has nothing of it."""
         return self._drafting.web_url(occasion, outcome, issue.edition) if issue.on_web else None
 
     async def _hold_reasons(self, slot: OpenSlot, issue: Issue, expected: int, now: datetime) -> tuple[str, ...]:
+        wanted = approval(self._catalogue.newsletters[slot.newsletter])
         if self._sandbox:
-            return ()
+            return wanted
         refs = await self._issues.stories(issue.number)
         stories = await self._articles.by_numbers(ref.article for ref in refs)
         changed = [stories[r.article] for r in refs if r.mention in CHANGED and r.article in stories]
         together = await self._came_with(stories.values()) if slot.cadence == INSTANT else []
         comparable = slot.cadence != INSTANT
-        return hold_reasons(
+        return wanted + hold_reasons(
             Plan(
                 recipients=expected,
                 last_recipients=await self._issues.real_recipients(slot.cohort) if comparable else None,
@@ -493,6 +558,14 @@ class Planning:
             everybody=True,
             impatient=True,
         )
+
+
+def _without(done: Collection[int], readers: Iterable[Alike]) -> Iterable[Alike]:
+    """Returns the readers who have not got their row yet."""
+    if not done:
+        return readers
+    left = (replace(one, numbers=[number for number in one.numbers if number not in done]) for one in readers)
+    return [one for one in left if one.numbers]
 
 
 def is_manual(cadence: str) -> bool:

@@ -21,7 +21,7 @@ from publisher.model.people import PUBLIC
 from publisher.model.text import Localized
 from publisher.model.view import Channel, Depth
 from publisher.ports import Companions, Source
-from publisher.services.preview import Previewing
+from publisher.services.preview import Preview, Previewing
 
 _CONFIG = "config.toml"
 _LONGEST_SUBJECT = 120
@@ -216,7 +216,7 @@ class Preflight:
             except TemplateError as error:
                 found.append(Problem(path=error.path, line=error.line, message=error.message, code="template"))
                 continue
-            if preview is not None:
+            if isinstance(preview, Preview):
                 found += [
                     _in_config(line, code, f"the next issue of {newsletter.id}: {message}")
                     for code, message in _of_mail(preview.mail.subject, len(preview.mail.html.encode()))

@@ -1,22 +1,21 @@
-"""Looks ahead and changes nothing: one person's mail, a plan without an issue, the issues of the next days."""
+"""Looks ahead and changes nothing: one person's mail, a plan without an issue."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from publisher.editorial.timing import next_change_at
 from publisher.errors import NotFoundError
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Newsletter
 from publisher.model.issue import MailText
 from publisher.model.people import EVERYTHING, Licence
 from publisher.model.reader import NOBODY, Coverage, Reader, Sent
-from publisher.newsletters.caution import Plan, hold_reasons
-from publisher.newsletters.schedule import Due, parse, previous_slot, slots
+from publisher.newsletters.caution import Plan, approval, hold_reasons
+from publisher.newsletters.schedule import parse, previous_slot
 from publisher.newsletters.selection import Offer, Pick
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.announce import Announcing
-from publisher.services.draft import Drafting, LeftOut, Occasion, Outcome
+from publisher.services.draft import Draft, Drafting, Occasion, Outcome, clock_of
 from publisher.services.plan import CHANGED, Planning, by_hand_of
 
 _PAGE = 20_000
@@ -30,10 +29,26 @@ class Preview:
     newsletter: Newsletter
     reader: Reader
     mail: MailText
-    stories: tuple[str, ...]
-    """Titles, in order."""
+    picks: tuple[Pick, ...]
+    """The stories, in order."""
+    at: datetime
     sample: bool = False
     """Whether nothing was pending, and the newest stories stand in."""
+
+    @property
+    def stories(self) -> tuple[str, ...]:
+        """Returns the titles."""
+        return tuple(pick.article.title for pick in self.picks)
+
+
+@dataclass(frozen=True, slots=True)
+class NoMail:
+    """Why somebody would get nothing."""
+
+    reason: str
+
+
+_NO_STORIES = "no story is out that this newsletter could bring"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,47 +75,6 @@ class Rehearsal:
     def planned(self) -> int:
         """Returns how many people would get a mail."""
         return sum(len(share.addresses) for share in self.shares)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """One slot of the days to come, with what is pending for it as of now."""
-
-    newsletter: str
-    slot: str
-    timezone: str
-    due_at: datetime
-    readers: int
-    """Confirmed readers on this clock."""
-    recipients: int
-    stories: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Calm:
-    """What a forecast slot left behind that left nothing pending: until something changes, the next ones are empty."""
-
-    occasion: Occasion
-    offers: tuple[Offer, ...]
-    turns: frozenset[datetime]
-    """When a licence of a reader begins or ends, or stops to reach back to one of the stories."""
-    readers: int
-
-    def lasts(self, occasion: Occasion, now: datetime) -> bool:
-        """Returns whether nothing that could make a mail changes up to an occasion, as far as is known now."""
-        if self.occasion.until < now:
-            return False  # stories that are out already become available after their grace
-        if not self.offers:
-            return True
-        before, at = self.occasion.decided_at, occasion.decided_at
-        turn = next_change_at([offer.article for offer in self.offers], before)
-        # A translation that is too old to be mailed no longer stands for the others.
-        oldest = min(offer.update_at or offer.published_at for offer in self.offers)
-        return (
-            (turn is None or turn > at)
-            and not any(before < moment <= at for moment in self.turns)
-            and oldest > occasion.looks_back_to
-        )
 
 
 class Previewing:
@@ -138,27 +112,28 @@ class Previewing:
         at: datetime | None = None,
         since: datetime | None = None,
         test: bool = False,
-    ) -> Preview | None:
-        """Returns a newsletter's mail as a reader would get it at `at` (now); None when there would be none.
+    ) -> Preview | NoMail:
+        """Returns a newsletter's mail as a reader would get it at `at` (now), on their own clock.
 
         Without an address it is the mail of a reader of everything who has nothing yet; when nothing is pending
-        for such a reader, and for a test mail, the newest stories stand in.
+        for such a reader, and for a test mail, the newest stories stand in. NotFoundError says what to do about a
+        newsletter or reader that nobody knows.
         """
         newsletter = self._planning.newsletter(newsletter_id)
         occasion = self._planning.by_hand(newsletter, now, at, since)
         found = None if address_key is None else await self._reader(newsletter, address_key)
         if address_key is not None and found is None and not test:
-            raise NotFoundError(f"{address_key} is no confirmed reader of {newsletter.id}")
-        if found is not None:
-            made = await self._pending(occasion, found, now)
-            if made is not None or not test:
-                return await self._shown(occasion, found, made, test=test, sample=False)
+            raise NotFoundError(
+                f"{address_key} is no confirmed reader of {newsletter.id}: look with `publisher subscribers show "
+                f"{address_key}`, add them with `publisher subscribers add {address_key} --confirmed "
+                f"--newsletters {newsletter.id}`"
+            )
         reader = found or self._anybody(newsletter, occasion)
-        made = None if found else await self._pending(occasion, reader, now)
-        sample = made is None
-        return await self._shown(
-            occasion, reader, made or await self._newest(occasion, reader), test=test, sample=sample
-        )
+        occasion = _for(reader, occasion)
+        made = await self._pending(occasion, reader, now) if found or not test else NoMail(_NO_STORIES)
+        if isinstance(made, Outcome) or (found and not test):
+            return await self._shown(occasion, reader, made, test=test, sample=False)
+        return await self._shown(occasion, reader, await self._newest(occasion, reader), test=test, sample=True)
 
     async def _reader(self, newsletter: Newsletter, address_key: str) -> Reader | None:
         own = parse(newsletter.schedule).text
@@ -183,14 +158,14 @@ class Previewing:
         before = previous_slot(occasion.schedule, occasion.zone, occasion.at - timedelta(seconds=1))
         return before.due_at if before else occasion.looks_back_to
 
-    async def _pending(self, occasion: Occasion, reader: Reader, now: datetime) -> Outcome | None:
+    async def _pending(self, occasion: Occasion, reader: Reader, now: datetime) -> Outcome | NoMail:
         pool = await self._drafting.pool(occasion, now)
         numbers = [offer.article.number for offer in pool.offers]
         coverage = await self._readers.coverage(numbers, reader.number, reader.number, sandbox=self._sandbox)
         told = await self._announcing.untold(now)
         return self._first(occasion, reader, pool.offers, _with(coverage, told, [reader]), pool.planned)
 
-    async def _newest(self, occasion: Occasion, reader: Reader) -> Outcome | None:
+    async def _newest(self, occasion: Occasion, reader: Reader) -> Outcome | NoMail:
         """Returns the mail that the newest stories there are would make, whoever has them."""
         out = [
             Offer(article=article, published_at=article.first_published_at)
@@ -208,22 +183,23 @@ class Previewing:
         offers: Sequence[Offer],
         coverage: Coverage,
         planned: Sequence[Article] = (),
-    ) -> Outcome | None:
+    ) -> Outcome | NoMail:
         if not occasion.newsletter.instant:
-            outcomes = self._drafting.draft(occasion, [reader], offers, coverage, planned).outcomes
-            return outcomes[0] if outcomes else None
+            return _mail(self._drafting.draft(occasion, [reader], offers, coverage, planned))
+        nothing = NoMail(_NO_STORIES)
         for offer in reversed(offers):
             alone = replace(occasion, article=offer.article.number)
-            outcomes = self._drafting.draft(alone, [reader], [offer], coverage).outcomes
-            if outcomes:
-                return outcomes[0]
-        return None
+            found = _mail(self._drafting.draft(alone, [reader], [offer], coverage))
+            if isinstance(found, Outcome):
+                return found
+            nothing = found
+        return nothing
 
     async def _shown(
-        self, occasion: Occasion, reader: Reader, outcome: Outcome | None, *, test: bool, sample: bool
-    ) -> Preview | None:
-        if outcome is None:
-            return None
+        self, occasion: Occasion, reader: Reader, outcome: Outcome | NoMail, *, test: bool, sample: bool
+    ) -> Preview | NoMail:
+        if isinstance(outcome, NoMail):
+            return outcome
         newsletter = occasion.newsletter
         number = await self._issues.next_edition(newsletter.id)
         own = (reader.cadence, reader.timezone) == (parse(newsletter.schedule).text, newsletter.timezone)
@@ -232,7 +208,8 @@ class Previewing:
             newsletter=newsletter,
             reader=reader,
             mail=await self._drafting.mail(occasion, outcome, number, web_url=web_url, test=test),
-            stories=_titles(outcome, already_sent=False),
+            picks=outcome.selection.stories,
+            at=occasion.at,
             sample=sample,
         )
 
@@ -253,14 +230,14 @@ class Previewing:
         shares: dict[str, Share] = {}
         left_out: list[tuple[str, str]] = []
         picks: dict[int, Pick] = {}
-        async for outcomes, others in self._drafts(occasion, now):
-            for outcome in outcomes:
+        async for draft, addresses in self._drafts(occasion, now):
+            for key, outcome in draft.outcomes.items():
                 selection = outcome.selection
                 for pick in (*selection.stories, *selection.withdrawn):
                     picks.setdefault(pick.article.number, pick)
-                shares[outcome.key] = _joined(shares.get(outcome.key), outcome)
-                left_out += [(reader.address, SUPPRESSED) for reader in outcome.readers if reader.suppressed]
-            left_out += [(one.reader.address, one.reason) for one in others]
+                shares[key] = _joined(shares.get(key), outcome, addresses)
+                left_out += [(addresses[number], SUPPRESSED) for number in outcome.suppressed]
+            left_out += [(addresses[number], one.reason) for one in draft.left_out for number in one.readers]
         kept = tuple(share for share in shares.values() if share.addresses)
         plan = Plan(
             recipients=sum(len(share.addresses) for share in kept),
@@ -270,16 +247,16 @@ class Previewing:
             first=await self._issues.real_recipients() is None,
             restored=self._restored,
         )
-        held = () if self._sandbox or not kept else hold_reasons(plan)
+        cautious = () if self._sandbox else hold_reasons(plan)
+        held = (*approval(newsletter), *cautious) if kept else ()
         return Rehearsal(newsletter=newsletter.id, shares=kept, left_out=tuple(left_out), held=held)
 
     async def _last_recipients(self, newsletter: Newsletter, segment: str) -> int | None:
         cohort = await self._issues.find_cohort(newsletter.id, by_hand_of(segment), newsletter.timezone)
         return await self._issues.real_recipients(cohort.number) if cohort else None
 
-    async def _drafts(
-        self, occasion: Occasion, now: datetime
-    ) -> AsyncIterator[tuple[Sequence[Outcome], Sequence[LeftOut]]]:
+    async def _drafts(self, occasion: Occasion, now: datetime) -> AsyncIterator[tuple[Draft, Mapping[int, str]]]:
+        """Yields what an occasion brings some readers, and their addresses."""
         pool = await self._drafting.pool(occasion, now)
         told = await self._announcing.untold(now)
         numbers = [offer.article.number for offer in pool.offers]
@@ -287,7 +264,7 @@ class Previewing:
             span = (page[0].number, page[-1].number)
             coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
             draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, told, page), pool.planned)
-            yield draft.outcomes, draft.left_out
+            yield draft, {reader.number: reader.address for reader in page}
 
     async def _pages(self, newsletter: Newsletter, clock: tuple[str, str] | None) -> AsyncIterator[list[Reader]]:
         own, last = parse(newsletter.schedule).text, 0
@@ -307,93 +284,13 @@ class Previewing:
             if len(page) < _PAGE:
                 return
 
-    # The days to come -----------------------------------------------------------------------------------------------
 
-    async def simulate(
-        self, days: int, now: datetime, progress: Callable[[int, int], None] | None = None
-    ) -> list[Forecast]:
-        """Returns the slots of the next days in order, with what is pending for each as things stand.
-
-        `progress` is told after each slot how many of how many are done.
-        """
-        until = now + timedelta(days=days)
-        ahead: list[tuple[Due, Occasion]] = []
-        for newsletter in self._planning.newsletters:
-            for schedule, zone in await self._planning.clocks(newsletter):
-                ahead += [
-                    (due, self._planning.scheduled(newsletter, schedule, zone, due.due_at, now))
-                    for due in slots(schedule, zone, now, until)
-                ]
-        given = await self._announcing.untold(now)
-        ahead.sort(key=lambda pair: (pair[0].due_at, pair[1].newsletter.id, pair[1].zone))
-        calm: dict[tuple[str, str, str], _Calm] = {}
-        found: list[Forecast] = []
-        for due, occasion in ahead:
-            clock = (occasion.newsletter.id, occasion.schedule.text, occasion.zone)
-            before = calm.pop(clock, None)
-            after: _Calm | None
-            if before is not None and before.lasts(occasion, now):
-                forecast, after = _empty(due.period, occasion, before.readers), before
-            else:
-                forecast, after = await self._forecast(due.period, occasion, given, now)
-            if after is not None:
-                calm[clock] = after
-            found.append(forecast)
-            if progress is not None:
-                progress(len(found), len(ahead))
-        return found
-
-    async def _forecast(
-        self, period: str, occasion: Occasion, given: dict[int, list[Sent]], now: datetime
-    ) -> tuple[Forecast, _Calm | None]:
-        """Returns one slot's forecast, and the calm after it; `given` are the mails that earlier slots bring."""
-        # What is being written just now will have settled by then.
-        pool = await self._drafting.pool(replace(occasion, impatient=True), now)
-        readers = recipients = 0
-        titles: dict[int, str] = {}
-        turns: set[datetime] = set()
-        pending = False
-        async for page in self._pages(occasion.newsletter, occasion.clock):
-            readers += len(page)
-            if not pool.offers:
-                continue
-            span = (page[0].number, page[-1].number)
-            numbers = [offer.article.number for offer in pool.offers]
-            coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
-            draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, given, page), pool.planned)
-            turns |= _turns(page, pool.offers)
-            for outcome in draft.outcomes:
-                pending = pending or outcome.selection.pending > 0
-                recipients += len(outcome.readers)
-                titles |= {pick.article.number: pick.article.title for pick in outcome.selection.stories}
-                sent = Sent(newsletter=occasion.newsletter.id, stories=outcome.selection.refs)
-                for reader in outcome.readers:
-                    given.setdefault(reader.number, []).append(sent)
-        forecast = replace(_empty(period, occasion, readers), recipients=recipients, stories=tuple(titles.values()))
-        if pending:
-            return forecast, None
-        return forecast, _Calm(occasion=occasion, offers=pool.offers, turns=frozenset(turns), readers=readers)
-
-
-def _empty(period: str, occasion: Occasion, readers: int) -> Forecast:
-    return Forecast(
-        newsletter=occasion.newsletter.id,
-        slot=period,
-        timezone=occasion.zone,
-        due_at=occasion.at,
-        readers=readers,
-        recipients=0,
-        stories=(),
-    )
-
-
-def _turns(page: Sequence[Reader], offers: Sequence[Offer]) -> set[datetime]:
-    """Returns when licences of these readers begin, end or stop to reach back to a story."""
-    licences = {licence for reader in page for licence in reader.licences}
-    dates = {moment for licence in licences for moment in (licence.valid_from, licence.valid_until) if moment}
-    reaches = {timedelta(days=licence.archive_days) for licence in licences if licence.archive_days is not None}
-    # The last microsecond counts as within reach.
-    return dates | {o.published_at + reach + timedelta.resolution for reach in reaches for o in offers}
+def _for(reader: Reader, occasion: Occasion) -> Occasion:
+    """Returns an occasion on the clock of one reader; an instant newsletter has none."""
+    if occasion.newsletter.instant:
+        return occasion
+    schedule, zone = clock_of(reader.cadence, reader.timezone, occasion)
+    return replace(occasion, schedule=schedule, zone=zone)
 
 
 def _with(coverage: Coverage, given: dict[int, list[Sent]], page: Sequence[Reader]) -> Coverage:
@@ -409,8 +306,8 @@ def _with(coverage: Coverage, given: dict[int, list[Sent]], page: Sequence[Reade
     return Coverage(variants=variants, readers=readers, mark=coverage.mark)
 
 
-def _joined(before: Share | None, outcome: Outcome) -> Share:
-    addresses = tuple(reader.address for reader in outcome.readers if not reader.suppressed)
+def _joined(before: Share | None, outcome: Outcome, known: Mapping[int, str]) -> Share:
+    addresses = tuple(known[number] for number in outcome.readers)
     if before is not None:
         return replace(before, addresses=(*before.addresses, *addresses))
     return Share(
@@ -424,3 +321,8 @@ def _joined(before: Share | None, outcome: Outcome) -> Share:
 def _titles(outcome: Outcome, *, already_sent: bool) -> tuple[str, ...]:
     picks = outcome.selection.already_sent if already_sent else outcome.selection.stories
     return tuple(pick.article.title for pick in picks)
+
+
+def _mail(draft: Draft) -> Outcome | NoMail:
+    """Returns what the one reader of a draft gets, or why nothing."""
+    return next(iter(draft.outcomes.values()), None) or NoMail(draft.left_out[0].reason)

@@ -20,6 +20,7 @@ from publisher.editorial.ties import Ties
 from publisher.editorial.timing import next_change_at, publishable
 from publisher.errors import PublisherError
 from publisher.feeds import FORMATS
+from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Problem
 from publisher.model.catalogue import Catalogue
 from publisher.model.people import PUBLIC
@@ -225,6 +226,15 @@ class Publishing:
                 self._left |= self._documents.note((), issues)
                 await self._bring_up(self._documents.touched((), (), (), now, issues), report, prune=False)
             return report
+
+    async def rehearse_issue(self, issue: PastIssue) -> bytes | None:
+        """Returns the page that an issue would have; None when the public would have nothing of it."""
+        return await self._documents.rehearse_issue(issue)
+
+    @property
+    def stamp(self) -> str:
+        """Returns what is another one whenever what is out, or how it is laid out, has changed."""
+        return f"{self.generation}.{self._base}"
 
     async def _take(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
         loss = await self.loss()

@@ -61,6 +61,8 @@ class ReadingRoom:
         if claim is None:
             return None
         issue = await self._issues.issue(claim.issue)
+        if issue is not None and issue.introduces is not None:
+            issue = await self._issues.issue(issue.introduces)
         occasion = self._planning.occasion_of(issue, now) if issue is not None else None
         brought = await self._readings.brought(claim.issue, claim.subscriber)
         if issue is None or occasion is None or brought is None:

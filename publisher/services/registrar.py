@@ -19,6 +19,7 @@ from publisher.model.people import (
     SubscriptionStatus,
     Terms,
 )
+from publisher.segments import attributes
 from publisher.services.admission import brought_by, newsletters_of, plain_name
 
 ABOUT_LICENCES = "dates, days of archive and clearance are about licences"
@@ -90,6 +91,7 @@ class Registrar:
         subscribers' newsletters among them bring.
         """
         self.judge(newsletters or (), products or (), about.language, about.timezone)
+        attributes.judge(about.attributes)
         chosen = self._scheduled() if newsletters is None else newsletters_of(self._catalogue, newsletters)
         implied = brought_by(chosen) if products is None else ()
         dated = conditions.given

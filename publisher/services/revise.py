@@ -92,6 +92,8 @@ class Revising:
 
     async def _decide(self, alike: _Alike, now: datetime) -> int:
         issue = await self._issues.issue(alike.issue)
+        if issue is not None and issue.introduces is not None:
+            issue = await self._issues.issue(issue.introduces)
         occasion = self._planning.occasion_of(issue, now) if issue is not None else None
         if issue is None or occasion is None:  # the newsletter is no more
             return await self._revisions.give_up(alike.numbers, alike.variant, now)
@@ -114,7 +116,7 @@ class Revising:
         variant = Variant(language=outcome.language, form=outcome.form, stories=outcome.selection.refs, mail=mail)
         # Of the variant before as well: it may be stale although it says the same.
         key = f"{outcome.key}/{alike.variant}"
-        return await self._revisions.replace(alike.numbers, issue.number, alike.variant, key, variant, now)
+        return await self._revisions.replace(alike.numbers, alike.issue, alike.variant, key, variant, now)
 
 
 def _alike(rows: Sequence[StaleRow]) -> Iterator[_Alike]:

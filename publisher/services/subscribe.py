@@ -1,6 +1,6 @@
 """How people come, choose and go by themselves: on the web, by signed links."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from publisher.model.people import (
     SignUp,
     SignUpLimits,
     Subscriber,
+    Subscription,
     SubscriptionStatus,
     Terms,
 )
@@ -29,6 +30,7 @@ from publisher.services.admission import (
     titles_of,
 )
 from publisher.services.choose import Choosing
+from publisher.services.introduce import Introducing
 
 ALL = "*"
 """In an unsubscribe link: every newsletter."""
@@ -41,6 +43,7 @@ WEB_LIMITS = SignUpLimits(
     overall=(Allowance(window=timedelta(hours=1), most=600),),
 )
 _LONGEST_AGENT = 200
+_LONGEST_WORDS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +53,15 @@ class Visit:
     network: str = ""
     """Truncated: `192.0.2.0/24`."""
     user_agent: str = ""
+    words: str = ""
+    """Those that the form showed beside its button."""
 
     def proof(self, origin: str) -> Proof:
         """Returns it as it is kept."""
         agent = "".join(c for c in self.user_agent if c.isprintable())[:_LONGEST_AGENT]
-        parts = [f"network {self.network}" if self.network else "", f"agent {agent}" if agent else ""]
-        return Proof(origin=origin, evidence="; ".join(filter(None, parts)), network=self.network)
+        told = {"network": self.network, "agent": agent, "words": self.words[:_LONGEST_WORDS]}
+        parts = [f"{name} {value}" for name, value in told.items() if value]
+        return Proof(origin=origin, evidence="; ".join(parts), network=self.network)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +101,18 @@ class Preferences:
 
     subscriber: Subscriber
     offered: tuple[Newsletter, ...]
-    chosen: frozenset[str]
-    paused: bool
+    subscriptions: Mapping[str, Subscription]
+    """Those that are not ended, by newsletter."""
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """Returns the newsletters that the person gets, or will when a pause ends."""
+        return frozenset(self.subscriptions)
+
+    @property
+    def paused(self) -> bool:
+        """Returns whether anything is held for a while."""
+        return any(one.status is SubscriptionStatus.PAUSED for one in self.subscriptions.values())
 
 
 class Subscribing:
@@ -112,7 +128,10 @@ class Subscribing:
         tokens: Tokens,
         links: Links,
         choosing: Choosing,
+        introducing: Introducing | None = None,
     ) -> None:
+        """`introducing`: who sends newcomers the latest issue; None: nobody does."""
+        self._introducing = introducing
         self._choosing = choosing
         self._catalogue = catalogue
         self._people = people
@@ -127,9 +146,20 @@ class Subscribing:
         return tuple(newsletter for newsletter in self._catalogue.newsletters.values() if newsletter.open)
 
     async def sign_up(
-        self, address: Address, newsletters: Sequence[str], language: str, visit: Visit, now: datetime, name: str = ""
+        self,
+        address: Address,
+        newsletters: Sequence[str],
+        language: str,
+        visit: Visit,
+        now: datetime,
+        *,
+        name: str = "",
+        form: str = "",
     ) -> None:
-        """Takes a form and, within the limits, mails its confirmation link; tells nobody what became of it."""
+        """Takes a form and, within the limits, mails its confirmation link; tells nobody what became of it.
+
+        `form`: the other site that it stood on.
+        """
         opened = {newsletter.id for newsletter in self.offered()}
         chosen = tuple(name for name in dict.fromkeys(newsletters) if name in opened)
         if not chosen:
@@ -141,7 +171,7 @@ class Subscribing:
             language=self._language(language),
             name=plain_name(name),
             newsletters=chosen,
-            proof=visit.proof("web"),
+            proof=visit.proof(f"web {form}" if form else "web"),
         )
         limits = replace(WEB_LIMITS, per_network=()) if visit.network == LOCAL_NETWORK else WEB_LIMITS
         await self._admitting.enrol([enrolment], limits, now)
@@ -186,6 +216,8 @@ class Subscribing:
         private = any(newsletter.audience is Audience.SUBSCRIBERS for newsletter in newsletters)
         if first:
             await self._welcome(signup, subscriber, newsletters, private, now)
+            if self._introducing is not None:
+                await self._introducing.send(f"latest:{signup.number}", subscriber, newsletters, now)
         return Welcome(
             state=confirmation.state,
             newsletters=newsletters,
@@ -229,12 +261,11 @@ class Subscribing:
         person = None if number is None else await self._people.person(number)
         if person is None:
             return None
-        current = {s.newsletter: s.status for s in person.subscriptions if s.status in CURRENT}
+        current = {s.newsletter: s for s in person.subscriptions if s.status in CURRENT}
         return Preferences(
             subscriber=person.subscriber,
             offered=tuple(n for n in self._catalogue.newsletters.values() if n.open or n.id in current),
-            chosen=frozenset(current),
-            paused=SubscriptionStatus.PAUSED in current.values(),
+            subscriptions=current,
         )
 
     async def choose(
@@ -259,12 +290,14 @@ class Subscribing:
             await self._people.describe(number, language=self._language(language))
         return await self.preferences(token)
 
-    async def pause(self, token: str, now: datetime, *, paused: bool) -> Preferences | None:
-        """Holds everything for the person of a preferences link, or lets it flow again."""
+    async def pause(
+        self, token: str, now: datetime, *, paused: bool, until: datetime | None = None
+    ) -> Preferences | None:
+        """Holds everything for the person of a preferences link (`until` a moment), or lets it flow again."""
         number = self._tokens.read_preferences(token)
         if number is None:
             return None
-        await (self._choosing.pause(number, now) if paused else self._choosing.resume(number, now))
+        await (self._choosing.pause(number, now, until) if paused else self._choosing.resume(number, now))
         return await self.preferences(token)
 
     async def leave_all(self, token: str, visit: Visit, now: datetime) -> Preferences | None:
@@ -279,7 +312,8 @@ class Subscribing:
 
     async def _signup(self, token: str) -> SignUp | None:
         number = self._tokens.read_confirm(token)
-        return None if number is None else await self._people.signup(number)
+        signup = None if number is None else await self._people.signup(number)
+        return signup if signup and signup.moves_from is None else None
 
     async def _welcome(
         self,

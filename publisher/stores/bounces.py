@@ -25,6 +25,10 @@ from publisher.stores.schema import (
 
 _WORN_OUT = "soft bounces"
 _COMPLAINED = "complaint"
+_WENT_ELSEWHERE = sa.func.coalesce(deliveries.c.in_flight_at < subscribers.c.moved_at, sa.false()).label(
+    "went_elsewhere"
+)
+"""The reader has another address since: that the old one bounces says nothing of it. Complaints are their own."""
 _WAS_OUT = sa.or_(deliveries.c.state == DeliveryState.ACCEPTED, deliveries.c.in_flight_at.is_not(None))
 """A relay may have the mail, so that a report of it can exist; also while it waits to be sent once more."""
 
@@ -115,7 +119,7 @@ class Bounces:
                     .select_from(delivery_events)
                     .join(deliveries, deliveries.c.id == delivery_events.c.delivery_id)
                     .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
-                    .where(bounced)
+                    .where(bounced, sa.not_(_WENT_ELSEWHERE.element))
                 )
             )
             reason, origin = SuppressionReason.BOUNCE, _of_issue(issue)
@@ -172,11 +176,13 @@ async def record(
     if added.first() is None:
         return Effect.REPEATED
     query = (
-        sa.select(deliveries.c.issue_id, deliveries.c.subscriber_id, subscribers.c.address_key)
+        sa.select(deliveries.c.issue_id, deliveries.c.subscriber_id, subscribers.c.address_key, _WENT_ELSEWHERE)
         .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
         .where(deliveries.c.id == delivery)
     )
     row = (await connection.execute(query)).one()
+    if row.went_elsewhere and event.meaning is not Meaning.COMPLAINT:
+        return Effect.RECORDED
     digest, key = address_hash(row.address_key), row.address_key
     match event.meaning:
         case Meaning.COMPLAINT:
@@ -229,8 +235,10 @@ async def _soft_bounces(connection: AsyncConnection, subscriber: int, now: datet
     query = (
         sa.select(sent)
         .select_from(delivery_events.join(deliveries, deliveries.c.id == delivery_events.c.delivery_id))
+        .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
         .where(
             deliveries.c.subscriber_id == subscriber,
+            sa.not_(_WENT_ELSEWHERE.element),
             delivery_events.c.kind == Meaning.SOFT,
             delivery_events.c.counts,
             sent >= micros(now - SOFT_WINDOW),

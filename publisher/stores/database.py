@@ -92,13 +92,19 @@ class Database:
         self._lock_file: TextIO | None = None
 
     @classmethod
-    def open(cls, url: str, folder: Path) -> "Database":
-        """Returns the database at `url`; a relative SQLite path is below `folder`. Connects at first use."""
+    def open(cls, url: str, folder: Path, *, durable: bool = True) -> "Database":
+        """Returns the database at `url`; a relative SQLite path is below `folder`. Connects at first use.
+
+        One that is not `durable` waits for no disk: a SQLite file that is gone with its process.
+        """
         if url.startswith("sqlite:"):
             path = folder / url.removeprefix("sqlite:///")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return cls(
-                _sqlite_engine(path, writing=False), _sqlite_engine(path, writing=True), _sqlite_direct(path), path
+                _sqlite_engine(path, writing=False, durable=durable),
+                _sqlite_engine(path, writing=True, durable=durable),
+                _sqlite_direct(path),
+                path,
             )
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
         engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=_PG_LIMITS)
@@ -128,6 +134,21 @@ class Database:
         """Returns many values as one parameter, so that a statement is the same however many they are."""
         return json.dumps(values) if self.embedded else values
 
+    def each(self, name: str) -> sa.FromClause:
+        """Returns the numbers bound to `name`, as `several` returns them, as a table with the column `value`."""
+        if self.embedded:
+            return sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
+        of = sa.bindparam(name, type_=postgresql.ARRAY(sa.BigInteger))
+        return sa.func.unnest(of).table_valued(sa.column("value", sa.BigInteger)).render_derived()
+
+    def gather(self, numbers: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
+        """Returns all the numbers of a group as one value; `gathered` reads it."""
+        return sa.func.group_concat(numbers) if self.embedded else sa.func.array_agg(numbers)
+
+    def gathered(self, value: Any) -> list[int]:
+        """Returns the numbers that `gather` put together, in no order."""
+        return json.loads(f"[{value}]") if self.embedded else list(value)
+
     def insert(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """Returns an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
         return sqlite.insert(table) if self.embedded else postgresql.insert(table)
@@ -148,6 +169,14 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Gives a connection that sees one consistent state and cannot write."""
         async with _reachable(), self._readers.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Gives a connection like `read()` that sees one state also over many statements, however long they take."""
+        async with self.read() as connection:
+            if not self.embedded:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @asynccontextmanager
@@ -220,6 +249,21 @@ class Database:
                         raise StoreError(f"the change of tables would leave a row without its owner: {tuple(broken)}")
             finally:
                 await _foreign_keys(connection, "ON")
+
+    async def scrub(self) -> bool:
+        """Empties SQLite's log of changes, which still tells what was just deleted; False: a reader is in the way.
+
+        What it is copied into was overwritten (`secure_delete`). PostgreSQL's log is its server's affair.
+        """
+        if self._lock_path is None:
+            return True
+        async with self._alone(), _reachable(), self._writers.connect() as connection:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = await cursor.fetchone()
+            await cursor.close()
+        return not busy
 
     async def close(self) -> None:
         """Closes every connection; a process that does not hangs on aiosqlite's threads."""
@@ -309,11 +353,11 @@ async def _foreign_keys(connection: AsyncConnection, switch: str) -> None:
     await raw.driver_connection.execute(f"PRAGMA foreign_keys={switch}")
 
 
-def _sqlite_engine(path: Path, *, writing: bool) -> AsyncEngine:
+def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=1 if writing else 4, max_overflow=0
     )
-    _configure(engine.sync_engine, writing=writing)
+    _configure(engine.sync_engine, writing=writing, durable=durable)
     return engine
 
 
@@ -323,10 +367,10 @@ def _sqlite_direct(path: Path) -> sa.Engine:
     return engine
 
 
-def _configure(engine: sa.Engine, *, writing: bool, patient: bool = True) -> None:
+def _configure(engine: sa.Engine, *, writing: bool, patient: bool = True, durable: bool = True) -> None:
     pragmas = [
         "journal_mode=WAL",
-        "synchronous=FULL",
+        f"synchronous={'FULL' if durable else 'OFF'}",
         "foreign_keys=ON",
         f"busy_timeout={int(_STRANGER_SECONDS * 1000) if patient else 0}",
         "secure_delete=ON",

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.people import (
-    Allowance,
     Enrolled,
     Enrolment,
     EnrolmentResult,
@@ -24,12 +22,14 @@ from publisher.model.people import (
 )
 from publisher.segments import merged
 from publisher.stores.database import Database, micros
+from publisher.stores.limits import asked_too_often, flooded, note_asked
 from publisher.stores.people_rows import (
     describe,
     grant,
     licences_of,
     new_consent,
     new_licence,
+    new_signup,
     new_subscriber,
     new_subscription,
     people_of,
@@ -38,7 +38,6 @@ from publisher.stores.people_rows import (
 )
 from publisher.stores.schema import consents, licences, signups, subscribers, subscriptions, suppressions
 
-_SIGNUP_LASTS = timedelta(hours=72)
 _MANY = 8
 """From how many new people on it is worth while to add them together."""
 
@@ -77,9 +76,9 @@ class Enrolling:
         reason = await _suppression(self._connection, enrolment.address_hash)
         if reason is not None and (enrolment.trusted or reason is not SuppressionReason.ERASED):
             return Enrolled(result=EnrolmentResult.SUPPRESSED, suppressed=reason)
-        if await _flooded(self._connection, enrolment.proof.network, self._limits, self._now):
+        if await flooded(self._connection, enrolment.proof.network, self._limits, self._now):
             return Enrolled(result=EnrolmentResult.LIMITED)
-        row, added = await self._found_or_added(enrolment)
+        row, added = await self.found_or_added(enrolment)
         changed = enrolment.trusted and not added and await self._improved(row, enrolment)
         kept, moved = await self._enter(row.id, enrolment)
         origin = enrolment.proof.origin
@@ -157,7 +156,8 @@ class Enrolling:
         if granted:
             await self._connection.execute(sa.insert(licences), granted)
 
-    async def _found_or_added(self, enrolment: Enrolment) -> tuple[sa.Row[Any], bool]:
+    async def found_or_added(self, enrolment: Enrolment) -> tuple[sa.Row[Any], bool]:
+        """Returns the row of a subscriber, held until the transaction ends, and whether they are new."""
         values = new_subscriber(enrolment, self._now)
         insert = self._database.insert(subscribers).values(values).on_conflict_do_nothing().returning(subscribers.c.id)
         number = (await self._connection.execute(insert)).scalar()
@@ -222,22 +222,26 @@ class Enrolling:
             names = tuple(await _waiting(self._connection, subscriber, names))
         if not names:
             return None, False
-        where = signups.c.subscriber_id == subscriber
-        if await _exceeded(self._connection, where, self._limits.per_address, self._now):
-            query = sa.select(signups).where(where).order_by(signups.c.id.desc()).limit(1)
-            latest = (await self._connection.execute(query)).first()
-            if latest is None or latest.used_at is not None or latest.expires_at <= micros(self._now):
-                return None, True
-            return signup_of(latest), True
-        values = {
-            "subscriber_id": subscriber,
-            "newsletters": msgspec.json.encode(names).decode(),
-            "requested_at": micros(self._now),
-            "expires_at": micros(self._now + _SIGNUP_LASTS),
-            "network": enrolment.proof.network,
-        }
+        if await asked_too_often(self._connection, enrolment.address_hash, self._limits.per_address, self._now):
+            return await self._asked_before(subscriber, by_form=not enrolment.trusted), True
+        await note_asked(self._connection, enrolment.address_hash, self._now)
+        values = new_signup(subscriber, names, enrolment.proof.network, self._now)
         row = (await self._connection.execute(sa.insert(signups).values(values).returning(signups))).one()
         return signup_of(row), False
+
+    async def _asked_before(self, subscriber: int, *, by_form: bool) -> SignUp | None:
+        """Returns the sign-up whose mail is still to be answered, and counts it when its form came once more."""
+        table = signups.c
+        query = sa.select(table.id).where(table.subscriber_id == subscriber, table.moves_from.is_(None))
+        latest = query.order_by(table.id.desc()).limit(1).scalar_subquery()
+        again = (
+            sa.update(signups)
+            .where(table.id == latest, table.used_at.is_(None), table.expires_at > micros(self._now))
+            .values(repeats=table.repeats + int(by_form))
+            .returning(signups)
+        )
+        row = (await self._connection.execute(again)).first()
+        return None if row is None else signup_of(row)
 
 
 def _result(added: bool, changed: bool, limited: bool) -> EnrolmentResult:
@@ -310,22 +314,3 @@ async def _suppression(connection: AsyncConnection, address_hash: str) -> Suppre
     query = sa.select(suppressions.c.reason).where(suppressions.c.address_hash == address_hash)
     reason = (await connection.execute(query)).scalar()
     return None if reason is None else SuppressionReason(reason)
-
-
-async def _flooded(connection: AsyncConnection, network: str, limits: SignUpLimits, now: datetime) -> bool:
-    if network and await _exceeded(connection, signups.c.network == network, limits.per_network, now):
-        return True
-    from_the_web = signups.c.network != ""
-    return bool(network) and await _exceeded(connection, from_the_web, limits.overall, now)
-
-
-async def _exceeded(
-    connection: AsyncConnection, scope: sa.ColumnElement[bool], allowances: Sequence[Allowance], now: datetime
-) -> bool:
-    for allowance in allowances:
-        since = signups.c.requested_at > micros(now - allowance.window)
-        some = sa.select(signups.c.id).where(scope, since).limit(allowance.most).subquery()
-        count = (await connection.execute(sa.select(sa.func.count()).select_from(some))).scalar_one()
-        if count >= allowance.most:
-            return True
-    return False

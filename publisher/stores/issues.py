@@ -6,15 +6,17 @@ and by two processes at once.
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import (
+    DUE,
     UNFINISHED,
     Cohort,
     DeliveryState,
@@ -25,6 +27,7 @@ from publisher.model.issue import (
     MailText,
     Mention,
     OpenSlot,
+    Recipients,
     SendRequest,
     SlotState,
     StoryRef,
@@ -68,6 +71,7 @@ class Issues:
         """`sandbox`: whether mail goes to the sandbox's inbox at present."""
         self._database = database
         self._sandbox = sandbox
+        self._new_rows = _new_rows(database)
 
     # Cohorts and slots ----------------------------------------------------------------------------------------------
 
@@ -212,33 +216,43 @@ class Issues:
         async with self._database.read() as connection:
             return {row.outcome: row.id for row in await connection.execute(query)}
 
+    async def add_variants(self, issue: int, said: Mapping[str, Variant]) -> dict[str, int]:
+        """Freezes some renderings of an issue, by outcome, in one transaction; returns their keys."""
+        made = [(_frozen(issue, outcome, variant), variant.stories) for outcome, variant in said.items()]
+        async with self._database.write() as connection:
+            await lock_planning(self._database, connection)
+            return {values["outcome"]: await _add(self._database, connection, values, refs) for values, refs in made}
+
     async def add_variant(self, issue: int, outcome: str, variant: Variant) -> int:
         """Freezes one rendering of an issue; returns its key, that of the first one with the same outcome."""
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
             return await add_variant(self._database, connection, issue, outcome, variant)
 
-    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], mark: int, now: datetime) -> bool:
-        """Gives recipients (subscriber, variant, suppressed) their rows, sorted by subscriber, in one transaction.
+    async def add_deliveries(self, issue: int, shares: Sequence[Recipients], mark: int, now: datetime) -> bool:
+        """Gives recipients their rows in one transaction, in the order of their numbers.
 
         Returns False, and does nothing, when since `mark` another issue planned mail to one of these people: their
         coverage must be looked at anew. Rows that are there already stay.
         """
-        if not rows:
+        recipients = _packed(shares)
+        if not recipients:
             return True
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
-            if await overtaken(connection, issue, rows[0][0], rows[-1][0], mark):
+            first, last = recipients[0] >> _SUBSCRIBER, recipients[-1] >> _SUBSCRIBER
+            if await overtaken(connection, issue, first, last, mark):
                 return False
             state = sa.select(issues.c.state).where(issues.c.id == issue)
             if (await connection.execute(state)).scalar() == _UNPLANNED:
-                statement = self._database.insert(deliveries).on_conflict_do_nothing()
-                await connection.execute(statement, [delivery_row(issue, row, now) for row in rows])
+                values = {"recipients": self._database.several(recipients), "issue": issue, "at": micros(now)}
+                await connection.execute(self._new_rows, values)
         return True
 
     async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
         """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""
         state = IssueState.HELD if hold_reasons else IssueState.SENDING
+        subject = await self._main_subject(issue)
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
             count = sa.select(sa.func.count()).where(deliveries.c.issue_id == issue).scalar_subquery()
@@ -248,7 +262,7 @@ class Issues:
                 .values(
                     state=state.value,
                     expected=expected,
-                    subject=_main_subject(issue),
+                    subject=subject,
                     hold_reasons=msgspec.json.encode(list(hold_reasons)).decode(),
                 )
             )
@@ -259,6 +273,13 @@ class Issues:
             slot = sa.select(issues.c.slot_id).where(issues.c.id == issue).scalar_subquery()
             await connection.execute(slots.update().where(slots.c.id == slot).values(state=SlotState.ISSUED.value))
         return state
+
+    async def _main_subject(self, issue: int) -> str:
+        """Returns the subject that most recipients see."""
+        readers = sa.select(sa.func.count()).where(deliveries.c.variant_id == variants.c.id).scalar_subquery()
+        query = sa.select(variants.c.subject).where(variants.c.issue_id == issue)
+        async with self._database.read() as connection:
+            return await connection.scalar(query.order_by(readers.desc(), variants.c.id).limit(1)) or ""
 
     async def changes(self, change: str, after: datetime, until: datetime) -> dict[int, tuple[int, datetime]]:
         """Returns articles with a version of a kind of change that came in (after, until]: the latest, and when."""
@@ -303,7 +324,7 @@ class Issues:
 
     async def latest(self, *, newsletter: str | None = None, limit: int = 50, before: int | None = None) -> list[Issue]:
         """Returns issues of newsletters, newest first."""
-        query = _issues().where(issues.c.kind != IssueKind.MESSAGE.value).order_by(issues.c.id.desc()).limit(limit)
+        query = _issues().where(issues.c.kind.not_in(_TO_ONE)).order_by(issues.c.id.desc()).limit(limit)
         if newsletter is not None:
             query = query.where(issues.c.newsletter == newsletter)
         if before is not None:
@@ -409,7 +430,10 @@ class Issues:
             return tuple(sorted(await connection.scalars(statement)))
 
     async def release(self, issue: int, now: datetime) -> bool:
-        """Lets a held or paused issue go: its alarms count anew, and a relay that is left alone is tried at once."""
+        """Lets a held or paused issue go: its alarms count anew, and a relay that is left alone is tried at once.
+
+        Mail with a story that changed while it waited is decided anew.
+        """
         stopped = (IssueState.HELD.value, IssueState.PAUSED.value)
         async with self._database.write() as connection:
             done = await connection.execute(
@@ -419,6 +443,7 @@ class Issues:
             )
             if done.rowcount != 1:
                 return False
+            await connection.execute(_CHANGED_SINCE.where(deliveries.c.issue_id == issue))
             refused = deliveries.c.state == DeliveryState.DEFERRED.value
             await connection.execute(
                 deliveries.update()
@@ -493,13 +518,41 @@ class Issues:
 
     # Service mail ---------------------------------------------------------------------------------------------------
 
+    async def newest(self, newsletter: str) -> Issue | None:
+        """Returns the latest issue on a newsletter's own clock that was let go in the present mode, if there is one."""
+        query = (
+            _issues()
+            .where(
+                issues.c.newsletter == newsletter,
+                issues.c.on_web,
+                issues.c.state.in_(_LET_GO),
+                issues.c.sandbox.is_(self._sandbox),
+            )
+            .order_by(issues.c.id.desc())
+            .limit(1)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return _issue(row) if row else None
+
+    async def introduce(self, event: str, subscriber: int, newsletter: str, variant: Variant, now: datetime) -> bool:
+        """Queues a newsletter's latest issue to one person, once per `event`; False when that was done before."""
+        return await self._post(event, subscriber, IssueKind.INTRODUCTION, newsletter, variant, now)
+
     async def post(self, event: str, subscriber: int, language: str, mail: MailText, now: datetime) -> bool:
         """Queues one mail to one person, once per `event`; returns False when that event was already queued."""
+        variant = Variant(language=language, form="message", stories=(), mail=mail)
+        return await self._post(event, subscriber, IssueKind.MESSAGE, None, variant, now)
+
+    async def _post(
+        self, event: str, subscriber: int, kind: IssueKind, newsletter: str | None, variant: Variant, now: datetime
+    ) -> bool:
         values = {
-            "kind": IssueKind.MESSAGE.value,
+            "kind": kind.value,
+            "newsletter": newsletter,
             "event": event,
             "state": IssueState.SENDING.value,
-            "subject": mail.subject,
+            "subject": variant.mail.subject,
             "planned_at": micros(now),
             "expected": 1,
             "sandbox": self._sandbox,
@@ -509,7 +562,6 @@ class Issues:
             row = (await connection.execute(statement)).first()
             if row is None:
                 return False
-            variant = Variant(language=language, form="message", stories=(), mail=mail)
             number = await add_variant(self._database, connection, row.id, event, variant)
             await connection.execute(deliveries.insert().values(delivery_row(row.id, (subscriber, number, False), now)))
         return True
@@ -555,6 +607,7 @@ class Issues:
 _LET_GO = tuple(
     state.value for state in (IssueState.SENDING, IssueState.PAUSED, IssueState.DONE, IssueState.DONE_WITH_UNCERTAIN)
 )
+_TO_ONE = (IssueKind.MESSAGE.value, IssueKind.INTRODUCTION.value)
 _NOT_REACHED = tuple(
     state.value
     for state in (
@@ -567,13 +620,6 @@ _NOT_REACHED = tuple(
     )
 )
 _CANCELLABLE = tuple(state.value for state in (IssueState.HELD, IssueState.SENDING, IssueState.PAUSED))
-
-
-def _main_subject(issue: int) -> sa.ScalarSelect[str]:
-    """The subject that most recipients see."""
-    readers = sa.select(sa.func.count()).where(deliveries.c.variant_id == variants.c.id).scalar_subquery()
-    query = sa.select(variants.c.subject).where(variants.c.issue_id == issue).order_by(readers.desc(), variants.c.id)
-    return query.limit(1).scalar_subquery()
 
 
 def _cohort(row: Any) -> Cohort:
@@ -614,7 +660,7 @@ def _issue(row: Any) -> Issue:
         subject=row.subject,
         planned_at=moment(row.planned_at),
         expected=row.expected,
-        hold_reasons=_REASONS.decode(row.hold_reasons),
+        hold_reasons=reasons_of(row.hold_reasons),
         stop_reason=row.stop_reason or "",
         cadence=row.cadence or "",
         timezone=row.timezone or "",
@@ -654,7 +700,12 @@ async def add_variant(
 
     It is stale from the beginning when one of its stories was recalled after it was read for it.
     """
-    values = {
+    return await _add(database, connection, _frozen(issue, outcome, variant), variant.stories)
+
+
+def _frozen(issue: int, outcome: str, variant: Variant) -> dict[str, Any]:
+    """Returns a variant's row; packing its words takes a while, in which no transaction should be open."""
+    return {
         "issue_id": issue,
         "outcome": outcome,
         "language": variant.language,
@@ -665,13 +716,18 @@ async def add_variant(
         "html": zlib.compress(variant.mail.html.encode()),
         "text": zlib.compress(variant.mail.text.encode()),
     }
-    statement = database.insert(variants).values(values).on_conflict_do_nothing().returning(variants.c.id)
+
+
+async def _add(
+    database: Database, connection: AsyncConnection, values: Mapping[str, Any], stories: Sequence[StoryRef]
+) -> int:
+    statement = database.insert(variants).values(**values).on_conflict_do_nothing().returning(variants.c.id)
     row = (await connection.execute(statement)).first()
     if row is None:
-        same = sa.select(variants.c.id).where(variants.c.issue_id == issue, variants.c.outcome == outcome)
-        return int((await connection.execute(same)).scalar_one())
-    if variant.stories:
-        await connection.execute(variant_stories.insert(), _story_rows(row.id, variant.stories))
+        same = sa.and_(variants.c.issue_id == values["issue_id"], variants.c.outcome == values["outcome"])
+        return int((await connection.execute(sa.select(variants.c.id).where(same))).scalar_one())
+    if stories:
+        await connection.execute(variant_stories.insert(), _story_rows(row.id, stories))
         await connection.execute(_OVERTAKEN.where(variants.c.id == row.id))
     return int(row.id)
 
@@ -688,6 +744,25 @@ _OVERTAKEN = (
         ),
     )
     .values(stale=True)
+)
+
+
+# Whoever let the issue go saw the stories as they are now.
+_CHANGED_SINCE = (
+    deliveries.update()
+    .where(
+        deliveries.c.state.in_([state.value for state in DUE]),
+        deliveries.c.variant_id.in_(
+            sa.select(variant_stories.c.variant_id).join(
+                article_versions,
+                sa.and_(
+                    article_versions.c.article_id == variant_stories.c.article_id,
+                    article_versions.c.version > variant_stories.c.version,
+                ),
+            )
+        ),
+    )
+    .values(decided_at=IN_DOUBT)
 )
 
 
@@ -719,15 +794,54 @@ def delivery_row(issue: int, row: tuple[int, int, bool], now: datetime) -> dict[
     }
 
 
+_SUBSCRIBER = 32
+_VARIANT = 1
+
+
+def _packed(shares: Iterable[Recipients]) -> list[int]:
+    """Returns recipients in order, each as one number of 63 bits: subscriber, variant, whether suppressed.
+
+    That is what both databases take in and take apart fastest, many at a time.
+    """
+    return sorted(
+        number << _SUBSCRIBER | share.variant << _VARIANT | share.suppressed
+        for share in shares
+        for number in share.readers
+    )
+
+
+def _new_rows(database: Database) -> "sqlite.Insert | postgresql.Insert":
+    """Returns the statement that gives `recipients`, as `_packed` has them, their rows in an issue."""
+    value = sa.cast(database.each("recipients").c.value, sa.BigInteger)
+    subscriber, variant = (value.bitwise_rshift(sa.literal_column(str(place))) for place in (_SUBSCRIBER, _VARIANT))
+    variant = variant.bitwise_and(sa.literal_column(str((1 << _SUBSCRIBER - _VARIANT) - 1)))
+    suppressed = value.bitwise_and(sa.literal_column("1")) == sa.literal_column("1")
+    at = sa.bindparam("at", type_=sa.BigInteger)
+    columns = {
+        "issue_id": sa.bindparam("issue", type_=sa.BigInteger),
+        "subscriber_id": subscriber,
+        "variant_id": variant,
+        "state": sa.case((suppressed, DeliveryState.SUPPRESSED.value), else_=DeliveryState.PENDING.value),
+        "next_at": at,
+        "ended_at": sa.case((suppressed, at)),
+        "reason": sa.case((suppressed, "suppressed")),
+    }
+    # Without a condition SQLite takes ON CONFLICT for part of the SELECT.
+    rows = sa.select(*columns.values()).where(sa.true())
+    return database.insert(deliveries).from_select(list(columns), rows).on_conflict_do_nothing()
+
+
 async def overtaken(connection: AsyncConnection, issue: int, first: int, last: int, mark: int) -> bool:
     """Returns whether since `mark` another issue planned mail to subscribers from `first` to `last`."""
+    # Beside another range SQLite would rather read all that these people ever got.
+    reader = sa.func.coalesce(deliveries.c.subscriber_id, 0)
     newer = (
         sa.select(deliveries.c.id)
         .join(issues, issues.c.id == deliveries.c.issue_id)
         .where(
             deliveries.c.id > mark,
             deliveries.c.issue_id != issue,
-            deliveries.c.subscriber_id.between(first, last),
+            reader.between(first, last),
             issues.c.kind != IssueKind.MESSAGE.value,
         )
         .limit(1)
@@ -743,6 +857,11 @@ def _unreached(row: Any) -> Unreached:
         reason=row.reason or "",
         reply=f"{code}{row.reply_text or ''}".strip(),
     )
+
+
+def reasons_of(text: str) -> tuple[str, ...]:
+    """Returns why an issue is held, as a row keeps it."""
+    return _REASONS.decode(text)
 
 
 def _request(row: Any) -> SendRequest:

@@ -4,6 +4,7 @@ Who has a story follows from deliveries and their variants (decisions 2), compac
 notice for as long as it may turn out that a copy reached them after all; nobody gets two rows of one event.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from publisher.model.notice import Addressee, Holder, Holders, Opened
 from publisher.model.people import SubscriptionStatus
 from publisher.stores.database import Database, chunks, micros
 from publisher.stores.issues import delivery_row, overtaken
-from publisher.stores.people_rows import licences_of
+from publisher.stores.people_rows import in_force, licences_of
 from publisher.stores.readers import Readers, lock_planning, unpacked
 from publisher.stores.revisions import unfit
 from publisher.stores.schema import (
@@ -261,7 +262,7 @@ class Notices:
 
     async def holders(self, article: int) -> AsyncIterator[Holders]:
         """Yields those who have a story, or are about to get it, range by range of subscribers."""
-        brought, compacted, highest = await self._brought(article)
+        brought, found_in, compacted, highest = await self._brought(article)
         for first in range(1, highest + 1, self._page):
             last = min(first + self._page - 1, highest)
             mark = await Readers(self._database).mark()
@@ -269,18 +270,25 @@ class Notices:
             for variant, ids in compacted.items():
                 for reader in ids[bisect_left(ids, first) : bisect_right(ids, last)]:
                     rows.setdefault(reader, []).append((variant, True, False))
-            for row in await self._rows(sorted(brought), first, last):
+            for row in await self._rows(found_in, first, last):
+                if row.variant_id not in brought:
+                    continue
                 received = row.state in _RECEIVED or row.resends > 0
                 rows.setdefault(row.subscriber_id, []).append((row.variant_id, received, row.state in _OPEN))
             found = tuple(_holder(reader, brought, rows[reader]) for reader in sorted(rows))
             yield Holders(first=first, last=last, holders=found, mark=mark)
 
-    async def _brought(self, article: int) -> tuple[dict[int, tuple[int, str]], dict[int, list[int]], int]:
-        """Returns the variants that bring a story (version, newsletter), the compacted ones, the last subscriber."""
+    async def _brought(
+        self, article: int
+    ) -> tuple[dict[int, tuple[int, str]], list[int], dict[int, "array[int]"], int]:
+        """Returns the variants that bring a story (version, newsletter), their issues, who got the compacted ones, and
+        the last subscriber.
+        """
         query = (
             sa.select(
                 variant_stories.c.variant_id,
                 variant_stories.c.version,
+                variants.c.issue_id,
                 sa.func.coalesce(issues.c.newsletter, variants.c.newsletter).label("newsletter"),
             )
             .join(variants, variants.c.id == variant_stories.c.variant_id)
@@ -292,39 +300,36 @@ class Notices:
                 sa.true() if self._sandbox else issues.c.sandbox.is_(False),
             )
         )
-        compacted: dict[int, list[int]] = {}
+        compacted: dict[int, array[int]] = {}
         async with self._database.read() as connection:
-            brought = {row.variant_id: (row.version, row.newsletter or "") for row in await connection.execute(query)}
+            rows = (await connection.execute(query)).all()
+            brought = {row.variant_id: (row.version, row.newsletter or "") for row in rows}
             for some in chunks(sorted(brought)):
                 blobs = sa.select(variant_readers).where(variant_readers.c.variant_id.in_(some))
                 for variant, blob in await connection.execute(blobs):
-                    compacted[variant] = list(unpacked(blob))
+                    compacted[variant] = array("Q", unpacked(blob))
             highest = (await connection.execute(sa.select(sa.func.max(subscribers.c.id)))).scalar()
-        return brought, compacted, highest or 0
+        return brought, sorted({row.issue_id for row in rows}), compacted, highest or 0
 
-    async def _rows(self, brought: Sequence[int], first: int, last: int) -> list[Any]:
+    async def _rows(self, some_issues: Sequence[int], first: int, last: int) -> list[Any]:
+        """Returns what subscribers from `first` to `last` got, or may still get, of some issues."""
+        state = sa.func.coalesce(deliveries.c.state, "")  # SQLite would rather read all rows of an issue by their state
         found: list[Any] = []
         async with self._database.read() as connection:
-            for some in chunks(brought):
+            for some in chunks(some_issues):
                 query = sa.select(
                     deliveries.c.subscriber_id, deliveries.c.variant_id, deliveries.c.state, deliveries.c.resends
                 ).where(
-                    deliveries.c.variant_id.in_(some),
+                    deliveries.c.issue_id.in_(some),
                     deliveries.c.subscriber_id.between(first, last),
-                    sa.or_(deliveries.c.state.in_(_COVERS), deliveries.c.resends > 0),
+                    sa.or_(state.in_(_COVERS), deliveries.c.resends > 0),
                 )
                 found += await connection.execute(query)
         return found
 
     async def cleared(self, now: datetime) -> list[int]:
         """Returns who has a licence in force that clears for embargoes."""
-        held = licences.c
-        query = sa.select(held.subscriber_id).where(
-            held.embargo_cleared,
-            held.active,
-            sa.or_(held.valid_from.is_(None), held.valid_from <= micros(now)),
-            sa.or_(held.valid_until.is_(None), held.valid_until > micros(now)),
-        )
+        query = sa.select(licences.c.subscriber_id).where(licences.c.embargo_cleared, in_force(now))
         async with self._database.read() as connection:
             return sorted(set((await connection.execute(query)).scalars()))
 

@@ -47,6 +47,7 @@ from publisher.stores.people_rows import (
     suppression_of,
 )
 from publisher.stores.schema import (
+    confirmation_mails,
     consents,
     deliveries,
     delivery_events,
@@ -323,13 +324,17 @@ class People:
     async def erase(self, address_key: str, address_hash: str, origin: str, now: datetime) -> bool:
         """Deletes a person; what is left is the keyed hash of the address, so that no import brings them back."""
         async with self._database.write() as connection:
+            await connection.execute(
+                sa.delete(confirmation_mails).where(confirmation_mails.c.address_hash == address_hash)
+            )
             deleted = await connection.execute(sa.delete(subscribers).where(subscribers.c.address_key == address_key))
             known = await connection.execute(
                 sa.update(suppressions).where(suppressions.c.address_hash == address_hash).values(address=None)
             )
             if deleted.rowcount or known.rowcount:
                 await self._suppress(connection, address_hash, None, SuppressionReason.ERASED, origin, now)
-            return bool(deleted.rowcount)
+        await self._database.scrub()
+        return bool(deleted.rowcount)
 
     async def suppress(
         self, address_key: str, address_hash: str, reason: SuppressionReason, origin: str, now: datetime

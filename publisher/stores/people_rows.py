@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -32,6 +32,7 @@ from publisher.stores.schema import consents, deliveries, licences, profiles, su
 
 IN_DOUBT = 0
 """The moment that says of a delivery that its contents are to be decided anew."""
+_SIGNUP_LASTS = timedelta(hours=72)
 _names = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -178,6 +179,20 @@ def new_subscription(subscriber: int, name: str, status: SubscriptionStatus, now
     }
 
 
+def new_signup(
+    subscriber: int, newsletters: Sequence[str], network: str, now: datetime, moves_from: int | None = None
+) -> dict[str, Any]:
+    """Returns the row of a form that its mail's link confirms, or of a move to the address of `subscriber`."""
+    return {
+        "subscriber_id": subscriber,
+        "newsletters": msgspec.json.encode(newsletters).decode(),
+        "requested_at": micros(now),
+        "expires_at": micros(now + _SIGNUP_LASTS),
+        "network": network,
+        "moves_from": moves_from,
+    }
+
+
 def new_consent(subscriber: int, newsletter: str, event: ConsentEvent, proof: Proof, now: datetime) -> dict[str, Any]:
     """Returns one row of evidence."""
     return {
@@ -219,6 +234,16 @@ def subscription_of(row: sa.Row[Any]) -> Subscription:
         paused_until=maybe_moment(row.paused_until),
         pending_since=maybe_moment(row.pending_since),
         created_at=moment(row.created_at),
+    )
+
+
+def in_force(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a licence is in force at `now`, as `model.people.in_force` says of one that was read."""
+    held = licences.c
+    return sa.and_(
+        held.active,
+        sa.or_(held.valid_from.is_(None), held.valid_from <= micros(now)),
+        sa.or_(held.valid_until.is_(None), held.valid_until > micros(now)),
     )
 
 
@@ -294,6 +319,8 @@ def signup_of(row: sa.Row[Any]) -> SignUp:
         requested_at=moment(row.requested_at),
         expires_at=moment(row.expires_at),
         used_at=maybe_moment(row.used_at),
+        moves_from=row.moves_from,
+        agreed_at=maybe_moment(row.agreed_at),
     )
 
 

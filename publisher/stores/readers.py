@@ -8,7 +8,9 @@ ids takes the place of the rows.
 import struct
 import zlib
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -16,11 +18,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import COVERS, DeliveryState, IssueKind, IssueState, Mention, StoryRef
-from publisher.model.people import Licence, SubscriptionStatus
+from publisher.model.people import Licence
 from publisher.model.reader import Coverage, Reader, Sent
 from publisher.model.segment import Picked
 from publisher.model.view import Depth
-from publisher.newsletters.schedule import INSTANT
+from publisher.stores.audience import CONFIRMED_AT, Audience, joined, marked, on, reads, rhythm_of, zone_of
 from publisher.stores.database import Database, chunks, maybe_moment, moment
 from publisher.stores.people_rows import choices_of, licence_of
 from publisher.stores.schema import (
@@ -52,7 +54,7 @@ class Readers:
 
     async def clocks(self, newsletter: str, cadence: str, zone: str) -> list[tuple[str, str]]:
         """Returns the rhythms and zones there are among readers; `cadence` and `zone` are the newsletter's own."""
-        query = sa.select(_cadence(cadence), _zone(zone)).select_from(_joined()).where(_reads(newsletter))
+        query = sa.select(rhythm_of(cadence), zone_of(zone)).select_from(joined()).where(reads(newsletter))
         async with self._database.read() as connection:
             return [(row[0], row[1]) for row in await connection.execute(query.distinct().order_by("cadence", "zone"))]
 
@@ -77,24 +79,24 @@ class Readers:
                 subscribers.c.id,
                 subscribers.c.address,
                 subscribers.c.language,
-                _zone(zone),
-                _cadence(cadence),
-                sa.func.coalesce(subscriptions.c.confirmed_at, subscriptions.c.created_at).label("confirmed_at"),
+                zone_of(zone),
+                rhythm_of(cadence),
+                CONFIRMED_AT.label("confirmed_at"),
                 subscriptions.c.pending_since,
                 profiles.c.choices,
                 suppressions.c.address_hash,
             )
             .select_from(
-                _joined()
+                joined()
                 .outerjoin(profiles, profiles.c.id == subscriptions.c.profile_id)
                 .outerjoin(suppressions, suppressions.c.address == subscribers.c.address_key)
             )
-            .where(_reads(newsletter), subscribers.c.id > after)
+            .where(reads(newsletter), subscribers.c.id > after)
             .order_by(subscribers.c.id)
             .limit(limit)
         )
         if clock is not None:
-            query = query.where(*_on(clock, cadence, zone))
+            query = query.where(*on(clock, cadence, zone))
         if segments and (picked := self._pick(segments)):
             query = query.where(matching(self._database, picked))
         if address_key is not None:
@@ -103,6 +105,39 @@ class Readers:
             rows = (await connection.execute(query)).all()
             held = await _licences(connection, [row.id for row in rows])
         return [_reader(row, held.get(row.id, ())) for row in rows]
+
+    def audience(
+        self,
+        newsletter: str,
+        cadence: str,
+        zone: str,
+        *,
+        clock: tuple[str, str] | None,
+        licensed_at: datetime | None,
+        turns: Sequence[datetime],
+        moments: Sequence[datetime],
+        segments: Sequence[str] = (),
+    ) -> Audience:
+        """Returns a newsletter's readers by what can make a difference; `Audience` tells what is given."""
+        return Audience(
+            self._database,
+            newsletter,
+            cadence,
+            zone,
+            clock=clock,
+            licensed_at=licensed_at,
+            turns=turns,
+            moments=moments,
+            picked=self._pick(segments) if segments else None,
+        )
+
+    async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
+        """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
+        query = sa.select(sa.func.count()).select_from(joined()).where(reads(newsletter))
+        if clock is not None:
+            query = query.where(*on(clock, cadence, zone))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
 
     async def mark(self) -> int:
         """Returns a number that grows with every planned mail; none is being planned at this moment."""
@@ -114,21 +149,16 @@ class Readers:
             await lock_planning(self._database, connection)
             return int((await connection.execute(highest)).scalar_one())
 
-    async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
-        """Returns what subscribers from `first` to `last` have of these articles, or are about to get.
+    def history(self, articles: Iterable[int], *, sandbox: bool) -> "History":
+        """Returns what went out of some articles, to be asked range by range of subscribers.
 
         `sandbox` says whether mail that only went to the sandbox's inbox counts.
         """
-        mark = await self.mark()
-        async with self._database.read() as connection:
-            sent = await _sent(connection, sorted(set(articles)), sandbox=sandbox)
-            readers: dict[int, set[int]] = {}
-            for some in chunks(sorted(sent)):
-                await _add_rows(connection, readers, some, first, last)
-                await _add_compacted(connection, readers, some, first, last)
-        return Coverage(
-            variants=sent, readers={reader: frozenset(found) for reader, found in readers.items()}, mark=mark
-        )
+        return History(self._database, self, articles, sandbox=sandbox)
+
+    async def coverage(self, articles: Iterable[int], first: int, last: int, *, sandbox: bool) -> Coverage:
+        """Returns what subscribers from `first` to `last` have of these articles, or are about to get."""
+        return await self.history(articles, sandbox=sandbox).among(first, last)
 
     async def compact(self, issue: int) -> bool:
         """Folds an issue's accepted deliveries into one blob per variant; False unless it is done with certainty."""
@@ -142,35 +172,67 @@ class Readers:
         return True
 
 
+class History:
+    """What went out of some articles, and to whom; what concerns no single range is read again when it changed."""
+
+    def __init__(self, database: Database, readers: Readers, articles: Iterable[int], *, sandbox: bool) -> None:
+        self._database = database
+        self._readers = readers
+        self._articles = sorted(set(articles))
+        self._sandbox = sandbox
+        self._seen: tuple[int, ...] | None = None
+        self._sent: dict[int, Sent] = {}
+        self._issues: list[int] = []
+        self._compacted: dict[int, array[int]] = {}
+
+    async def among(self, first: int, last: int) -> Coverage:
+        """Returns what subscribers from `first` to `last` have, or are about to get."""
+        mark = await self._readers.mark()
+        async with self._database.read() as connection:
+            await self._look(connection)
+            brought: list[tuple[int, Sequence[int]]] = [
+                (variant, ids[bisect_left(ids, first) : bisect_right(ids, last)])
+                for variant, ids in self._compacted.items()
+            ]
+            for some in chunks(self._issues):
+                brought += await self._rows(connection, some, first, last)
+        return Coverage(variants=self._sent, readers=marked(brought), mark=mark)
+
+    async def _look(self, connection: AsyncConnection) -> None:
+        """Reads which variants bring the articles, unless nothing has been planned or compacted since."""
+        oldest = min(self._sent, default=0)
+        blobs = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.func.length(variant_readers.c.readers)), 0))
+        count, octets = (await connection.execute(blobs.where(variant_readers.c.variant_id >= oldest))).one()
+        newest = await connection.scalar(sa.select(sa.func.max(variants.c.id)))
+        seen = (oldest, newest or 0, count, octets)
+        if seen == self._seen:
+            return
+        self._sent, issue_of = await _sent(connection, self._articles, sandbox=self._sandbox)
+        self._issues = sorted(set(issue_of.values()))
+        self._compacted = {}
+        for some in chunks(sorted(self._sent)):
+            query = sa.select(variant_readers).where(variant_readers.c.variant_id.in_(some))
+            for variant, blob in await connection.execute(query):
+                self._compacted[variant] = array("Q", unpacked(blob))
+        self._seen = seen if min(self._sent, default=0) == oldest else None
+
+    async def _rows(
+        self, connection: AsyncConnection, some: Sequence[int], first: int, last: int
+    ) -> list[tuple[int, Sequence[int]]]:
+        state = sa.func.coalesce(deliveries.c.state, "")  # SQLite would rather read all rows of an issue by their state
+        query = (
+            sa.select(deliveries.c.variant_id, self._database.gather(deliveries.c.subscriber_id))
+            .where(deliveries.c.issue_id.in_(some), deliveries.c.subscriber_id.between(first, last), state.in_(_COVERS))
+            .group_by(deliveries.c.variant_id)
+        )
+        found = await connection.execute(query)
+        return [(variant, self._database.gathered(ids)) for variant, ids in found if variant in self._sent]
+
+
 async def lock_planning(database: Database, connection: AsyncConnection) -> None:
     """Waits until no other transaction is adding planned mails; SQLite has one writer anyway."""
     if not database.embedded:
         await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
-
-
-def _joined() -> sa.Join:
-    return subscriptions.join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
-
-
-def _cadence(default: str) -> sa.Label[str]:
-    """The rhythm of issues: what does not reach somebody at once comes with the newsletter's own."""
-    return sa.func.coalesce(sa.func.nullif(subscriptions.c.cadence, INSTANT), default).label("cadence")
-
-
-def _zone(default: str) -> sa.Label[str]:
-    return sa.func.coalesce(subscriptions.c.timezone, subscribers.c.timezone, default).label("zone")
-
-
-def _on(clock: tuple[str, str], cadence: str, zone: str) -> tuple[sa.ColumnElement[bool], ...]:
-    if clock[0] == INSTANT:
-        return (sa.func.coalesce(subscriptions.c.cadence, cadence) == INSTANT,)
-    return _cadence(cadence) == clock[0], _zone(zone) == clock[1]
-
-
-def _reads(newsletter: str) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        subscriptions.c.newsletter == newsletter, subscriptions.c.status == SubscriptionStatus.CONFIRMED.value
-    )
 
 
 def _reader(row: Any, held: tuple[Licence, ...]) -> Reader:
@@ -207,13 +269,16 @@ async def _licences(connection: AsyncConnection, numbers: Sequence[int]) -> dict
     return {number: tuple(held) for number, held in found.items()}
 
 
-async def _sent(connection: AsyncConnection, articles: Sequence[int], *, sandbox: bool) -> dict[int, Sent]:
-    """Returns the variants of issues that brought one of the articles, with what they brought of them."""
+async def _sent(
+    connection: AsyncConnection, articles: Sequence[int], *, sandbox: bool
+) -> tuple[dict[int, Sent], dict[int, int]]:
+    """Returns the variants that brought one of the articles, with what they brought of them, and their issues."""
     newsletters: dict[int, str | None] = {}
+    issue_of: dict[int, int] = {}
     stories: dict[int, list[StoryRef]] = {}
     for some in chunks(articles):
         query = (
-            sa.select(variant_stories, issues.c.newsletter)
+            sa.select(variant_stories, issues.c.newsletter, issues.c.id.label("issue_id"))
             .join(variants, variants.c.id == variant_stories.c.variant_id)
             .join(issues, issues.c.id == variants.c.issue_id)
             .where(variant_stories.c.article_id.in_(some), issues.c.kind != IssueKind.MESSAGE.value)
@@ -222,35 +287,15 @@ async def _sent(connection: AsyncConnection, articles: Sequence[int], *, sandbox
         )
         for row in await connection.execute(query):
             newsletters[row.variant_id] = row.newsletter
+            issue_of[row.variant_id] = row.issue_id
             stories.setdefault(row.variant_id, []).append(story_ref(row))
-    return {variant: Sent(newsletter=newsletters[variant], stories=tuple(refs)) for variant, refs in stories.items()}
+    sent = {variant: Sent(newsletter=newsletters[variant], stories=tuple(refs)) for variant, refs in stories.items()}
+    return sent, issue_of
 
 
 def story_ref(row: Any) -> StoryRef:
     """Returns a story as a row of a variant's stories holds it."""
     return StoryRef(article=row.article_id, version=row.version, depth=Depth(row.depth), mention=Mention(row.mention))
-
-
-async def _add_rows(
-    connection: AsyncConnection, readers: dict[int, set[int]], some: Sequence[int], first: int, last: int
-) -> None:
-    query = sa.select(deliveries.c.subscriber_id, deliveries.c.variant_id).where(
-        deliveries.c.variant_id.in_(some),
-        deliveries.c.state.in_(_COVERS),
-        deliveries.c.subscriber_id.between(first, last),
-    )
-    for reader, variant in await connection.execute(query):
-        readers.setdefault(reader, set()).add(variant)
-
-
-async def _add_compacted(
-    connection: AsyncConnection, readers: dict[int, set[int]], some: Sequence[int], first: int, last: int
-) -> None:
-    query = sa.select(variant_readers).where(variant_readers.c.variant_id.in_(some))
-    for variant, blob in await connection.execute(query):
-        for reader in unpacked(blob):
-            if first <= reader <= last:
-                readers.setdefault(reader, set()).add(variant)
 
 
 async def _compact(database: Database, connection: AsyncConnection, variant: int) -> None:

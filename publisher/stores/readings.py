@@ -47,7 +47,8 @@ class Readings:
 
 
 async def _variant(connection: AsyncConnection, issue: int, subscriber: int) -> int | None:
-    of_issue = sa.and_(issues.c.id == issue, issues.c.kind == IssueKind.DIGEST.value)
+    kinds = (IssueKind.DIGEST.value, IssueKind.INTRODUCTION.value)
+    of_issue = sa.and_(issues.c.id == issue, issues.c.kind.in_(kinds))
     row = (
         sa.select(deliveries.c.variant_id)
         .join(issues, issues.c.id == deliveries.c.issue_id)

@@ -79,7 +79,7 @@ class Revisions:
                     )
                 ),
                 deliveries.c.state.in_(DUE),
-                issues.c.kind == IssueKind.DIGEST,
+                issues.c.kind.in_((IssueKind.DIGEST, IssueKind.INTRODUCTION)),
                 unfit(sa.literal(micros(now))),
             )
             .order_by(deliveries.c.issue_id, deliveries.c.variant_id, deliveries.c.id)

@@ -132,6 +132,7 @@ subscribers = sa.Table(
     sa.Column("old_token_until", Moment),
     sa.Column("attributes", sa.Text, nullable=False, default="{}"),  # JSON object with plain keys
     sa.Column("created_at", Moment, nullable=False),
+    sa.Column("moved_at", Moment),  # when the address was last changed: earlier mail went to another one
     sa.Index("ix_subscribers_old_token_hash", "old_token_hash"),
 )
 
@@ -163,7 +164,8 @@ subscriptions = sa.Table(
     sa.Index("ix_subscriptions_newsletter_status", "newsletter", "status", "subscriber_id"),
 )
 
-# One filled-in sign-up form: what the link in the confirmation mail confirms.
+# One filled-in sign-up form: what the link in the confirmation mail confirms. Or the wish of somebody to move to this
+# subscriber's address: `moves_from` names them, and both have to agree.
 signups = sa.Table(
     "signups",
     metadata,
@@ -174,9 +176,37 @@ signups = sa.Table(
     sa.Column("expires_at", Moment, nullable=False),
     sa.Column("used_at", Moment),
     sa.Column("network", sa.Text, nullable=False, default=""),  # truncated; what rates are limited by
+    sa.Column("repeats", sa.Integer, nullable=False, default=0),  # forms that came while its mail was still fresh
+    sa.Column("reminded_at", Moment),
+    _ref("moves_from", "subscribers", nullable=True),
+    sa.Column("agreed_at", Moment),  # when the one who moves agreed, at the old address; used_at: at the new one
     sa.Index("ix_signups_subscriber_id", "subscriber_id"),
+    sa.Index("ix_signups_moves_from", "moves_from"),
     sa.Index("ix_signups_network_requested_at", "network", "requested_at"),
     sa.Index("ix_signups_requested_at", "requested_at"),
+)
+
+# Mails that asked an address for its consent: what the rates per address are counted by, also when the form's row and
+# its person are no more (security S1).
+confirmation_mails = sa.Table(
+    "confirmation_mails",
+    metadata,
+    _key(),
+    sa.Column("address_hash", sa.Text, nullable=False),  # HMAC(key, address_key)
+    sa.Column("at", Moment, nullable=False),
+    sa.Index("ix_confirmation_mails_address_hash_at", "address_hash", "at"),
+    sa.Index("ix_confirmation_mails_at", "at"),
+)
+
+# Fresh links, mailed on request: for a while they open what an old mail must not (security S4).
+account_links = sa.Table(
+    "account_links",
+    metadata,
+    _key(),
+    _ref("subscriber_id", "subscribers"),
+    sa.Column("requested_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+    sa.Index("ix_account_links_subscriber_id", "subscriber_id"),
 )
 
 # Evidence: when, how and in which words somebody said yes or no. Never changed, only added to.
@@ -186,7 +216,7 @@ consents = sa.Table(
     _key(),
     _ref("subscriber_id", "subscribers"),
     sa.Column("newsletter", sa.Text, nullable=False),
-    sa.Column("event", sa.Text, nullable=False),  # requested, confirmed, imported, added, unsubscribed
+    sa.Column("event", sa.Text, nullable=False),  # requested, confirmed, imported, added, moved, unsubscribed
     sa.Column("at", Moment, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),  # web, one-click, command, import FILE
     sa.Column("evidence", sa.Text, nullable=False, default=""),  # truncated network, user agent, wording

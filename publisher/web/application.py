@@ -1,6 +1,7 @@
 """The web side as one ASGI application: what is published first, then what answers to people."""
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -12,10 +13,12 @@ from starlette.types import ASGIApp
 
 from publisher.app import App
 from publisher.errors import UnreachableError
-from publisher.web import health, hooks, inbox, metrics, private, read, subscriptions
+from publisher.web import health, hooks, inbox, metrics, preview, private, read, subscriptions
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.health import Vitals
 from publisher.web.negotiation import language_for
+from publisher.web.pollers import Pollers
+from publisher.web.proxied import proxied
 from publisher.web.public import PublicFiles
 
 _PAGES = {404: "not_found", 410: "gone"}
@@ -37,6 +40,7 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         *private.routes(app),
         *read.routes(app),
         *inbox.routes(app),
+        *preview.routes(app),
         *hooks.routes(app),
         *health.routes(app, vitals),
         *metrics.routes(app, vitals),
@@ -62,7 +66,15 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
     # Starlette would send to the host that the request names, with the token in the address.
     behind.router.redirect_slashes = False
     redirects = app.settings.redirects
-    return PublicFiles(app.folder / "public", behind, lambda: {**redirects, **app.publishing.moved})
+    prefix, http = urlsplit(app.catalogue.site.url).path, app.settings.http
+    files = PublicFiles(
+        app.folder / "public",
+        behind,
+        lambda: {**redirects, **app.publishing.moved},
+        prefix=prefix,
+        pollers=Pollers(http.poll_limit),
+    )
+    return proxied(files, prefix, http.trusted_proxies)
 
 
 def _answer(app: App, request: Request, status: int, detail: str, headers: Mapping[str, str]) -> Response:

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from publisher.app import App
 from publisher.transports.inbox import Arrival, ReceivedMail
-from publisher.web.headers import PAGE_POLICY
+from publisher.web.headers import MAIL_POLICY, PAGE_POLICY
 
 _SHOWN = 200
 _FIELDS = {
@@ -21,11 +21,6 @@ _FIELDS = {
     "x-content-type-options": "nosniff",
     "content-security-policy": f"{PAGE_POLICY}; frame-src 'self'",
 }
-# A mail's HTML is hostile until shown otherwise: no script, no form, no request but for pictures.
-_MAIL_POLICY = (
-    "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox"
-)
 _HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 
 
@@ -52,7 +47,7 @@ def routes(app: App) -> list[BaseRoute]:
         mail = await _opened(app, request)
         # Links open in a tab of their own, for inside the frame the pages' forms are dead.
         text = _HEAD.sub(lambda head: f'{head[0]}<base target="_blank">', mail.html, count=1)
-        return HTMLResponse(text, headers={**_FIELDS, "content-security-policy": _MAIL_POLICY})
+        return HTMLResponse(text, headers={**_FIELDS, "content-security-policy": MAIL_POLICY})
 
     async def source(request: Request) -> Response:
         mail = await _opened(app, request)

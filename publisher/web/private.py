@@ -9,7 +9,7 @@ from publisher.app import App
 from publisher.errors import UsageError
 from publisher.languages import label, spoken
 from publisher.model.people import FeedReader, TokenState
-from publisher.web.conditional import Representation, answer, represent
+from publisher.web.conditional import Representation, answer
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.negotiation import language_for
 
@@ -36,7 +36,7 @@ class _Conditional(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers."""
-        await answer(self._representation, _FIELDS, scope, send)
+        await answer(self._representation, scope, send)
 
 
 def routes(app: App) -> list[BaseRoute]:
@@ -78,6 +78,6 @@ def routes(app: App) -> list[BaseRoute]:
             return PlainTextResponse(f"{error}\n", 400, headers=_PLAIN)
         if found is None:
             return PlainTextResponse(say(request, "no_such_feed"), 404, headers=_PLAIN)
-        return _Conditional(represent(found.body, found.content_type, None))
+        return _Conditional(Representation(found.body, found.content_type, None, _FIELDS))
 
     return [Route("/u/{token}", overview), Route("/u/{token}/", overview), Route("/u/{token}/{name}", feed)]

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from publisher.web.conditional import Representation, answer, represent, respond
+from publisher.web.conditional import Representation, answer, respond
+from publisher.web.pollers import Pollers
 
 _TYPES = {
     ".rss": "application/rss+xml; charset=utf-8",
@@ -33,16 +34,28 @@ _PAGE_POLICY = (
 )
 
 
+_TOO_MANY = b"Too many requests for a feed that has not changed: send If-None-Match with the ETag you were given.\n"
 _LOCATION_SAFE = "/%:?#[]@!$&'()*+,;=~-._"
 
 
 class PublicFiles:
     """ASGI application that answers what public/ holds and hands everything else on."""
 
-    def __init__(self, root: Path, otherwise: ASGIApp, moved: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        otherwise: ASGIApp,
+        moved: Callable[[], Mapping[str, str]],
+        *,
+        prefix: str = "",
+        pollers: Pollers | None = None,
+    ) -> None:
+        """`prefix` is what stands before every path in public addresses; `pollers` counts who asks without end."""
         self._root = root.resolve()
         self._otherwise = otherwise
         self._moved = moved
+        self._prefix = prefix
+        self._pollers = pollers
         self._known: dict[str, Representation] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,16 +67,24 @@ class PublicFiles:
         if scope["method"] not in ("GET", "HEAD"):
             await self._refuse_or_hand_on(path, scope, receive, send)
             return
-        moved_to = self._moved().get(path)
         found = self.find(path)
         if found is not None:
-            await answer(found, _fields(found.media_type), scope, send)
-        elif moved_to is not None:
-            await _redirect(moved_to, send)
+            await self._answer(found, path, scope, send)
+        elif (moved_to := self._moved().get(path)) is not None:
+            await _redirect(moved_to if "://" in moved_to else self._prefix + moved_to, send)
         elif not path.endswith("/") and self.find(f"{path}/") is not None:
-            await _redirect(f"{path}/", send)
+            await _redirect(f"{self._prefix}{path}/", send)
         else:
             await self._otherwise(scope, receive, send)
+
+    async def _answer(self, found: Representation, path: str, scope: Scope, send: Send) -> None:
+        if self._pollers is not None and found.media_type.startswith(_FEED_TYPES):
+            seconds = self._pollers.wait(scope, path, found.signature)
+            if seconds:
+                fields = [(b"retry-after", str(seconds).encode()), (b"cache-control", b"no-store")]
+                await respond(send, 429, [*fields, (b"content-length", str(len(_TOO_MANY)).encode())], _TOO_MANY)
+                return
+        await answer(found, scope, send)
 
     async def _refuse_or_hand_on(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if self.find(path) is None:
@@ -73,24 +94,29 @@ class PublicFiles:
 
     def find(self, path: str) -> Representation | None:
         """Returns the file that stands at a URL path, or None."""
-        name = (path.removeprefix("/") + "index.html") if path.endswith("/") else path.removeprefix("/")
-        hidden = (part for part in name.split("/") if part.startswith(".") and part != ".well-known")
-        if "\0" in name or any(hidden):
-            return None
-        file = self._root / name
+        name = (path[1:] + "index.html") if path.endswith("/") else path[1:]
         try:
-            status = os.stat(file)
+            status = os.stat(f"{self._root}/{name}")
         except (OSError, ValueError):
             self._known.pop(name, None)
-            return None
-        if not file.is_file() or not file.resolve().is_relative_to(self._root):
             return None
         signature = (status.st_ino, status.st_size, status.st_mtime_ns)
         known = self._known.get(name)
         if known is None or known.signature != signature:
-            known = _load(file, name, signature)
-            self._known[name] = known
+            known = self._load(name, signature)
+            if known is not None:
+                self._known[name] = known
         return known
+
+    def _load(self, name: str, signature: tuple[int, int, int]) -> Representation | None:
+        """Returns a file, read once; None for what is hidden, no file, or leads out of the folder."""
+        file = self._root / name
+        hidden = (part for part in name.split("/") if part.startswith(".") and part != ".well-known")
+        if any(hidden) or not file.is_file() or not file.resolve().is_relative_to(self._root):
+            return None
+        kind = media_type(name)
+        modified = datetime.fromtimestamp(signature[2] // 1_000_000_000, UTC)
+        return Representation(file.read_bytes(), kind, modified, _fields(kind), signature)
 
 
 def media_type(name: str) -> str:
@@ -99,11 +125,6 @@ def media_type(name: str) -> str:
     if suffix == ".json" and not name.startswith("feeds/"):
         return "application/json"
     return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-
-
-def _load(file: Path, name: str, signature: tuple[int, int, int]) -> Representation:
-    modified = datetime.fromtimestamp(signature[2] // 1_000_000_000, UTC)
-    return represent(file.read_bytes(), media_type(name), modified, signature)
 
 
 def _fields(kind: str) -> list[tuple[bytes, bytes]]:

@@ -16,6 +16,7 @@ WELL_KNOWN = (
     "/api/v1/",
     "/api/openapi.json", "/hooks/bounce", "/healthz", "/readyz", "/metrics", "/favicon.ico", "/humans.txt",
     "/.well-known/security.txt", "/confirm/none", "/unsubscribe/none", "/preferences/none", "/read/none/",
+    "/account/none", "/address/none",
     "/u/" + "A" * 43 + "/all.atom", "/u/" + "A" * 43 + "/wire.json", "/u/" + "A" * 43 + "/feeds.opml",
     "/feeds/newsletters/daily.atom", "/feeds/newsletters/alerts.rss", "/feeds/newsletters/bulletin.json",
     "/nowhere/", "/articles/nowhere/", "/%00", "/..%2fvar%2fpublisher.db", "/var/publisher.db", "/config.toml",
@@ -26,6 +27,13 @@ _MANNERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("GET", {"Accept-Encoding": "gzip", "Accept-Language": "tr"}),
     ("HEAD", {}),
 )
+_SCANNERS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("GET", {}),
+    ("GET", {"Purpose": "prefetch", "Sec-Purpose": "prefetch;prerender", "X-Moz": "prefetch"}),
+    ("HEAD", {"Purpose": "prefetch", "Sec-Purpose": "prefetch"}),
+    ("OPTIONS", {}),
+)
+"""What programs do with every link of a mail before its reader sees it."""
 _LINK = re.compile(r"""(?:href|src|url|xmlUrl|htmlUrl)\s*=\s*["']([^"']+)["']|<(?:loc|link|id)>([^<]+)<""")
 _ADDRESS = re.compile(r"https?://[^\s\"'<>\\)]+")
 
@@ -43,8 +51,11 @@ class Crawl:
     def __post_init__(self) -> None:
         self._connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
 
-    def everything(self, *more: str) -> "Crawl":
-        """Asks for the well-known addresses, for `more`, and for all that any answer leads to."""
+    def everything(self, *more: str, scanning: bool = False) -> "Crawl":
+        """Asks for the well-known addresses, for `more`, and for all that any answer leads to.
+
+        `scanning`: in every manner that a program has that looks at links for others.
+        """
         waiting = [*WELL_KNOWN, *more]
         seen: set[str] = set()
         while waiting:
@@ -52,7 +63,7 @@ class Crawl:
             if path in seen:
                 continue
             seen.add(path)
-            for method, headers in _MANNERS:
+            for method, headers in _SCANNERS if scanning else _MANNERS:
                 self._ask(method, path, headers)
             waiting += self._links(path)
         self._connection.close()

@@ -174,7 +174,9 @@ def test_simulate_lists_the_slots_to_come(publication: Publication) -> None:
     assert len(daily) == 8
     assert len({slot["slot"] for slot in daily}) == 8
     assert all("T07:00:00+03:00" in slot["local_time"] for slot in daily)
-    assert [(slot["recipients"], slot["stories"]) for slot in daily][:2] == [(2, ["Harbour"]), (0, [])]
+    # In the first, or in the second where the first is due within the story's grace.
+    assert [(slot["recipients"], slot["stories"]) for slot in daily if slot["recipients"]] == [(2, ["Harbour"])]
+    assert {slot["why"] for slot in daily if not slot["recipients"]} == {"nothing new since the last mail"}
     assert {slot["readers"] for slot in daily} == {2}
     assert publication.json("issues", "list") == (0, [])
 

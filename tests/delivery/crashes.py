@@ -52,9 +52,23 @@ class Sink:
     def __init__(self, log: Path, delay: float = 0.0) -> None:
         _start_nursery()
         self._log = log
-        self.process = _PROCESSES.Process(target=sink_process.serve, args=(str(log), delay), daemon=True)
+        self._delay = delay
+        self.port = 0
+        self.revive()
+
+    def die(self) -> None:
+        """Kills the relay, whoever it still owes an answer."""
+        self.process.kill()
+        self.process.join()
+
+    def revive(self) -> None:
+        """Starts the relay, at the port it had before, its log going on."""
+        told = Path(f"{self._log}.port")
+        told.unlink(missing_ok=True)
+        self.process = _PROCESSES.Process(
+            target=sink_process.serve, args=(str(self._log), self._delay, self.port), daemon=True
+        )
         self.process.start()
-        told = Path(f"{log}.port")
         deadline = time.monotonic() + PATIENCE
         while not told.exists():
             assert time.monotonic() < deadline

@@ -42,10 +42,10 @@ async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lo
         writer.close()
 
 
-async def main(path: str, delay: float, *, aloud: bool) -> None:
+async def main(path: str, delay: float, at: int, *, aloud: bool) -> None:
     """Serves until killed; the port stands in a file beside the log."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    server = await asyncio.start_server(lambda r, w: session(r, w, log, delay), "127.0.0.1", 0, limit=2**22)
+    server = await asyncio.start_server(lambda r, w: session(r, w, log, delay), "127.0.0.1", at, limit=2**22)
     port = Path(f"{path}.port")
     if aloud:
         print(server.sockets[0].getsockname()[1], flush=True)
@@ -54,9 +54,9 @@ async def main(path: str, delay: float, *, aloud: bool) -> None:
     await server.serve_forever()
 
 
-def serve(path: str, delay: float = 0.0, *, aloud: bool = False) -> None:
-    """The process; `aloud`: it prints its port too."""
-    asyncio.run(main(path, delay, aloud=aloud))
+def serve(path: str, delay: float = 0.0, port: int = 0, *, aloud: bool = False) -> None:
+    """The process, at a port or at any; `aloud`: it prints its port too."""
+    asyncio.run(main(path, delay, port, aloud=aloud))
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ async def test_four_processes_at_once_make_one_issue_and_one_mail_each(yard: Yar
         assert judge(place, PEOPLE, crashes=0) == 0
 
 
-SLOTS = {"sqlite": 200, "postgresql": 200 if PROVE else 40}
+SLOTS = {"sqlite": 200, "postgresql": 200 if PROVE else 20}
 """In fewer slots the other database shows the same, and sooner."""
 FEW = 3
 """Readers, where it is slots that are many."""

@@ -27,6 +27,7 @@ from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Catalogue, Newsletter, Site
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Policy
+from publisher.model.issue import Recipients
 from publisher.model.text import Localized
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
@@ -57,6 +58,8 @@ class Orders:
     resend: bool = True
     resend_after: float = 0.2
     lease: float = 1200.0
+    relay_pause: float = 60.0
+    retry_after: float = 300.0
     rate: int = 0
     home: str = "/publication"
     """The folder whose lock this worker would hold."""
@@ -157,9 +160,9 @@ class KilledIssues(Issues):
         self.killer.at("issue_committed")
         return begun
 
-    async def add_deliveries(self, issue: int, rows: Sequence[tuple[int, int, bool]], *more: Any) -> bool:
-        added = await super().add_deliveries(issue, rows, *more)
-        self.killer.at("rows", len(rows))
+    async def add_deliveries(self, issue: int, shares: Sequence[Recipients], *more: Any) -> bool:
+        added = await super().add_deliveries(issue, shares, *more)
+        self.killer.at("rows", sum(len(share.readers) for share in shares))
         return added
 
     async def finish_planning(self, *arguments: Any, **options: Any) -> Any:
@@ -267,6 +270,8 @@ def delivering(orders: Orders, database: Database, killer: Killer, clock: System
             resend_after=timedelta(seconds=orders.resend_after),
             lease=timedelta(seconds=orders.lease),
             rate=orders.rate,
+            relay_pause=timedelta(seconds=orders.relay_pause),
+            retry_after=timedelta(seconds=orders.retry_after),
         ),
         stops=Stops(database, sandbox=sandbox),
         relay="relay:25",
@@ -312,7 +317,9 @@ async def main(orders: Orders) -> None:
 
 
 async def _stop_when_done(database: Database, stop: asyncio.Event) -> None:
-    being_sent = sa.select(sa.func.count()).select_from(issues).where(issues.c.state.in_(("planning", "sending")))
+    being_sent = (
+        sa.select(sa.func.count()).select_from(issues).where(issues.c.state.in_(("planning", "sending", "paused")))
+    )
     owned = deliveries.c.state.in_(("claimed", "in_flight"))
     open_rows = sa.select(sa.func.count()).select_from(deliveries).where(owned)
     while True:

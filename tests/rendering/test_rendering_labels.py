@@ -14,8 +14,10 @@ from publisher.starter import packaged_templates
 
 BUILT = {"urgency_1", "urgency_2", *CORRECTION_KINDS, *(f"weekday_{day}" for day in ("mon", "tue", "wed", "sun"))}
 """Keys that are put together from parts."""
-SPEAKERS = {"label", "say"}
+SPEAKERS = {"label", "say", "_say"}
 """What asks for a label in Python; `say` is a `label` that knows its language."""
+SPEAKING = {"label", "ReaderPages"}
+"""Whoever imports one of them asks for labels, or hands their keys to a template."""
 
 
 def asked() -> dict[str, set[str]]:
@@ -43,7 +45,7 @@ def called() -> set[str]:
         constant.value
         for tree in _modules()
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SPEAKERS and call.args
+        if isinstance(call, ast.Call) and _name(call.func) in SPEAKERS and call.args
         for constant in _outcomes(call.args[0])
     }
 
@@ -73,8 +75,12 @@ def _modules() -> Iterator[ast.Module]:
     for path in Path(publisher.__path__[0]).rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
-        if any(node.module == "publisher.languages" and "label" in {n.name for n in node.names} for node in imports):
+        if any(SPEAKING & {name.name for name in node.names} for node in imports):
             yield tree
+
+
+def _name(function: ast.expr) -> str:
+    return getattr(function, "id", None) or getattr(function, "attr", "")
 
 
 def _outcomes(key: ast.expr) -> list[ast.Constant]:

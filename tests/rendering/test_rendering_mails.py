@@ -2,17 +2,21 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from rendering_samples import BASE, CANARY, LATER, NOTICE, agency, blog, edition, full, templates, view
 from selectolax.lexbor import LexborHTMLParser
 
+from publisher.editorial.rendition import brief
 from publisher.model.advisory import AdvisoryKind
 from publisher.model.article import Correction
 from publisher.model.catalogue import Catalogue
-from publisher.model.issue import ComingUp, Edition, Group, MailText
+from publisher.model.choices import Form
+from publisher.model.issue import ComingUp, Edition, Group, MailText, Mention
 from publisher.model.notice import NoticeText
 from publisher.model.personal import MARKERS
+from publisher.model.theme import DARK, LIGHT, Logo, Theme
 from publisher.model.view import View
 
 GMAIL_CLIPS_AT = 102_000
@@ -64,6 +68,8 @@ def every_mail() -> dict[str, MailText]:
         "story": mails.mail(instant),
         "confirmation": mails.message("confirmation", "en", titles=("Daily digest",)),
         "welcome": mails.message("welcome", "tr", titles=("Günlük bülten",), private_feed=True),
+        "reminder": mails.message("reminder", "tr", titles=("Günlük bülten",)),
+        **{kind: mails.message(kind, "en") for kind in ("account", "move_old", "move_new", "move_taken")},
         "notice": mails.message("notice", "en", notice=notice(story=full(corrections=()), notes=NOTES)),
         "kill": mails.message("notice", "tr", notice=killed()),
         "embargo": mails.message("embargo", "en", view=embargoed(), newsletter_title="Daily digest"),
@@ -132,6 +138,20 @@ def test_confirmation_holds_nothing_but_our_own_words() -> None:
 
     assert not any(MARKERS[slot] in mail.html + mail.text for slot in ("name", "address", "feed_url"))
     assert mail.subject == "Harbour Wire: please confirm"
+
+
+@pytest.mark.parametrize("language", ["en", "tr", "ar"])
+@pytest.mark.parametrize(
+    ("kind", "slot"),
+    [("reminder", "confirm_url"), ("account", "account_url"), ("move_old", "move_url"), ("move_new", "move_url")],
+)
+def test_mail_about_one_link_holds_it_and_nothing_personal(kind: str, slot: str, language: str) -> None:
+    titles = {"titles": ("Daily digest",)} if kind == "reminder" else {}
+    mail = templates(agency).message(kind, language, **titles)
+
+    assert mail.html.count(f'href="{MARKERS[slot]}"') == 2
+    assert f"\n{MARKERS[slot]}\n" in mail.text
+    assert not any(marker in mail.html + mail.text for name, marker in MARKERS.items() if name != slot)
 
 
 def test_subject_names_newsletter_day_and_lead() -> None:
@@ -411,3 +431,93 @@ def test_an_embargo_is_told_in_the_mails_language_and_its_reason_in_the_storys()
     html = templates(agency).message("embargo", "ar", view=embargoed(), newsletter_title="Daily digest").html
     assert re.search(r'<p(?=[^>]* lang="en")(?=[^>]* dir="ltr")[^>]*>The bank speaks then\.</p>', html)
     assert re.search(r'<td class="note"(?=[^>]* lang="ar")(?=[^>]* dir="rtl")[^>]*>\s*<p class="notehead"', html)
+
+
+def test_outlook_has_its_own_dark_colours_and_cells_for_boxes() -> None:
+    """It knows no media query, marks what it recoloured, and gives room only inside cells (standards T5)."""
+    mail = digest(full(), view(id="2"))
+    tree = LexborHTMLParser(mail.html)
+    asked, outlook = (node.text() for node in tree.css("style"))
+
+    assert "[data-ogsc] .sheet" in outlook
+    assert "[data-ogsb] .canvas { background:" in outlook
+    assert asked.count("!important") > 10
+    assert len(asked) + len(outlook) < 16_000
+    assert {node.tag for node in tree.css(".keys, .note, .offer, .head, .main, .foot")} == {"td"}
+    assert "<!--[if mso]>" in mail.html
+
+
+def test_headings_go_down_one_by_one() -> None:
+    """The name of the newsletter, its sections, their stories, what stands in a story (WCAG 1.3.1)."""
+    groups = (
+        Group(label="", views=(full(),)),
+        Group(label="Economy", views=(full(id="2"), view(id="3"), view(id="4"))),
+    )
+    tree = LexborHTMLParser(templates(agency).mail(replace(edition(), groups=groups)).html)
+    levels = [int(node.tag[1]) for node in tree.css("h1, h2, h3, h4, h5, h6")]
+
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_an_issue_of_one_story_is_that_story() -> None:
+    """Its day and number stand above it, and it is headed by its headline, on a schedule as well."""
+    mail = digest(full(), already_sent=(view(id="9", title="From this morning"),))
+    tree = LexborHTMLParser(mail.html)
+
+    assert mail.subject == tree.css_first("h1").text() == "Ferry line reopens after nine years"
+    assert "No. 12" in tree.css_first(".strip").text()
+    assert tree.css_first(".toc") is None
+    assert "From this morning" in mail.html
+    assert "1. " not in mail.text
+
+
+def test_the_lead_is_the_first_new_story_not_what_was_wrong() -> None:
+    groups = (
+        Group(label="Corrections", views=(full(title="Put right"),), mention=Mention.CORRECTED),
+        Group(label="", views=(view(id="2", title="The news of the day"),)),
+    )
+    mail = templates(agency).mail(replace(edition(), groups=groups))
+
+    assert mail.subject == "Daily digest, November 18, 2026: The news of the day"
+    assert mail.preheader.startswith("Put right")
+    assert LexborHTMLParser(mail.html).css_first(".lead").text() == "The news of the day"
+
+
+def test_a_brief_mail_leads_to_the_whole_and_holds_none_of_it() -> None:
+    """What is public has its page; of the rest a reader has a page of their own."""
+    views = (brief(full()), brief(full(id="2", number=8, url=None)), brief(full(id="3", free=True)))
+    mail = digest(*views, form=Form.BRIEF)
+    links = [node.attributes["href"] for node in LexborHTMLParser(mail.html).css(".more a")]
+
+    assert links == [f"{MARKERS['read_url']}#a7", f"{MARKERS['read_url']}#a8", f"{BASE}/articles/ferry/"]
+    assert CANARY not in mail.html + mail.text
+    assert f"\n{MARKERS['read_url']}\n" in mail.text
+    assert "Key points" not in mail.html
+
+
+def test_text_alone_has_no_html() -> None:
+    assert digest(full(), view(id="2"), form=Form.TEXT).html == ""
+
+
+def test_own_colours_fonts_and_logo_are_everywhere() -> None:
+    own = agency()
+    look = Theme(
+        light=replace(LIGHT, accent="#7a1f3d"),
+        dark=replace(DARK, accent="#f0a3bd"),
+        headline_font="'Playfair Display', serif",
+        logo=Logo(src="/logo.png", dark="/dark.png", width=240, height=48),
+    )
+    made = templates(lambda: replace(own, site=replace(own.site, theme=look)))
+    html = made.mail(edition(view(), view(id="2"))).html
+    tree = LexborHTMLParser(html)
+
+    assert "color: #7a1f3d" in tree.css_first(".more a").attributes["style"]
+    assert LIGHT.accent not in html
+    assert "#f0a3bd" in tree.css_first("style").text()
+    assert "'Playfair Display', serif" in tree.css_first(".h").attributes["style"]
+    logo = tree.css_first("img.logo").attributes
+    assert (logo["src"], logo["alt"], logo["width"]) == (f"{BASE}/logo.png", "Harbour Wire", "240")
+    assert tree.css_first("source").attributes["srcset"] == f"{BASE}/dark.png"
+    assert "--accent: #7a1f3d" in made.page("_theme.css", "en")
+    assert 'src="/logo.png"' in made.page("gone", "en")

@@ -7,7 +7,7 @@ import pytest
 from publisher.errors import UsageError
 from publisher.model.segment import AllOf, AnyOf, Comparison, Condition, Exists, Held, Not
 from publisher.segments import Vocabulary, merged, parse_attribute, parse_condition, plain_key
-from publisher.segments.attributes import given_attribute, parse_attributes
+from publisher.segments.attributes import given_attribute, judge, parse_attributes
 
 VOCABULARY = Vocabulary(newsletters=["daily", "weekly"], products=["asia"], languages=["en", "tr"])
 
@@ -144,4 +144,10 @@ def test_attributes_are_added_and_forgotten() -> None:
         with pytest.raises(UsageError, match="is not key=value"):
             given_attribute(bad)
     with pytest.raises(UsageError, match="too many"):
-        merged({}, {str(n): "x" * 1000 for n in range(20)})
+        judge({str(n): "x" * 1000 for n in range(20)})
+
+
+def test_nothing_is_kept_that_a_database_refuses() -> None:
+    text = '{"a": NaN, "b": Infinity, "c": "x\\u0000\\ud800y", "d": 99999999999999999999, "e": [1e999]}'
+    assert parse_attributes(text) == {"a": None, "b": None, "c": "xy", "d": "99999999999999999999", "e": [None]}
+    assert parse_attribute("[" * 5000) == ("[" * 2000)

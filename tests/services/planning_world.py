@@ -1,29 +1,38 @@
 """A small publication in a real SQLite file, with time as a parameter: what tests of planning share."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import sqlalchemy as sa
 
 from publisher.editorial.access import settled
 from publisher.model.article import Access, Article, Body
 from publisher.model.catalogue import Audience, Catalogue, Filter, Newsletter, Product, Section, Site
+from publisher.model.forecast import Turn
 from publisher.model.issue import OPEN, DeliveryState, Edition, Issue, IssueState, MailText
 from publisher.model.notice import NoticeText
 from publisher.model.publication import Revision
 from publisher.model.text import Localized
 from publisher.model.view import View
 from publisher.services.announce import Announcing
+from publisher.services.choose import Choosing
 from publisher.services.desk import Desk
 from publisher.services.draft import Drafting
 from publisher.services.plan import Planning
 from publisher.services.preview import Previewing
 from publisher.services.revise import Revising
+from publisher.services.simulate import Simulating, Watched
 from publisher.stores.articles import Articles
+from publisher.stores.choices import ReaderChoices
+from publisher.stores.copies import copied
 from publisher.stores.database import Database, micros, moment
 from publisher.stores.facts import Facts
+from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.notices import Notices
 from publisher.stores.readers import Readers
@@ -40,6 +49,9 @@ from publisher.stores.schema import (
     variant_stories,
     variants,
 )
+
+if TYPE_CHECKING:
+    from publisher.services.intake import Intake
 
 
 def at(text: str) -> datetime:
@@ -198,6 +210,10 @@ class World:
         )
 
     @property
+    def choosing(self) -> Choosing:
+        return Choosing(self.catalogue, ReaderChoices(self.database))
+
+    @property
     def previewing(self) -> Previewing:
         return Previewing(
             planning=self.planning,
@@ -208,6 +224,46 @@ class World:
             articles=self.articles,
             sandbox=self.sandbox,
         )
+
+    @asynccontextmanager
+    async def simulating(self, folder: Path) -> AsyncIterator[Simulating]:
+        """Gives the days to come, played on a copy; stories come out by `come_out`, for there is no folder of them."""
+        database = await copied(self.database, folder)
+        copy = replace(self, database=database)
+        watched = Watched(
+            catalogue=copy.catalogue,
+            articles=copy.articles,
+            versions=copy.articles,
+            issues=copy.issues,
+            renderer=copy.renderer,
+        )
+        planning = Planning(
+            catalogue=copy.catalogue,
+            issues=copy.issues,
+            readers=copy.readers,
+            articles=copy.articles,
+            drafting=watched,
+            sandbox=copy.sandbox,
+            page=copy.page,
+        )
+        yield Simulating(
+            planning=planning,
+            announcing=copy.announcing,
+            choosing=copy.choosing,
+            watched=watched,
+            intake=cast("Intake", Desktop(copy)),
+            facts=Facts(database),
+            issues=copy.issues,
+            readers=copy.readers,
+            articles=copy.articles,
+            foresight=Foresight(database, sandbox=copy.sandbox),
+        )
+        await database.close()
+
+    async def simulate(self, days: int, now: datetime, folder: Path) -> list[Turn]:
+        """Returns what the next days bring."""
+        async with self.simulating(folder) as simulating:
+            return await simulating.run(days, now)
 
     async def story(self, name: str, now: datetime, *, section: str = "asia", **values: object) -> Article:
         """Publishes a story at `now`, by the store's time; not `out`: it waits for its hour, or is only planned."""
@@ -388,6 +444,7 @@ class World:
 
     async def due(self, now: datetime) -> list[Issue]:
         """Plans what is due at `now` and delivers it."""
+        await self.choosing.wake(now)
         await self.announcing.due(now)
         planned = await self.planning.due(now)
         await self.deliver()
@@ -436,6 +493,29 @@ class World:
         )
         async with self.database.read() as connection:
             return [tuple(row) for row in await connection.execute(query)]
+
+
+class Desktop:
+    """Stories whose hour comes, in a publication without a folder: what `come_out` does by hand."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._waiting: list[Article] = []
+
+    async def load(self) -> None:
+        """Reads which stories wait."""
+        self._waiting = await self._world.articles.ahead()
+
+    async def take(self, now: datetime, paths: Sequence[str] | None = None, **_: object) -> None:
+        """Lets those come out whose hour has come."""
+        names = {number: name for name, number in self._world.names.items()}
+        for story in [one for one in self._waiting if one.publish_at and one.publish_at <= now]:
+            await self._world.come_out(names[story.number], now)
+            self._waiting.remove(story)
+
+    def next_change_at(self, now: datetime) -> datetime | None:
+        """Returns when the next one comes out."""
+        return min((s.publish_at for s in self._waiting if s.publish_at and s.publish_at > now), default=None)
 
 
 def _told(view: View | None) -> list[str]:

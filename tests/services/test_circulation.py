@@ -202,6 +202,12 @@ async def test_wrong_header_is_refused(house: House, header: str) -> None:
         await house.import_csv([header, "x\n"], "x.csv", NOW)
 
 
+async def test_an_empty_list_says_so(house: House) -> None:
+    for lines in ([], ["\n", "  \n"]):
+        with pytest.raises(UsageError, match="the list is empty"):
+            await house.import_csv(lines, "x.csv", NOW)
+
+
 @pytest.mark.parametrize(
     ("header", "why"),
     [("email,name,email\n", "more than one column email"), ('email,"name\n', "header cannot be read")],

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -100,12 +101,12 @@ async def test_every_kind_of_advisory_is_told(sqlite_database: Database, name: s
     assert await told(w) == [(event, "ada", "S v2", depth), (event, "bora", "S v2", depth)]
 
 
-async def test_looking_ahead_knows_what_notices_will_say(sqlite_database: Database) -> None:
+async def test_looking_ahead_knows_what_notices_will_say(sqlite_database: Database, tmp_path: Path) -> None:
     """A dry run and a forecast show no correction that a notice brings first, and one that no notice brought."""
     w = await sent(sqlite_database)
     await w.revise("S", "corrected", SAID, corrections=(note(),))
     assert (await w.previewing.rehearse("daily", TOLD)).shares == ()
-    assert [forecast.stories for forecast in await w.previewing.simulate(1, TOLD) if forecast.stories] == []
+    assert [turn.slot for turn in await w.simulate(1, TOLD, tmp_path) if turn.issue] == ["correction:1:2"]
     await w.announcing.due(TOLD)
     await w.deliver(DeliveryState.REJECTED)
     shares = (await w.previewing.rehearse("daily", at("2026-10-19 12:00"))).shares

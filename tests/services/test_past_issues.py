@@ -34,7 +34,7 @@ async def opened(folder: Path, clock: ManualClock) -> AsyncIterator[App]:
     async with open_app(folder, clock) as app:
         await app.publishing.open()
         await app.publishing.refresh(clock.now())
-        await app.subscribing.add(READER, clock.now(), confirmed=True, products=["*"])
+        await app.circulation.add(READER, clock.now(), confirmed=True, products=["*"])
         await app.planning.due(clock.now())
         yield app
 
@@ -224,7 +224,7 @@ async def test_a_long_archive_has_pages_that_stay_as_they_are(folder: Path, cloc
 async def test_readers_of_another_language_have_pages_of_their_own(folder: Path, clock: ManualClock) -> None:
     """Of a story and its translation each page shows the one for its readers, and each mail leads to its own page."""
     async with opened(folder, clock) as app:
-        await app.subscribing.add(OTHER, clock.now(), confirmed=True, products=["*"], language="tr")
+        await app.circulation.add(OTHER, clock.now(), confirmed=True, products=["*"], language="tr")
         write(folder, "pier.md", story("Pier reopens", id="tag:wire.example,2026:pier"))
         write(folder, "pier.tr.md", story("İskele açıldı", translation_of="tag:wire.example,2026:pier"))
         write(folder, "port.md", story("Port closes"))

@@ -1,7 +1,7 @@
 """Planning over a real store, with time as a parameter."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from planning_world import World, at, minutes, newsletter, publication
@@ -9,8 +9,6 @@ from planning_world import World, at, minutes, newsletter, publication
 from publisher.model.article import Access
 from publisher.model.catalogue import Audience, Filter, Late
 from publisher.model.issue import DeliveryState, IssueState
-from publisher.services.draft import Drafting, Occasion, Pool
-from publisher.services.preview import Previewing
 from publisher.stores.database import Database
 
 MONDAY = at("2026-10-19 04:00")
@@ -436,81 +434,6 @@ async def test_next_due_is_the_nearest_slot(sqlite_database: Database) -> None:
     assert await w.planning.next_due(MONDAY) == at("2026-10-19 05:00")
     await w.story("S", MONDAY + timedelta(minutes=1), urgency=1)
     assert await w.planning.next_due(MONDAY + timedelta(minutes=1)) == MONDAY + timedelta(minutes=1, seconds=2)
-
-
-class CountingDrafting(Drafting):
-    """Counts the slots that are drafted."""
-
-    drafted = 0
-
-    async def pool(self, occasion: Occasion, now: datetime) -> Pool:
-        """Counts, and drafts as ever."""
-        self.drafted += 1
-        return await super().pool(occasion, now)
-
-
-async def simulated(w: World, now: datetime, days: int = 2) -> tuple[int, list[tuple[str, int, tuple[str, ...]]]]:
-    """Returns how many slots were drafted for a forecast, and those that bring something."""
-    drafting = CountingDrafting(
-        catalogue=w.catalogue, articles=w.articles, versions=w.articles, issues=w.issues, renderer=w.renderer
-    )
-    previewing = Previewing(
-        planning=w.planning,
-        announcing=w.announcing,
-        drafting=drafting,
-        issues=w.issues,
-        readers=w.readers,
-        articles=w.articles,
-        sandbox=w.sandbox,
-    )
-    told: list[tuple[int, int]] = []
-    forecast = await previewing.simulate(days, now, lambda done, total: told.append((done, total)))
-    assert told == [(done, len(forecast)) for done in range(1, len(forecast) + 1)]
-    assert len(forecast) == 24 * days * 2
-    assert {one.readers for one in forecast} == {1}
-    return drafting.drafted, [(one.slot, one.recipients, one.stories) for one in forecast if one.recipients]
-
-
-def half_hourly(database: Database, **values: object) -> World:
-    """Returns a publication with one newsletter of many slots."""
-    values = {"timezone": "UTC", "grace_seconds": 0.0, **values}
-    return World(database, publication(newsletter("often", "*/30 * * * *", **values)))
-
-
-async def test_forecast_drafts_no_slot_in_which_nothing_can_be_new(sqlite_database: Database) -> None:
-    """What overflows goes in the slots after; then nothing is pending, and nothing is drafted any more."""
-    w = half_hourly(sqlite_database, max_articles=2)
-    await w.due(MONDAY)
-    await w.reader("ada", ["often"], MONDAY)
-    for i in range(5):
-        await w.story(f"S{i}", MONDAY + timedelta(minutes=1 + i))
-    drafted, brought = await simulated(w, MONDAY + timedelta(minutes=10))
-    assert [stories for _, _, stories in brought] == [("S4", "S3"), ("S2", "S1"), ("S0",)]
-    assert drafted == 3
-
-
-async def test_forecast_knows_stories_that_are_still_in_their_grace(sqlite_database: Database) -> None:
-    """A story that waits out its grace is in a later slot than one that came before it."""
-    w = half_hourly(sqlite_database, grace_seconds=3600.0)
-    await w.due(MONDAY)
-    await w.reader("ada", ["often"], MONDAY)
-    await w.story("One", MONDAY + timedelta(minutes=20))
-    await w.story("Two", MONDAY + timedelta(minutes=50))
-    drafted, brought = await simulated(w, MONDAY + timedelta(minutes=55))
-    assert [stories for _, _, stories in brought] == [("One",), ("Two",)]
-    assert drafted < 6
-
-
-async def test_forecast_knows_when_embargoes_and_licences_turn(sqlite_database: Database) -> None:
-    """A story whose embargo ends tomorrow is in tomorrow's first slot after it, not in none."""
-    w = half_hourly(sqlite_database)
-    await w.due(MONDAY)
-    await w.reader("ada", ["often"], MONDAY)
-    released = MONDAY + timedelta(hours=20, minutes=10)
-    await w.story("Secret", MONDAY + timedelta(minutes=1), embargo=released)
-    drafted, brought = await simulated(w, MONDAY + timedelta(minutes=10))
-    assert brought == [(f"cron:{released + timedelta(minutes=20):%Y-%m-%dT%H:%M}", 1, ("Secret",))]
-    assert drafted < 5
 
 
 async def begun_by_hand(w: World, name: str) -> int:

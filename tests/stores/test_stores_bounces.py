@@ -16,7 +16,7 @@ from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
-from publisher.stores.schema import deliveries, delivery_events, issues, suppressions
+from publisher.stores.schema import deliveries, delivery_events, issues, subscribers, suppressions
 
 BOOT = Boot(id="one", folder="/a", host="h", pid=1, started_at=NOW)
 
@@ -281,3 +281,19 @@ async def test_an_end_that_is_not_ours_any_more_blames_nobody(database: Database
     end = Ended(number=row.number, was=DeliveryState.CLAIMED, ending=ending, outcome=outcome, at=NOW, next_at=NOW)
     await store.mark(BOOT, NOW, [], [end], margin=timedelta(minutes=15))
     assert (await suppressed(database), await events(database)) == ({}, [])
+
+
+async def test_what_bounces_from_an_address_before_says_nothing_of_the_present_one(
+    database: Database, store: Bounces
+) -> None:
+    """Somebody moved to another address, and the old one is closed: only their own complaint still counts."""
+    before = await sent(database, range(1, 3))
+    async with database.write() as connection:
+        moved = {"address_key": "new@example.com", "moved_at": micros(NOW + timedelta(hours=1))}
+        await connection.execute(sa.update(subscribers).where(subscribers.c.id == 1).values(moved))
+    assert await bounce(store, before, 1) is Effect.RECORDED
+    assert await bounce(store, before, 2) is Effect.SUPPRESSED
+    after = await sent(database, range(1, 2), now=NOW + timedelta(hours=2))
+    assert await bounce(store, after, 1, days=1) is Effect.SUPPRESSED
+    assert await bounce(store, before, 1, Meaning.COMPLAINT) is Effect.SUPPRESSED
+    assert set(await suppressed(database)) == {"hash reader2@example.com", "hash new@example.com"}

@@ -13,6 +13,7 @@ from publisher.model.issue import (
     MailText,
     Mention,
     OpenSlot,
+    Recipients,
     SlotState,
     StoryRef,
     Variant,
@@ -84,7 +85,7 @@ async def issued(
     assert issue is not None
     key = await store.add_variant(issue.number, "a", variant(*stories))
     mark = await Readers(database).mark()
-    assert await store.add_deliveries(issue.number, [(reader, key, False) for reader in readers], mark, NOW)
+    assert await store.add_deliveries(issue.number, [Recipients(key, readers)], mark, NOW)
     assert await store.finish_planning(issue.number, len(readers), []) is IssueState.SENDING
     return issue.number
 
@@ -152,12 +153,12 @@ async def test_an_issue_goes_when_every_row_is_there(database: Database) -> None
     a = await store.add_variant(issue.number, "a", variant((1, 1), subject="A"))
     b = await store.add_variant(issue.number, "b", variant((2, 1), subject="B"))
     await store.add_variant(issue.number, "c", variant((3, 1), subject="C"))
-    rows = [(readers[0], a, False), (readers[1], b, False), (readers[2], b, True)]
+    rows = [Recipients(a, readers[:1]), Recipients(b, readers[1:2]), Recipients(b, readers[2:3], suppressed=True)]
     for _ in range(2):
         assert await store.add_deliveries(issue.number, rows, 0, NOW)
     assert await store.finish_planning(issue.number, 5, []) is None
     assert await store.planned(issue.number, readers[1], readers[4]) == {readers[1], readers[2]}
-    assert await store.add_deliveries(issue.number, [(readers[3], b, False), (readers[4], b, False)], 0, NOW)
+    assert await store.add_deliveries(issue.number, [Recipients(b, readers[3:])], 0, NOW)
     assert len(await store.open_slots()) == 1
     assert await store.finish_planning(issue.number, 5, []) is IssueState.SENDING
     assert await store.finish_planning(issue.number, 5, []) is None
@@ -175,7 +176,7 @@ async def test_rows_are_not_added_once_an_issue_goes(database: Database) -> None
     number = await issued(database, readers[:1], (1, 1), period="daily:2026-10-19")
     store = Issues(database, sandbox=True)
     key = (await store.outcomes(number))["a"]
-    assert await store.add_deliveries(number, [(readers[1], key, False)], await Readers(database).mark(), NOW)
+    assert await store.add_deliveries(number, [Recipients(key, [readers[1]])], await Readers(database).mark(), NOW)
     assert (await store.counts(number)).planned == 1
 
 
@@ -188,11 +189,11 @@ async def test_coverage_that_changed_meanwhile_is_noticed(database: Database) ->
     key = await store.add_variant(issue.number, "a", variant((1, 1)))
     mark = await Readers(database).mark()
     await issued(database, readers[:2], (1, 1), period="daily:2026-10-19")
-    assert not await store.add_deliveries(issue.number, [(readers[1], key, False)], mark, NOW)
-    assert await store.add_deliveries(issue.number, [(readers[2], key, False)], mark, NOW)
+    assert not await store.add_deliveries(issue.number, [Recipients(key, [readers[1]])], mark, NOW)
+    assert await store.add_deliveries(issue.number, [Recipients(key, [readers[2]])], mark, NOW)
     mail = MailText(subject="s", preheader="", html="", text="")
     assert await store.post("welcome:1", readers[3], "en", mail, NOW)
-    assert await store.add_deliveries(issue.number, [(readers[3], key, False)], mark, NOW)
+    assert await store.add_deliveries(issue.number, [Recipients(key, [readers[3]])], mark, NOW)
 
 
 async def test_an_empty_slot_is_closed_with_its_empty_issue(database: Database) -> None:
@@ -210,7 +211,7 @@ async def test_an_empty_slot_is_closed_with_its_empty_issue(database: Database) 
     begun = await store.begin(taken, WINDOW, NOW, sandbox=True)
     assert begun is not None
     key = await store.add_variant(begun.number, "a", variant((2, 1)))
-    assert await store.add_deliveries(begun.number, [(readers[0], key, False)], 10**9, NOW)
+    assert await store.add_deliveries(begun.number, [Recipients(key, [readers[0]])], 10**9, NOW)
     assert not await store.close_empty(taken.number, begun.number)
 
 

@@ -1,5 +1,6 @@
 """A client that speaks ASGI to an application, without a socket."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
@@ -49,8 +50,12 @@ class Client:
             "server": ("news.example.org", 443),
         }
         said: list[Message] = []
+        asked = asyncio.Event()
 
         async def receive() -> Message:
+            if asked.is_set():  # the client stays for as long as the answer takes
+                await asyncio.Event().wait()
+            asked.set()
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 
-from publisher.web.conditional import accepts_gzip
+from publisher.web.conditional import best_coding
+from publisher.web.pollers import Pollers
+from publisher.web.proxied import proxied
 from publisher.web.public import PublicFiles
 
 FEED = b"<rss>" + b"a feed " * 200 + b"</rss>"
@@ -72,19 +75,33 @@ async def test_the_etag_of_either_coding_gives_304(get: Get, coding: str) -> Non
 async def test_gzip_where_it_is_wanted(get: Get) -> None:
     """The compressed body is the same feed under another ETag."""
     plain = await get("/feeds/all.rss")
-    packed = await get("/feeds/all.rss", accept_encoding="br, gzip;q=0.5")
-    assert packed.headers["content-encoding"] == "gzip"
-    assert gzip.decompress(packed.body) == FEED
-    assert packed.headers["etag"] != plain.headers["etag"]
+    packed = await get("/feeds/all.rss", accept_encoding="gzip, deflate")
+    smaller = await get("/feeds/all.rss", accept_encoding="gzip, deflate, br")
+    assert (packed.headers["content-encoding"], smaller.headers["content-encoding"]) == ("gzip", "br")
+    assert gzip.decompress(packed.body) == brotli.decompress(smaller.body) == FEED
+    assert len({answer.headers["etag"] for answer in (plain, packed, smaller)}) == 3
 
 
 @pytest.mark.parametrize(
-    ("header", "wanted"),
-    [("gzip", True), ("gzip;q=0", False), ("*;q=0.1", True), ("br", False), ("gzip;q=nonsense", False), ("", False)],
+    ("header", "coding"),
+    [
+        ("gzip", "gzip"),
+        ("x-gzip", "gzip"),
+        ("gzip;q=0", ""),
+        ("*;q=0.1", "br"),
+        ("br;q=0, *", "gzip"),
+        ("br", "br"),
+        ("br;q=0.5, gzip", "gzip"),
+        ("gzip, br", "br"),
+        ("identity, gzip;q=0.5", ""),
+        ("gzip;q=nonsense", ""),
+        ("deflate", ""),
+        ("", ""),
+    ],
 )
-def test_accept_encoding(header: str, wanted: bool) -> None:
-    """`q=0` refuses, `*` stands for what is not named (RFC 9110 §12.5.3)."""
-    assert accepts_gzip(header) is wanted
+def test_accept_encoding(header: str, coding: str) -> None:
+    """`q=0` refuses, `*` stands for what is not named, of equals the smaller (RFC 9110 §12.5.3)."""
+    assert best_coding(header.encode()) == coding
 
 
 async def test_if_modified_since(get: Get) -> None:
@@ -153,3 +170,67 @@ async def test_json_is_a_feed_only_among_the_feeds(get: Get, root: Path) -> None
     assert (await get("/manifest.json")).headers["content-type"] == "application/json"
     assert (await get("/feeds/all.json")).headers["content-type"].startswith("application/feed+json")
     assert (await get("/.well-known/security.txt")).status == 200
+
+
+class Clockwork:
+    """Seconds that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_who_fetches_an_unchanged_feed_without_end_is_asked_to_wait(
+    root: Path, client_of: Callable[..., Any]
+) -> None:
+    """Whole answers are counted by peer, program and version; conditional requests, pages and this machine never."""
+    seconds = Clockwork()
+    files = PublicFiles(root, client_of, dict, pollers=Pollers(3, seconds))  # type: ignore[arg-type]
+    client, other, here = client_of(files), client_of(files, ("192.0.2.8", 1)), client_of(files, ("127.0.0.1", 1))
+    url = "https://news.example.org/feeds/all.rss"
+    for _ in range(3):
+        assert (await client.get(url, user_agent="Poller/1")).status == 200
+    seconds.now += 600
+    refused = await client.get(url, user_agent="Poller/1")
+    assert (refused.status, refused.headers["retry-after"]) == (429, "3000")
+    assert b"If-None-Match" in refused.body
+    assert (await client.get(url, user_agent="Poller/1", if_none_match='"old"')).status == 200
+    assert (await client.get(url, user_agent="Another/1")).status == 200
+    assert (await other.get(url, user_agent="Poller/1")).status == 200
+    for _ in range(5):
+        assert (await here.get(url, user_agent="Poller/1")).status == 200
+        assert (await client.get("https://news.example.org/", user_agent="Poller/1")).status == 200
+    made = root / "feeds" / "new"
+    made.write_bytes(FEED + b"<!-- news -->")
+    os.replace(made, root / "feeds" / "all.rss")
+    assert (await client.get(url, user_agent="Poller/1")).status == 200
+    for _ in range(3):
+        await client.get(url, user_agent="Poller/1")
+    seconds.now += 3600
+    assert (await client.get(url, user_agent="Poller/1")).status == 200
+
+
+async def test_behind_a_proxy_below_a_path(root: Path, client_of: Callable[..., Any]) -> None:
+    """With and without the path the same file is found, and redirects lead below it."""
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": f"{scope['client'][0]} {scope['path']}".encode()})
+
+    files = PublicFiles(
+        root, behind, lambda: {"/old/": "/articles/one/", "/far/": "https://a.example/"}, prefix="/news"
+    )
+    client = client_of(proxied(files, "/news", ["192.0.2.7"]))
+    for path in ("/news/feeds/all.rss", "/feeds/all.rss"):
+        assert (await client.get(f"https://a.example{path}")).body == FEED
+    assert (await client.get("https://a.example/news/old/")).headers["location"] == "/news/articles/one/"
+    assert (await client.get("https://a.example/news/articles/one")).headers["location"] == "/news/articles/one/"
+    assert (await client.get("https://a.example/news/far/")).headers["location"] == "https://a.example/"
+    assert (
+        await client.get("https://a.example/news/none", x_forwarded_for="198.51.100.9")
+    ).text == "198.51.100.9 /none"
+    assert (await client.get("https://a.example/newsroom")).text == "192.0.2.7 /newsroom"
+    liar = client_of(proxied(files, "/news", ["192.0.2.1"]))
+    assert (await liar.get("https://a.example/none", x_forwarded_for="198.51.100.9")).text == "192.0.2.7 /none"
