@@ -1,7 +1,9 @@
 """Transactions that run in a thread as a whole: alone, undone on errors, and found by number however much waits."""
 
 import asyncio
+import sqlite3
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -92,3 +94,39 @@ async def test_claims_and_marks_find_rows_by_number(sqlite_database: Database) -
         for update in updates:
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {update}")
             assert plan.all()[0].detail == "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"
+
+
+@pytest.mark.parametrize("brief", [False, True])
+async def test_a_stranger_who_writes_keeps_the_transaction_waiting_and_not_the_loop(
+    sqlite_database: Database, brief: bool
+) -> None:
+    """Somebody with a shell on the database, who does not know our lock."""
+    assert sqlite_database.path is not None
+    put = Compiled(sqlite_database, _PUT)
+    stranger = sqlite3.connect(sqlite_database.path, isolation_level=None)
+    stranger.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(
+        sqlite_database.transact(lambda cursor: put.run_each(cursor, [{"name": "patient"}]), brief=brief)
+    )
+    began = time.monotonic()
+    await asyncio.sleep(0.1)
+    assert time.monotonic() - began < 1
+    assert not writing.done()
+    stranger.execute("ROLLBACK")
+    stranger.close()
+    await writing
+    assert "patient" in await _names(sqlite_database)
+
+
+async def test_a_brief_one_that_fails_is_undone(database: Database) -> None:
+    before = await _names(database)
+    put = Compiled(database, _PUT)
+
+    def work(cursor: Any) -> None:
+        put.run_each(cursor, [{"name": "a"}])
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await database.transact(work, brief=True)
+    await database.transact(lambda cursor: put.run_each(cursor, [{"name": "b"}]), brief=True)
+    assert set(await _names(database)) - set(before) == {"b"}

@@ -149,6 +149,25 @@ async def test_where_a_guard_fails_in_mid_flight_no_dot_is_sent(error: Exception
     assert relay.sessions == 2
 
 
+async def test_a_guard_that_does_not_answer_is_called_off_and_no_dot_is_sent() -> None:
+    patience = Patience(connect=2, command=2, data=2, block=2, dot=2, total=0.3)
+    answers: list[asyncio.Future[bool]] = []
+
+    def silent() -> "asyncio.Future[bool]":
+        answers.append(asyncio.get_running_loop().create_future())
+        return answers[-1]
+
+    async with ScriptedRelay(extensions=PIPELINING).running() as relay:
+        pool = transport(relay, patience=patience)
+        ending = await pool.send(letter(1), silent)
+        assert (ending.phase, ending.fault) == (Phase.DATA, Fault.WITHDRAWN)
+        assert answers[0].cancelled()
+        assert (await pool.send(letter(2), granted)).accepted
+        await pool.close()
+    assert [r.recipient for r in relay.received] == ["reader2@example.com"]
+    assert relay.empty_dots == 0
+
+
 async def test_a_sender_that_is_stopped_sends_nothing_and_harms_nobody() -> None:
     """One waits in the queue, one's envelope is out, one asks its guard: none of them arrives."""
     async with ScriptedRelay(extensions=PIPELINING).running() as relay:

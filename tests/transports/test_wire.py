@@ -1,5 +1,6 @@
 """What crosses the wire: one end of data, no bare line ends, whatever the body (RFC 5321 §4.5.2)."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from publisher.mail.message import Personal, Sender, fill, prepare
 from publisher.model.issue import MailText
 from publisher.model.personal import MARKERS
-from publisher.transports.wire import EOD, printable, transparent
+from publisher.transports.wire import EOD, Watch, printable, transparent
 
 
 def received(octets: bytes) -> tuple[bytes, bytes]:
@@ -76,3 +77,26 @@ def test_a_filled_mail_crosses_the_wire_as_it_is(text: str, name: str, subject: 
 )
 def test_what_a_relay_says_is_made_harmless(said: bytes, shown: str) -> None:
     assert printable(said) == shown
+
+
+async def test_an_alarm_that_was_moved_rings_when_it_is_due_and_once() -> None:
+    loop = asyncio.get_running_loop()
+    rang: list[float] = []
+    began = loop.time()
+    watch = Watch(loop)
+    watch.until(began + 0.02, lambda: rang.append(0.0))
+    watch.off()
+    watch.until(began + 0.1, lambda: rang.append(loop.time() - began))
+    await asyncio.sleep(0.05)
+    assert rang == []
+    await asyncio.sleep(0.15)
+    assert len(rang) == 1
+    assert rang[0] >= 0.09
+    watch.until(loop.time() + 60, lambda: rang.append(1.0))
+    watch.until(loop.time() + 0.01, lambda: rang.append(2.0))
+    await asyncio.sleep(0.05)
+    assert rang[1:] == [2.0]
+    watch.until(loop.time() + 0.01, lambda: rang.append(3.0))
+    watch.close()
+    await asyncio.sleep(0.03)
+    assert len(rang) == 2
