@@ -180,8 +180,7 @@ def _mails(stage: Stage) -> None:
         assert holders(canary(name), full), name
     assert holders("Webben", full) == []
     assert not any(holders(f"/articles/{name.casefold()}/", full) for name in LETTERS)
-    told = {str(n): sent.words.encode() for n, sent in enumerate(stage.mails(FULL)) if "KILL" in sent.subject.upper()}
-    assert len(told) == 2, "of the letter that was killed its readers hear as of any other story"
+    assert len(holders("never met", full)) == 2, "of the letter that was killed its readers hear as of any other story"
     assert holders(canary("Emben"), full) == []
 
 
