@@ -138,7 +138,7 @@ async def test_what_has_no_public_trace_has_none_here(folder: Path, clock: Manua
         mail = await app.deliveries.mail(next(iter((await app.issues.outcomes(issue.number)).values())))
         assert all(words in mail.text for words in ("Quiet heron", "Dear reader"))
         assert "/issues/" not in mail.html + mail.text
-        assert "letter" not in mail.html
+        assert "/articles/letter" not in mail.html
         write(folder, "pier.md", story("Pier reopens"))
         write(folder, "secret2.md", story("Silent stork", access="subscriber"))
         await next_day(app, clock)

@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from conftest import Answer, Client
 from publications import AGENCY, ManualClock, make_publication, story, write
 from publisher.app import App, open_app
 from publisher.web.application import application
@@ -25,17 +25,17 @@ class Desk:
 
     app: App
     clock: ManualClock
-    client: Client
+    client: Any
 
-    async def page(self, **asked: str) -> Answer:
+    async def page(self, **asked: str) -> Any:
         return await self.client.get("/preview/?" + "&".join(f"{key}={value}" for key, value in asked.items()))
 
-    async def frame(self, **asked: str) -> Answer:
+    async def frame(self, **asked: str) -> Any:
         return await self.client.get("/preview/frame?" + "&".join(f"{key}={value}" for key, value in asked.items()))
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, client_of: Callable[..., Client]) -> AsyncIterator[Desk]:
+async def desk(tmp_path: Path, client_of: Callable[..., Any]) -> AsyncIterator[Desk]:
     clock, folder = ManualClock(), make_publication(tmp_path / "wire")
     async with open_app(folder, clock) as app:
         await app.publishing.open()
@@ -111,7 +111,7 @@ async def test_who_would_get_nothing_is_told_why(desk: Desk) -> None:
     assert "<iframe" not in answer.text
 
 
-async def test_only_a_browser_on_this_machine_is_shown_anything(desk: Desk, client_of: Callable[..., Client]) -> None:
+async def test_only_a_browser_on_this_machine_is_shown_anything(desk: Desk, client_of: Callable[..., Any]) -> None:
     """Nobody elsewhere, nobody through a proxy, and nobody at all once mail goes to real people."""
     app = application(desk.app, Vitals())
     paths = ("/preview", "/preview/", "/preview/frame?newsletter=daily", "/preview/live.js", "/preview/changes?since=")
