@@ -220,16 +220,18 @@ class Database:
     @contextmanager
     def _driven(self) -> Iterator[PoolProxiedConnection]:
         """Gives the driver's connection; what is not committed is undone, what it raises comes as from SQLAlchemy."""
-        connection = self._direct.raw_connection()
+        connection: PoolProxiedConnection | None = None
         errors = self.dialect.loaded_dbapi.Error
         try:
+            connection = self._direct.raw_connection()  # a server that is away is told by the driver, too
             yield connection
         except errors as error:
-            if self.dialect.is_disconnect(error, connection.driver_connection, None):
+            if connection is not None and self.dialect.is_disconnect(error, connection.driver_connection, None):
                 connection.invalidate(error)
             raise sa.exc.DBAPIError.instance(None, None, error, errors, dialect=self.dialect) from error
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
 
     @asynccontextmanager
     async def restructure(self) -> AsyncIterator[AsyncConnection]:

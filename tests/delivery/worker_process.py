@@ -92,8 +92,8 @@ class Killer:
         self.goal = number
         self.armed = ""
         """The point that the next commit is, if any."""
-        self.marking = "-"
-        """What the next commit of marks has in it."""
+        self.committing = "-"
+        """The point that the next commit of a claim or of marks is."""
 
     def at(self, point: str, messages: int = 1) -> None:
         """Says where we are, and for how many messages."""
@@ -117,6 +117,7 @@ class KilledDeliveries(Deliveries):
     recorded = 0
 
     async def claim(self, *arguments: Any, **options: Any) -> list[Claimed]:
+        self.killer.committing = "claim_commit"
         rows = await super().claim(*arguments, **options)
         self.killer.at("claimed", len(rows))
         return rows
@@ -125,7 +126,7 @@ class KilledDeliveries(Deliveries):
         self, boot: Boot, now: datetime, begun: Sequence[Claimed], ended: Sequence[Ended], *, margin: timedelta
     ) -> set[int]:
         self.killer.at("before_mark", len(begun))
-        self.killer.marking = "mark_commit" if not ended else "both_commit" if begun else "record_commit"
+        self.killer.committing = "mark_commit" if not ended else "both_commit" if begun else "record_commit"
         granted = await super().mark(boot, now, begun, ended, margin=margin)
         self.killer.at("marked", len(granted))
         recorded = sum(end.outcome.state == "accepted" for end in ended)
@@ -206,15 +207,19 @@ def watch_commits(database: Database, killer: Killer) -> None:
     """Lets the process, or the server, die with a transaction done and not yet committed."""
     sa.event.listen(database._writers.sync_engine, "commit", lambda _: killer.at(killer.armed or "-", _ALL))
 
-    def executed(connection: sa.Connection, *_: Any) -> None:
-        connection.info["claim"] = True  # marks are run by the driver alone
+    transact = database.transact
 
-    def committing(connection: sa.Connection) -> None:
-        killer.at("claim_commit" if connection.info.pop("claim", False) else killer.marking)
+    async def watched(work: Callable[[Any], Any], **options: Any) -> Any:
+        point = killer.committing
 
-    sa.event.listen(database._direct, "before_cursor_execute", executed)
-    sa.event.listen(database._direct, "begin", lambda connection: connection.info.pop("claim", None))
-    sa.event.listen(database._direct, "commit", committing)
+        def done(cursor: Any) -> Any:
+            found = work(cursor)
+            killer.at(point)
+            return found
+
+        return await transact(done, **options)
+
+    database.transact = watched  # type: ignore[method-assign]
 
 
 class PoisonedLetters(Letters):
