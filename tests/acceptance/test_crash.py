@@ -14,6 +14,8 @@ from publications import AGENCY, make_publication, story, write
 
 RECIPIENTS = 300
 CONNECTIONS = 4
+SECONDS = 0.05
+"""What the server takes for a mail: without that all would have arrived before anybody could be killed."""
 SINK = Path(__file__).parents[1] / "delivery" / "sink_process.py"
 
 
@@ -22,7 +24,7 @@ def sink(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """A mail server that takes everything: its port and its log."""
     log = tmp_path / "sink.log"
     log.touch()
-    process = subprocess.Popen([sys.executable, str(SINK), str(log)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, str(SINK), str(log), str(SECONDS)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     yield int(process.stdout.readline()), log
     process.kill()

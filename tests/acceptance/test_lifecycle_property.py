@@ -441,7 +441,8 @@ class Publication(RuleBasedStateMachine):
     async def _pause(self, address: str, *, paused: bool) -> None:
         person = await self.app.circulation.show(address)
         number = person.person.subscriber.number
-        await (self.app.people.pause(number) if paused else self.app.people.resume(number))
+        choosing, now = self.app.choosing, self.clock.now()
+        await (choosing.pause(number, now) if paused else choosing.resume(number, now))
 
 
 def _sandboxed(config: str, url: str = "https://wire.example") -> str:
