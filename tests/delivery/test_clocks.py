@@ -138,27 +138,39 @@ async def never_steals(yard: Yard, wrong: float) -> None:
     """A node is paused in the middle; the other, whose clock is wrong, must leave alone what the first has."""
     async with yard.place(connections=2, delay=0.005) as place:
         first = place.start(home="/one", until_done=True)
-        while len(place.sink.copies()) < PEOPLE // 5:
+        while place.sink.count() < PEOPLE // 5:
             await asyncio.sleep(0.002)
-        os.kill(first.pid, signal.SIGSTOP)
+        await _stopped(place, first.pid)
         try:
             second = place.start(home="/two", until_done=True, clock_wrong=wrong)
             await _settled(place)
             states = Counter(place.rows().values())
             assert set(states) <= {"accepted", "claimed", "in_flight"}, states
-            assert len(place.sink.copies()) > PEOPLE // 2
+            assert place.sink.count() > PEOPLE // 2
         finally:
             os.kill(first.pid, signal.SIGCONT)
         assert [await ended(first), await ended(second)] == [0, 0]
         assert judge(place, PEOPLE, crashes=0) == 0
 
 
+async def _stopped(place: Place, process: int) -> None:
+    """Pauses a node between two transactions: in the middle of one it would keep rows by the server's locks."""
+    busy = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+    while True:
+        os.kill(process, signal.SIGSTOP)
+        await asyncio.sleep(0.2)
+        if not place.ask(busy):
+            return
+        os.kill(process, signal.SIGCONT)
+        await asyncio.sleep(0.01)
+
+
 async def _settled(place: Place) -> None:
     """Returns once nothing has come for a while, and what waits is in somebody's hands."""
     arrived, since = -1, time.monotonic()
     while time.monotonic() - since < 2 or "pending" in place.rows().values():
-        if len(place.sink.copies()) != arrived:
-            arrived, since = len(place.sink.copies()), time.monotonic()
+        if place.sink.count() != arrived:
+            arrived, since = place.sink.count(), time.monotonic()
         assert time.monotonic() - since < 20, Counter(place.rows().values())
         await asyncio.sleep(0.05)
 

@@ -46,9 +46,9 @@ async def _exists(server: MortalServer) -> bool:
 
 async def comes_back(place: Place, server: MortalServer) -> None:
     """Starts the server again after a while; mail goes on soon, and everybody gets it once."""
-    before = len(place.sink.copies())
+    before = place.sink.count()
     await asyncio.sleep(1.5)
-    assert len(place.sink.copies()) - before <= place.orders.connections  # no body goes without its mark
+    assert place.sink.count() - before <= place.orders.connections  # no body goes without its mark
     assert place.workers[0].is_alive()
     answers = await asyncio.to_thread(server.start)
     assert await ended(place.workers[0]) == 0
@@ -78,7 +78,7 @@ async def test_a_server_killed_in_a_commit_costs_no_mail(
 async def test_a_server_that_is_stopped_and_started_costs_no_mail(yard: Yard, server: MortalServer) -> None:
     async with yard.place(connections=4, delay=0.01) as place:
         place.start(until_done=True)
-        await _until(lambda: len(place.sink.copies()) > PEOPLE // 4)
+        await _until(lambda: place.sink.count() > PEOPLE // 4)
         await asyncio.to_thread(server.stop)
         await comes_back(place, server)
 
@@ -89,12 +89,12 @@ async def test_a_stranger_who_keeps_the_write_lock_costs_no_mail(migrated_sqlite
     await yard.prepare()
     async with yard.place(connections=4, delay=0.01) as place:
         place.start(until_done=True)
-        await _until(lambda: len(place.sink.copies()) > PEOPLE // 4)
+        await _until(lambda: place.sink.count() > PEOPLE // 4)
         stranger = sqlite3.connect(Path(place.orders.folder) / "publisher.db", isolation_level=None, timeout=30)
         stranger.execute("BEGIN IMMEDIATE")
-        held = len(place.sink.copies())
+        held = place.sink.count()
         await asyncio.sleep(LOCKED_SECONDS)
-        assert len(place.sink.copies()) - held <= place.orders.connections
+        assert place.sink.count() - held <= place.orders.connections
         assert place.workers[0].is_alive()
         stranger.execute("ROLLBACK")
         stranger.close()

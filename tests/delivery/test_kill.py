@@ -133,8 +133,8 @@ async def test_killed_again_and_again_at_random(yard: Yard) -> None:
     async with yard.place(connections=4) as place:
         for _ in range(5):
             process = place.start()
-            goal = len(place.sink.copies()) + chance.randrange(1, 30)
-            while len(place.sink.copies()) < min(goal, PEOPLE) and process.is_alive():
+            goal = place.sink.count() + chance.randrange(1, 30)
+            while place.sink.count() < min(goal, PEOPLE) and process.is_alive():
                 await asyncio.sleep(0.002)
             await asyncio.sleep(chance.random() * 0.01)
             process.kill()
@@ -147,7 +147,7 @@ async def told_to_stop(yard: Yard, after: int, connections: int) -> None:
     """Stops a worker politely once so many have arrived; a second one finishes."""
     async with yard.place(connections=connections, delay=0.002) as place:
         process = place.start()
-        while len(place.sink.copies()) < after:
+        while place.sink.count() < after:
             await asyncio.sleep(0.001)
         os.kill(process.pid, signal.SIGTERM)
         begun = time.monotonic()
@@ -155,7 +155,7 @@ async def told_to_stop(yard: Yard, after: int, connections: int) -> None:
         assert time.monotonic() - begun < PATIENCE / 4
         rows = place.rows()
         assert set(rows.values()) <= {"pending", "accepted"}
-        assert list(rows.values()).count("accepted") == len(place.sink.copies())
+        assert list(rows.values()).count("accepted") == place.sink.count()
         await place.finish()
         assert judge(place, PEOPLE, crashes=0) == 0
 
@@ -171,7 +171,7 @@ async def test_a_worker_told_to_stop_loses_nobody_and_repeats_nothing(yard: Yard
 async def paused_in(place: Place) -> None:
     """Stops a worker with SIGSTOP in the middle, for longer than its lease lasts."""
     process = place.start(home="/elsewhere")
-    while len(place.sink.copies()) < PEOPLE // 4:
+    while place.sink.count() < PEOPLE // 4:
         await asyncio.sleep(0.001)
     os.kill(process.pid, signal.SIGSTOP)
     try:
