@@ -27,7 +27,7 @@ LEASE = 20.0 if PROVE else 2.0
 BLOWS = 1000 if PROVE else 5
 EVERY = (2.0, 5.0) if PROVE else (0.1, 0.3)
 """Seconds between two blows."""
-STOPPED = (1.0, 40.0) if PROVE else (0.1, 4.0)
+STOPPED = (1.0, 40.0) if PROVE else (0.1, 3.0)
 """Seconds for which a node is stopped: some of them longer than its leases last."""
 PATIENCE = 3600.0 if PROVE else 60.0
 MINUTE = 60.0
