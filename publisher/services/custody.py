@@ -17,7 +17,8 @@ FOLDER = "articles_folder"
 """The fact that says which folder is the publication's."""
 _PLACES = "articles_places"
 """The fact that says where that folder has been seen: there a mark that somebody tidied away is written again."""
-_TURN = "articles"
+ARTICLES = "articles"
+"""The turn of who takes them in."""
 _LASTING = timedelta(seconds=30)
 _log = structlog.get_logger(__name__)
 
@@ -38,27 +39,46 @@ class Custody:
 
     async def ours(self, now: datetime) -> bool:
         """Returns whether this node takes the folder in at present."""
-        ours = await self._is_the_folder() and await self._turns.hold(_TURN, self._home, now, _LASTING)
+        ours = await self._is_the_folder() and await self._turns.hold(ARTICLES, self._home, now, _LASTING)
         if ours is not self._told:
             _log.info("articles.taken_in_here" if ours else "articles.taken_in_elsewhere")
             self._told = ours
         return ours
 
     async def adopt(self) -> None:
-        """Makes this node's folder the publication's from now on, by its operator's word."""
-        await self._facts.put(FOLDER, self._marked())
+        """Makes this node's folder the publication's from now on, by its operator's word; takes effect at its turn."""
+        mark = self._mark.read() or _fresh()
+        await self._facts.put(FOLDER, mark)
+        self._mark.write(mark)
 
     async def _is_the_folder(self) -> bool:
+        mine = self._mark.read()
         known = await self._facts.get(FOLDER)
         if known is None:
-            known = await self._facts.settle(FOLDER, self._marked())
-        mine = self._mark.read()
+            self._source.scan()  # a folder that is not there is said to be missing, not remembered
+            known = await self._facts.settle(FOLDER, wanted := mine or _fresh())
+            mine = self._mark.write(known) if known == wanted else mine
         if mine is None and self._mark.place in await self._places():
             mine = self._mark.write(known)
-        if mine != known and not await self._is_the_first(known):
+        if mine != known and not await self._is_the_first(known, mine or _fresh()):
             return False
         await self._note_place()
         return True
+
+    async def _is_the_first(self, known: str, mine: str) -> bool:
+        """Whether nothing was ever taken in from the folder that was named, and there is something in this one."""
+        if self._begun or not self._is_filled():
+            return False
+        self._begun = not await self._turns.supersede(FOLDER, known, mine)
+        if not self._begun:
+            self._mark.write(mine)
+        return not self._begun
+
+    def _is_filled(self) -> bool:
+        try:
+            return bool(self._source.scan().articles)
+        except SourceError:
+            return False
 
     async def _places(self) -> list[str]:
         return (await self._facts.get(_PLACES) or "").split()
@@ -70,18 +90,6 @@ class Custody:
                 await self._facts.put(_PLACES, " ".join([*places, self._mark.place]))
             self._placed = True
 
-    async def _is_the_first(self, known: str) -> bool:
-        """Whether nothing was ever taken in from the folder that was named, and there is something in this one."""
-        if self._begun or not self._is_filled():
-            return False
-        self._begun = not await self._turns.supersede(FOLDER, known, self._marked())
-        return not self._begun
 
-    def _is_filled(self) -> bool:
-        try:
-            return bool(self._source.scan().articles)
-        except SourceError:
-            return False
-
-    def _marked(self) -> str:
-        return self._mark.read() or self._mark.write(secrets.token_hex(8))
+def _fresh() -> str:
+    return secrets.token_hex(8)

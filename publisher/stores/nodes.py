@@ -78,6 +78,12 @@ class Nodes:
         async with self._database.write() as connection:
             return (await connection.execute(taken.returning(turns.c.name))).first() is not None
 
+    async def holder(self, name: str, now: datetime) -> str | None:
+        """Returns whose turn it is at present; None: nobody's."""
+        at_present = sa.and_(turns.c.name == name, turns.c.until >= self._present(now))
+        async with self._database.read() as connection:
+            return await connection.scalar(sa.select(turns.c.holder).where(at_present))
+
     async def supersede(self, name: str, before: str, after: str) -> bool:
         """Changes a fact that is `before` to `after` while no file was ever taken in; returns whether it did."""
         nothing = sa.not_(sa.exists(sa.select(files.c.path)))
