@@ -216,6 +216,7 @@ class _Shift:
         self._busy = 0
         self._held: set[int] = set()
         self._isolated = False
+        self._dry = True  # the last claim found nothing: nobody asks again before the poll, or before somebody rings
         self._touched = True
         self._alarming = True
         self._alarms = 0
@@ -323,6 +324,7 @@ class _Shift:
             rates=self._gate.rates,
         )
         self._isolated = alone and len(rows) == 1
+        self._dry = not rows
         for row in rows:
             self._held.add(row.number)
             self._ready.append(row)
@@ -372,7 +374,7 @@ class _Shift:
                 approach.add_done_callback(self._approaching.discard)
             else:
                 self._post(row, prepared)
-        if len(self._ready) < self._policy.connections:
+        if not self._dry and len(self._ready) < self._policy.connections:
             self._engine.ring()
 
     async def _approach(self, row: Claimed) -> None:
