@@ -177,7 +177,7 @@ class App:
     def doctor(self, *, nameserver: str = "", live: bool = False) -> "Doctor":
         """Returns who looks at the installation; `live`: as it would be without the sandbox."""
         from publisher.probes.website import Website
-        from publisher.services.doctor import Doctor
+        from publisher.services.doctor import Doctor, Doorway
 
         settings = self.settings
         return Doctor(
@@ -185,7 +185,15 @@ class App:
             record=partial(_dkim_record, settings.dkim, self.folder),
             names=_name_servers(nameserver),
             web=Website(),
-            relay=RelayProbe(_relay(settings.smtp), Patience.scaled(min(settings.smtp.timeout, 15.0))),
+            relays=[
+                Doorway(
+                    table="smtp" if name == "smtp" else f"relays.{name}",
+                    address=server.address,
+                    encrypted=server.security != "none",
+                    probe=RelayProbe(_relay(server), Patience.scaled(min(server.timeout, 15.0))),
+                )
+                for name, server in _servers(settings).items()
+            ],
             mailbox=self.report_mailbox,
             disk=Disk(self.state),
             remembered=self.issues.last_planned_at,
@@ -473,9 +481,11 @@ async def _compose(
             people=people,
             letters=letters,
             renderer=templates,
-            transport=lambda: SmtpTransport(_relay(settings.smtp), 1, Patience.scaled(settings.smtp.timeout)),
+            relays=lambda: {name: _transport(server, 1) for name, server in _servers(settings).items()},
             language=site.language,
-            way=f"{settings.smtp.security} {settings.smtp.host}:{settings.smtp.port} {settings.smtp.sender}",
+            way=" ".join(
+                [*(f"{each.security} {each.address}" for each in _servers(settings).values()), settings.smtp.sender]
+            ),
             code=lambda: f"{secrets.randbelow(1_000_000):06}",
         ),
         key_id=key_id(key),
@@ -546,9 +556,7 @@ def _premises(settings: Settings, proof: str, *, live: bool) -> "Premises":
         contact=settings.site.contact,
         postal_address=settings.site.postal_address,
         sandbox=smtp.sandbox and not live,
-        relay=f"{smtp.host}:{smtp.port}",
         relay_is_named=(smtp.host, smtp.port) != (untouched.host, untouched.port),
-        encrypted=smtp.security != "none",
         signed=settings.dkim is not None,
         proof=proof,
     )
@@ -657,6 +665,11 @@ def _ways(settings: Settings, inbox: Inbox) -> list[Way]:
         transport = _transport(relay, pace.connections)
         ways.append(Way(relay=f"{name}={relay.address}", transport=transport, policy=pace, route=route))
     return ways
+
+
+def _servers(settings: Settings) -> "dict[str, SmtpSettings | RelaySettings]":
+    """Returns the relays in use by name, that of [smtp] first."""
+    return {"smtp": settings.smtp, **{name: settings.relays[name] for name in _elsewhere(settings)}}
 
 
 def _elsewhere(settings: Settings) -> dict[str, frozenset[str]]:

@@ -199,6 +199,8 @@ class Stop:
     """For people: a sentence."""
     until: datetime | None = None
     """When it ends by itself, as far as is known."""
+    relay: str = ""
+    """Whose mail alone it keeps, where there are several; empty: all mail."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}"

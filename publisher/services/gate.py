@@ -7,6 +7,7 @@ breaker; that the relay is left alone is the store's, for all processes.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -186,11 +187,13 @@ class Gate:
     def _others(self) -> list[Stop]:
         found = []
         if self._record is not None:
-            found.append(Stop(code="relay", reason=self._named(self._record.reason), until=self._record.open_until))
+            found.append(self._stop("relay", self._record.reason, self._record.open_until))
         if self._policy.window is not None and (opens := opens_at(self._policy.window, self._now())) is not None:
-            reason = self._named(f"issues go out at {self._policy.window}")
-            found.append(Stop(code="window", reason=reason, until=opens))
+            found.append(self._stop("window", f"issues go out at {self._policy.window}", opens))
         return found
+
+    def _stop(self, code: str, reason: str, until: datetime) -> Stop:
+        return Stop(code=code, reason=self._named(reason), until=until, relay=self._route.name)
 
     def _named(self, reason: str) -> str:
         """Returns a reason with the relay that it is about, where there are several."""

@@ -65,10 +65,11 @@ class Outlook:
     async def newsletters(self, issue: int) -> frozenset[str | None]:
         """Returns whose mails an issue brings; None: what is of no newsletter."""
         query = (
-            sa.select(sa.distinct(NEWSLETTER))
+            sa.select(NEWSLETTER)
             .select_from(issues)
             .join(variants, variants.c.issue_id == issues.c.id)
             .where(issues.c.id == issue)
+            .distinct()
         )
         async with self._database.read() as connection:
             return frozenset(await connection.scalars(query))

@@ -129,7 +129,7 @@ async def desk(
         )
 
 
-async def until(condition: Callable[[], object], seconds: float = 8.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Waits for something that happens beside the test."""
     async with asyncio.timeout(seconds):
         while True:
