@@ -151,8 +151,7 @@ class Outlet:
             return stops, [stop.code for stop in stops] != ["relay"] or not self._gate.worth_waiting
         await self.marks.settle()
         await self.fill()
-        waits = await self._work.deliveries.next_due(self._work.issue, self._way.route)
-        return (), self.idle and waits is None
+        return (), self.idle and await self._work.deliveries.next_due(self._work.issue, self._way.route) is None
 
     async def _inspect(self) -> None:
         moment = time.monotonic()

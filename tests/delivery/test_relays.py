@@ -40,9 +40,10 @@ class Pair:
 
 
 @asynccontextmanager
-async def pair(database: Database, first: ScriptedRelay, bulk: ScriptedRelay, **more: Policy) -> AsyncIterator[Pair]:
-    def way(relay: ScriptedRelay, route: Route) -> Way:
-        policy = more.get(route.name, Policy(connections=2))
+async def pair(
+    database: Database, first: ScriptedRelay, bulk: ScriptedRelay, slow: Policy | None = None
+) -> AsyncIterator[Pair]:
+    def way(relay: ScriptedRelay, route: Route, policy: Policy) -> Way:
         to = Relay(host="127.0.0.1", port=relay.port, security="none", hostname="localhost")
         return Way(relay=route.name, transport=SmtpTransport(to, policy.connections, SHORT), policy=policy, route=route)
 
@@ -54,8 +55,8 @@ async def pair(database: Database, first: ScriptedRelay, bulk: ScriptedRelay, **
         delivering = Delivering(
             deliveries=Deliveries(database, TOKENS.address_hash, sandbox=False),
             ways=[
-                way(first, Route(name="smtp", newsletters=WEEKLY)),
-                way(bulk, Route(name="bulk", newsletters=WEEKLY, others=False)),
+                way(first, Route(name="smtp", newsletters=WEEKLY), Policy(connections=2)),
+                way(bulk, Route(name="bulk", newsletters=WEEKLY, others=False), slow or Policy(connections=2)),
             ],
             letters=Letters(catalogue, "Example <news@example.org>", Links(site.url, TOKENS), KEY),
             engine=LocalEngine(),
@@ -120,7 +121,7 @@ async def test_a_slow_relay_keeps_no_other_waiting(sqlite_database: Database) ->
     """Its rate is its own: with one mail a minute the other newsletter is through long before its second mail."""
     daily = await add_issue(sqlite_database, range(1, 41))
     await add_issue(sqlite_database, range(1, 41), newsletter="weekly")
-    async with pair(sqlite_database, ScriptedRelay({}), ScriptedRelay({}), bulk=Policy(connections=1, rate=1)) as both:
+    async with pair(sqlite_database, ScriptedRelay({}), ScriptedRelay({}), slow=Policy(connections=1, rate=1)) as both:
         stop = asyncio.Event()
         running = asyncio.create_task(both.delivering.run(stop))
 
