@@ -27,6 +27,7 @@ from publisher.services import deliver
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.services.timekeeping import Timekeeping
+from publisher.services.ways import Way
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.moments import Moments
@@ -79,14 +80,12 @@ class Desk:
         )
         self.delivering = Delivering(
             deliveries=self.store,
-            transport=self.transport,
+            ways=[Way(relay="relay:25", transport=self.transport, policy=policy)],
             letters=Letters(catalogue, "Example <news@example.org>", Links(site.url, TOKENS), KEY),
             engine=self.engine,
             clock=clock or self.clock,
             boot=Boot(id="one", folder="/a", host="h", pid=1, started_at=NOW),
-            policy=policy,
             stops=Stops(database, sandbox=sandbox),
-            relay="relay:25",
             guards=guards,
             reserve=reserve,
             keep_time=Timekeeping(clock, Moments(database)).look if clock else None,
