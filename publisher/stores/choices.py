@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.choices import Choices
 from publisher.model.people import Subscription, SubscriptionStatus
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, maybe_micros, micros
 from publisher.stores.people_rows import choices_text, describe, subscription_of
 from publisher.stores.schema import profiles, subscribers, subscriptions
@@ -87,6 +88,7 @@ class ReaderChoices:
                 .values({name: sa.bindparam(name) for name in names}),
                 changed,
             )
+            await keep_clocks(connection, (one.subscriber for one in after))
         return after
 
     async def _profiles(self, connection: AsyncConnection, wanted: Iterable[Choices]) -> dict[Choices, int | None]:

@@ -21,6 +21,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.segments import merged
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, micros
 from publisher.stores.limits import asked_too_often, flooded, note_asked
 from publisher.stores.people_rows import (
@@ -146,6 +147,7 @@ class Enrolling:
         if chosen:
             rows = [new_subscription(number, name, each.status, self._now) for number, each, name in chosen]
             await self._connection.execute(sa.insert(subscriptions), rows)
+            await keep_clocks(self._connection, (number for number, each, _ in chosen if each.timezone))
             said = [new_consent(number, name, each.event, each.proof, self._now) for number, each, name in chosen]
             await self._connection.execute(sa.insert(consents), said)
         granted = [
@@ -195,6 +197,7 @@ class Enrolling:
         if new:
             rows = [new_subscription(subscriber, name, wanted, self._now) for name in new]
             await self._connection.execute(self._database.insert(subscriptions).on_conflict_do_nothing(), rows)
+            await keep_clocks(self._connection, [subscriber])
         moved = tuple(n for n in enrolment.newsletters if n in had and _may_move(had[n], wanted))
         if moved:
             times = {
