@@ -4,7 +4,6 @@ The one module that knows which edge serves which port; nothing below it ever
 sees the settings.
 """
 
-import asyncio
 import hashlib
 import hmac
 import os
@@ -121,11 +120,6 @@ if TYPE_CHECKING:
     from publisher.services.doctor import Doctor, Premises
 
 
-BEAT_SECONDS = 2.0
-"""How often a process that shares a database says that it lives."""
-_LOOK_SECONDS = 0.25
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """One publication with all its edges open."""
@@ -230,7 +224,7 @@ class Node:
 
     async def others(self, now: datetime) -> tuple[Living, ...]:
         """Returns the processes that live at present, this one too."""
-        return await self.nodes.living(now, timedelta(seconds=10 * BEAT_SECONDS))
+        return await self.nodes.living(now)
 
 
 class _Copy:
@@ -247,12 +241,18 @@ class _Copy:
 
 @asynccontextmanager
 async def open_app(
-    folder: Path, clock: Clock | None = None, *, accept_key: bool = False, confirm_copy: bool = False
+    folder: Path,
+    clock: Clock | None = None,
+    *,
+    accept_key: bool = False,
+    confirm_copy: bool = False,
+    patient: bool = False,
 ) -> AsyncIterator[App]:
     """Opens the publication in `folder`, its database up to date, and closes it at the end.
 
     Raises ConfigError for a folder that is none, or whose config cannot be used. `accept_key`: go on with a
     secret that is not the one the database was used with. `confirm_copy`: from now on this copy is the publication.
+    `patient`: a new folder waits a while for the nodes that it joins, which may just be starting.
     """
     settings = config.load(folder)
     state = state_folder(folder)
@@ -262,7 +262,7 @@ async def open_app(
         await upgrade(database)
         nodes = Nodes(database)
         here = home(state, database.path, await nodes.server())
-        copied = await _is_copy(Facts(database), nodes, here, confirm=confirm_copy)
+        copied = await _is_copy(Facts(database), nodes, here, confirm=confirm_copy, patient=patient)
         machine = SystemClock()
         timekeeping = Timekeeping(machine, Moments(database))
         await timekeeping.begin()
@@ -653,7 +653,7 @@ def state_folder(folder: Path) -> Path:
     return state
 
 
-async def _is_copy(facts: Facts, nodes: Nodes, here: str, *, confirm: bool) -> bool:
+async def _is_copy(facts: Facts, nodes: Nodes, here: str, *, confirm: bool, patient: bool) -> bool:
     """Returns whether the state was brought here from somewhere else, and nobody has said that this is right.
 
     A node that joins others is no copy: it sees one of them live, in this database and no other.
@@ -661,22 +661,10 @@ async def _is_copy(facts: Facts, nodes: Nodes, here: str, *, confirm: bool) -> b
     known = (await facts.settle("homes", here)).split()
     if here in known:
         return False
-    if confirm or await _is_at_work(nodes, known):
+    if confirm or await nodes.is_at_work(known, patient=patient):
         await facts.put("homes", " ".join([*known, here]))
         return False
     return True
-
-
-async def _is_at_work(nodes: Nodes, homes: Sequence[str]) -> bool:
-    """Returns whether a process of these homes is seen to live: that it did so lately, a copy says as well."""
-    patience = 10 * BEAT_SECONDS
-    lately = await nodes.living(SystemClock().now(), timedelta(seconds=patience))
-    before = max((node.seen_at for node in lately if node.home in homes), default=None)
-    for _ in range(int(patience / _LOOK_SECONDS) if before else 0):
-        await asyncio.sleep(_LOOK_SECONDS)
-        if await nodes.last_beat(homes) != before:
-            return True
-    return False
 
 
 def _node(

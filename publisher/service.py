@@ -14,11 +14,12 @@ from pathlib import Path
 import structlog
 import uvicorn
 
-from publisher.app import BEAT_SECONDS, App
+from publisher.app import App
 from publisher.errors import PublisherError, UnreachableError
 from publisher.scheduler import Scheduler
 from publisher.sources.names import is_article
 from publisher.sources.watcher import changes
+from publisher.stores.nodes import BEAT_SECONDS
 from publisher.web.application import application
 from publisher.web.health import Vitals
 
@@ -161,12 +162,14 @@ class Service:
 
     async def _beat(self) -> None:
         if self._app.node is not None:
-            await self._app.node.beat(self._app.clock.now())
+            with suppress(UnreachableError):  # who delivers says so
+                await self._app.node.beat(self._app.clock.now())
 
     async def _follow(self) -> None:
         """Shows what another node has taken in, and takes the folder in where that one does so no more."""
-        if await self._app.publishing.is_behind(self._app.clock.now()):
-            await self._refresh()
+        with suppress(UnreachableError):
+            if await self._app.publishing.is_behind(self._app.clock.now()):
+                await self._refresh()
 
     # Mail -------------------------------------------------------------------------------------------------------------
 

@@ -3,12 +3,9 @@
 import asyncio
 from contextlib import suppress
 
-import structlog
-
-from publisher.app import BEAT_SECONDS, App, Node
-from publisher.errors import PublisherError
-
-_log = structlog.get_logger(__name__)
+from publisher.app import App, Node
+from publisher.errors import UnreachableError
+from publisher.stores.nodes import BEAT_SECONDS
 
 
 class Worker:
@@ -33,9 +30,7 @@ class Worker:
 
     async def _beat(self) -> None:
         while not self._stop.is_set():
-            try:
+            with suppress(UnreachableError):  # who delivers says so
                 await self._node.beat(self._app.clock.now())
-            except PublisherError as error:
-                _log.warning("worker.beat", error=str(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), BEAT_SECONDS)

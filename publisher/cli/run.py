@@ -29,7 +29,7 @@ def run_command(ctx: Context) -> None:
         click.echo("stop with Ctrl-C")
 
     async def serve() -> None:
-        async with open_app(ctx.folder) as app:
+        async with open_app(ctx.folder, patient=True) as app:
             service = Service(app)
             await until_told(service.run(lambda address: ready(app, address)), service.stop)
 

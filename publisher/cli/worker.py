@@ -24,7 +24,7 @@ def worker_command(ctx: Context) -> None:
     configure(logging.DEBUG if ctx.verbose else logging.INFO)
 
     async def work() -> None:
-        async with open_app(ctx.folder) as app:
+        async with open_app(ctx.folder, patient=True) as app:
             if app.node is None:
                 raise ConfigError(
                     ["database.url: a worker shares a PostgreSQL with the service; SQLite is one process's"]

@@ -1,7 +1,8 @@
 """The nodes that share a database: which of them live, and whose turn it is. Time is the database's throughout."""
 
+import asyncio
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -10,6 +11,10 @@ from publisher.model.issue import IssueState
 from publisher.stores.database import Database, micros, moment
 from publisher.stores.schema import boots, deliveries, facts, files, issues, turns
 
+BEAT_SECONDS = 2.0
+"""How often a process that shares a database says that it lives."""
+_LATELY = timedelta(seconds=10 * BEAT_SECONDS)
+_LOOK = timedelta(milliseconds=250)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -47,9 +52,9 @@ class Nodes:
         async with self._database.write() as connection:
             await connection.execute(said)
 
-    async def living(self, now: datetime, within: timedelta) -> tuple[Living, ...]:
-        """Returns the processes that said within this time that they live, by folder."""
-        alive = sa.and_(boots.c.ended_at.is_(None), boots.c.seen_at > self._present(now) - within // _MICROSECOND)
+    async def living(self, now: datetime) -> tuple[Living, ...]:
+        """Returns the processes that said lately that they live, by folder."""
+        alive = sa.and_(boots.c.ended_at.is_(None), boots.c.seen_at > self._present(now) - _LATELY // _MICROSECOND)
         query = sa.select(boots).where(alive).order_by(boots.c.host, boots.c.folder, boots.c.started_at)
         async with self._database.read() as connection:
             rows = await connection.execute(query)
@@ -63,6 +68,21 @@ class Nodes:
         async with self._database.read() as connection:
             found = await connection.scalar(latest)
         return None if found is None else moment(found)
+
+    async def is_at_work(self, homes: Collection[str], *, patient: bool) -> bool:
+        """Returns whether a process of these homes is seen to live: that it did so once, a copy says as well.
+
+        `patient`: it is waited for even if none lived lately. Never so where the database has just one process.
+        """
+        if self._database.embedded:
+            return False
+        before = await self.last_beat(homes)
+        lately = any(node.home in homes for node in await self.living(datetime.now(UTC)))
+        for _ in range(_LATELY // _LOOK if lately or patient else 0):
+            await asyncio.sleep(_LOOK.total_seconds())
+            if await self.last_beat(homes) != before:
+                return True
+        return False
 
     # Turns -----------------------------------------------------------------------------------------------------------
 

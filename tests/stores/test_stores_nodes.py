@@ -30,7 +30,7 @@ async def test_who_said_lately_that_it_lives_and_has_not_ended_is_there(database
     nodes = Nodes(database)
     for name in ("one", "two"):
         await nodes.beat(boot(name), f"home of {name}", NOW)
-    assert [(each.host, each.home) for each in await nodes.living(NOW, LONG)] == [
+    assert [(each.host, each.home) for each in await nodes.living(NOW)] == [
         ("one", "home of one"),
         ("two", "home of two"),
     ]
@@ -42,7 +42,7 @@ async def test_who_said_lately_that_it_lives_and_has_not_ended_is_there(database
     assert again > first
     assert await nodes.last_beat(["nobody's"]) is None
     await Deliveries(database, str, sandbox=False).dismiss(boot("two"), NOW)
-    assert [each.host for each in await nodes.living(NOW, LONG)] == ["one"]
+    assert [each.host for each in await nodes.living(NOW)] == ["one"]
 
 
 async def test_a_turn_is_one_nodes_until_it_lets_it_lapse(database: Database) -> None:
