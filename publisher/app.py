@@ -256,6 +256,7 @@ async def _compose(
     authority = await facts.settle("tag_authority", f"{urlsplit(site.url).hostname},{now:%Y-%m-%d}")
     key = await _secret(facts, state, accept=accept_key)
     tokens = Tokens(key)
+    records = Records(database, tokens.address_hash)
     own_templates = folder / "templates"
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
     if subjects := templates.subject_problems():
@@ -398,7 +399,7 @@ async def _compose(
         account=Account(
             people=people,
             account_links=AccountLinks(database),
-            records=Records(database, tokens.address_hash),
+            records=records,
             moving=moving,
             outbox=issues,
             renderer=templates,
@@ -422,6 +423,7 @@ async def _compose(
             tokens=tokens,
             links=links,
             choosing=choosing,
+            records=records,
         ),
         choosing=choosing,
         upcoming=Upcoming(planning, drafting, readers, sandbox=settings.smtp.sandbox),

@@ -79,6 +79,7 @@ class Outlet:
         self._approaching: set[asyncio.Task[None]] = set()
         self._stirred = False
         self._busy = 0
+        self._dry = True  # the last claim found nothing: nobody asks again before the poll, or before somebody rings
         self._alarming = True
         self._alarms = 0
         self._alarms_seen = 0
@@ -138,6 +139,7 @@ class Outlet:
             route=self._way.route,
         )
         self._work.isolated = any(row.suspect for row in rows)
+        self._dry = not rows
         for row in rows:
             self._work.held.add(row.number)
             self._ready.append(row)
@@ -184,7 +186,7 @@ class Outlet:
                 approach.add_done_callback(self._approaching.discard)
             else:
                 self._post(row, prepared)
-        if len(self._ready) < self._policy.connections:
+        if not self._dry and len(self._ready) < self._policy.connections:
             self._work.engine.ring()
 
     async def _approach(self, row: Claimed) -> None:

@@ -3,7 +3,7 @@
 Arguments: FOLDER [PORT]. Prints its port. Each attempt becomes FOLDER/NNNNN.json (recipient, sender, answer, real
 time) and FOLDER/NNNNN.eml, both there before the answer is given. FOLDER/script.json, read at every message, may hold
 `{"answers": {ADDRESS: ["451 4.7.1 later", …]}, "pause_seconds": 0.2}`: the n-th attempt of an address gets the n-th
-answer, later ones 250.
+answer, later ones 250. An answer that is empty is never given: the mail is kept, and the sender waits.
 """
 
 import asyncio
@@ -34,6 +34,8 @@ class Relay:
         self._attempts[recipient] += 1
         answer = answers[attempt] if attempt < len(answers) else "250 2.0.0 kept"
         self._keep(recipient, envelope, answer)
+        if not answer:
+            await asyncio.Event().wait()
         return answer
 
     def _script(self) -> dict[str, Any]:
