@@ -391,12 +391,13 @@ class _ServerKeys(_Table):
         """Returns `host:port`."""
         return f"{self.host}:{self.port}"
 
-    def _kept_secret(self) -> None:
-        """Raises ValueError where mail or a password would be readable on its way."""
+    def exposed(self) -> str | None:
+        """Returns why mail could not be sent, or would be readable on its way; None: neither."""
         if self.security == "none" and self.host not in LOOPBACK:
-            raise ValueError('security = "none" is for a relay on this machine; use "tls" or "starttls"')
+            return 'security = "none" is for a relay on this machine; use "tls" or "starttls"'
         if self.username and not self.password.get_secret_value():
-            raise ValueError("username is given without password (or password_file)")
+            return "username is given without password (or password_file)"
+        return None
 
 
 class SmtpSettings(_ServerKeys):
@@ -409,8 +410,8 @@ class SmtpSettings(_ServerKeys):
 
     @model_validator(mode="after")
     def _keeps_secrets(self) -> "SmtpSettings":
-        if not self.sandbox:
-            self._kept_secret()
+        if not self.sandbox and (why := self.exposed()) is not None:
+            raise ValueError(why)
         return self
 
 
@@ -429,11 +430,6 @@ class RelaySettings(_ServerKeys):
     @classmethod
     def _of_a_day(cls, value: object) -> object:
         return value if value == "" else parse_window(value)
-
-    @model_validator(mode="after")
-    def _keeps_secrets(self) -> "RelaySettings":
-        self._kept_secret()
-        return self
 
 
 def _relay_name(value: str) -> str:
@@ -745,6 +741,7 @@ def problems_of(settings: Settings) -> list[str]:
         *_duplicates("segments", [s.id for s in settings.segments]),
         *_unreadable_segments(settings),
         *_unknown_names(settings),
+        *_exposed(settings),
         *_unsaid(settings),
         *_circles(settings.redirects),
     ]
@@ -758,6 +755,11 @@ def _circles(redirects: dict[str, str]) -> list[str]:
         for old, new in redirects.items()
         if new in redirects or not re.match(r"/(?!/)|https?://", new)
     ]
+
+
+def _exposed(settings: Settings) -> list[str]:
+    relays = {} if settings.smtp.sandbox else settings.relays
+    return [f"relays.{name}: {why}" for name, relay in relays.items() if (why := relay.exposed()) is not None]
 
 
 def _duplicates(table: str, ids: list[str]) -> list[str]:
