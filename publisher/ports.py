@@ -867,8 +867,8 @@ class ReaderGroups(Protocol):
 class History(Protocol):
     """What went out of some articles, range by range of subscribers."""
 
-    async def among(self, first: int, last: int) -> Coverage:
-        """Returns what subscribers from `first` to `last` have, or are about to get."""
+    async def among(self, first: int, last: int, *, planning: bool = True) -> Coverage:
+        """Returns what subscribers from `first` to `last` have, or are about to get; no `planning`: without a mark."""
 
 
 class ReaderStore(Protocol):
@@ -890,6 +890,9 @@ class ReaderStore(Protocol):
         segments: Sequence[str] = (),
     ) -> list[Reader]:
         """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
+
+    async def addresses(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Returns the addresses of subscribers by number; who is no more is not in it."""
 
     async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
         """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
