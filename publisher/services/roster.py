@@ -37,7 +37,7 @@ _LISTS = ("tags", "labels", "tiers")
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _MOMENT = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})"
-    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?\s*(?P<offset>Z|[+-]\d{2}:?\d{2})?(?: [A-Z+0-9]+)?)?"
+    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?\s*(?P<offset>Z|[+-]\d{2}(?::?\d{2})?)?(?: [A-Z+0-9]+)?)?"
 )
 SUPPRESSED, NOTHING = "suppressed", "none"
 """Statuses of a list beside those of subscriptions: is never mailed; is known, and gets nothing."""
