@@ -897,6 +897,9 @@ class ReaderStore(Protocol):
     async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
         """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
 
+    async def newsletters(self) -> Mapping[str, int]:
+        """Returns the newsletters that people have, and how many: also those that config lacks."""
+
     async def coverage(
         self, articles: Iterable[int], first: int, last: int, *, sandbox: bool, planning: bool = True
     ) -> Coverage:

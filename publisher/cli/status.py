@@ -44,6 +44,7 @@ async def _status(app: "App") -> dict[str, Any]:
         "held": [] if loss is None or loss.released else [loss.reason],
         "waiting": [issue.number for issue in await app.issues.held()],
         "next": upcoming,
+        "missing": [problem.message for problem in app.preflight.missing(await app.readers.newsletters())],
         "issues": [
             {
                 "issue": issue.number,
@@ -88,6 +89,7 @@ def _text(found: dict[str, Any]) -> str:
     if found["waiting"]:
         lines.append(f"waiting    for your word: publisher issues release {' '.join(map(str, found['waiting']))}")
     lines += [f"next       {name}: {_moment(at)}" for name, at in found["next"].items()]
+    lines += [f"missing    {message}" for message in found["missing"]]
     queue = ", ".join(f"{count} {state}" for state, count in found["queue"].items() if count)
     lines.append(f"queue      {queue or 'empty'}")
     lines += [f"stopped    {stop['code']}: {stop['reason']}{_until(stop['until'])}" for stop in found["stopped"]]
