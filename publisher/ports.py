@@ -1,5 +1,6 @@
 """What the services need of the edges, as protocols over the nouns; `app` picks who satisfies them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Body, Problem
 from publisher.model.checkup import RelayAnswer, WebAnswer
-from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Route, Stop, Tally
+from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Lot, Rates, RelayRecord, Route, Stop, Tally
 from publisher.model.files import FileStat, Scan
 from publisher.model.forecast import Turn
 from publisher.model.issue import (
@@ -200,10 +201,47 @@ class ArticleStore(Protocol):
     async def files(self) -> dict[str, FileRecord]:
         """Returns the snapshot of the folder."""
 
+    async def note(self) -> None:
+        """Takes note that everything is about to be read."""
+
+    async def moved(self) -> bool:
+        """Returns whether another process has saved since this one took note, or last saved."""
+
     async def save(
         self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime
     ) -> list[Article]:
         """Stores new versions and the snapshot in one transaction; returns the articles with their numbers."""
+
+
+class Custodian(Protocol):
+    """Which of several nodes takes the articles folder in (decision 30)."""
+
+    async def ours(self, now: datetime) -> bool:
+        """Returns whether this node does so at present; takes its turn when nobody else has it."""
+
+
+class FolderMark(Protocol):
+    """What tells an articles folder from another, also where several machines share it."""
+
+    @property
+    def place(self) -> str:
+        """Returns what tells the folder from others, but not who shares it."""
+
+    def read(self) -> str | None:
+        """Returns the mark, None for a folder that has none or is not there."""
+
+    def write(self, mark: str) -> str:
+        """Gives the folder a mark; returns the one by which it goes from now on."""
+
+
+class Turns(Protocol):
+    """What several processes do by turns."""
+
+    async def hold(self, name: str, holder: str, now: datetime, lasting: timedelta) -> bool:
+        """Returns whether it is this holder's turn, which lasts so long from now; by the database's clock."""
+
+    async def supersede(self, name: str, before: str, after: str) -> bool:
+        """Changes a fact that is `before` to `after` while no file was ever taken in; returns whether it did."""
 
 
 class Facts(Protocol):
@@ -477,6 +515,19 @@ class Engine(Protocol):
 
     async def wait(self, seconds: float) -> None:
         """Returns once somebody rang since the last call, or the time is over."""
+
+    async def announce(self, lot: Lot) -> None:
+        """Says to all processes that deliveries wait; never fails, for nothing depends on who hears it."""
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Hears what other processes announce, until `stop`."""
+
+
+class Lots(Protocol):
+    """What there is to announce."""
+
+    async def lots(self) -> tuple[Lot, ...]:
+        """Returns one lot per issue that is being sent."""
 
 
 class DeliveryStore(Protocol):

@@ -1,5 +1,6 @@
 """`publisher status`: what is running, what comes next, what waits, what is wrong."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,6 +39,7 @@ async def _status(app: "App") -> dict[str, Any]:
     loss = await app.publishing.loss()
     return {
         "running": owned(app.state),
+        "nodes": await _nodes(app, now),
         "sandbox": app.settings.smtp.sandbox,
         "articles": len(app.publishing.intake.articles),
         "refused": problems,
@@ -73,6 +75,19 @@ async def _status(app: "App") -> dict[str, Any]:
     }
 
 
+async def _nodes(app: "App", now: datetime) -> list[dict[str, Any]]:
+    """Returns the processes that share the database and live, with who takes the articles in."""
+    from publisher.services.custody import ARTICLES
+
+    if app.node is None:
+        return []
+    keeper = await app.node.nodes.holder(ARTICLES, now)
+    return [
+        {"host": each.host, "folder": each.folder, "process": each.pid, "articles": each.home == keeper}
+        for each in await app.node.others(now)
+    ]
+
+
 def _barred(app: "App", issue: "Issue") -> str | None:
     """Returns why an unfinished issue waits for the sandbox to be turned on or off again."""
     unfinished = {"planning", "held", "sending", "paused"}
@@ -84,6 +99,11 @@ def _text(found: dict[str, Any]) -> str:
         f"service    {'process ' + str(found['running']) if found['running'] else 'not running'}",
         f"mail       {'sandbox: none leaves this machine' if found['sandbox'] else 'goes to real people'}",
         f"articles   {found['articles']}",
+    ]
+    lines += [
+        f"node       {each['host']} {each['folder']}, process {each['process']}"
+        f"{': the articles are taken in here' if each['articles'] else ''}"
+        for each in found["nodes"]
     ]
     lines += [f"held       {reason}" for reason in found["held"]]
     if found["waiting"]:

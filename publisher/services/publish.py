@@ -18,7 +18,7 @@ from publisher.editorial.access import decide, goes_by, open_from, settled
 from publisher.editorial.shelves import Shelf, Shelves, shelves_of
 from publisher.editorial.ties import Ties
 from publisher.editorial.timing import next_change_at, publishable
-from publisher.errors import PublisherError
+from publisher.errors import PublisherError, StaleError
 from publisher.feeds import FORMATS
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Problem
@@ -26,7 +26,7 @@ from publisher.model.catalogue import Catalogue
 from publisher.model.people import PUBLIC
 from publisher.model.publication import Loss, OutputRecord
 from publisher.model.view import Channel, Depth
-from publisher.ports import Companions, Facts, Output, Outputs, Renderer, Stories
+from publisher.ports import Companions, Custodian, Facts, Output, Outputs, Renderer, Stories
 from publisher.services.advices import FOLLOWED, Advices
 from publisher.services.archive import Archive
 from publisher.services.corrections import CorrectionLog
@@ -80,9 +80,12 @@ class Publishing:
         authority: str,
         epoch: datetime,
         setting: str,
+        custody: Custodian | None = None,
+        home: str = "",
     ) -> None:
         """`beside` is the folder that public/ is in, `authority` `domain,date` of the feeds' tag URIs, `epoch` when the
-        publication began, `setting` a hash of all in config that stories and outputs depend on."""
+        publication began, `setting` a hash of all in config that stories and outputs depend on; `custody` says whether
+        this node takes the folder in, None: there is no other; `home` is what the folder is remembered by."""
         self.intake = intake
         self.catalogue = catalogue
         self.outline = Outline(catalogue, authority, epoch)
@@ -101,11 +104,12 @@ class Publishing:
         """Of which moment the last pass was."""
         self.archive = archive
         """The past issues that stand on the web."""
+        self._custody = custody
         self._facts = facts
         self._companions = companions
         self._outputs = outputs
         self._output = output
-        self._gone_map = GoneMap(beside, facts)
+        self._gone_map = GoneMap(beside, facts, home)
         self._rules = fingerprint(__version__, setting)
         self._base = ""
         self._depths: dict[int, Depth] = {}
@@ -139,6 +143,9 @@ class Publishing:
         """Files that may have lost their reason in this pass."""
         self._kin: set[int] = set()
         """Stories whose pages speak of what changed in this pass."""
+        self._takes_in = custody is None
+        self._unsure = False
+        """Whether some of what was taken in may be on no shelf."""
         self._busy = asyncio.Lock()
 
     @property
@@ -190,9 +197,10 @@ class Publishing:
         as `Intake.take` has them.
         """
         async with self._busy:
-            taken = await self._take(now, paths, accept_loss=accept_loss, at_once=at_once)
+            taken = await self._taken(now, paths, accept_loss=accept_loss, at_once=at_once)
             report = Report(taken)
-            whole = paths is None
+            whole = paths is None or self._unsure
+            self._unsure = False
             base = self._documents.base(self._rules) if whole or not self._base else self._base
             everything = whole and (base != self._base or not len(self.everything))
             self._base = base
@@ -217,6 +225,13 @@ class Publishing:
                 await self._bring_up(documents, report, prune=whole)
             return report
 
+    async def is_behind(self, now: datetime) -> bool:
+        """Returns whether a pass is due because of another node: it took stories in, or does so no more."""
+        if self._custody is None:
+            return False
+        ours = await self._custody.ours(now)
+        return ours is not self._takes_in or await self.intake.is_behind()
+
     async def refresh_issues(self, now: datetime) -> Report:
         """Brings the pages and feeds of past issues up to date with the ledger: to be said when some were planned."""
         async with self._busy:
@@ -235,6 +250,26 @@ class Publishing:
     def stamp(self) -> str:
         """Returns what is another one whenever what is out, or how it is laid out, has changed."""
         return f"{self.generation}.{self._base}"
+
+    async def _taken(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
+        """Takes in what changed, or follows the node that does."""
+        if self._custody is None:
+            return await self._take(now, paths, accept_loss=accept_loss, at_once=at_once)
+        followed = await self.intake.follow()
+        self._takes_in = await self._custody.ours(now)
+        if not self._takes_in:
+            return followed
+        try:
+            taken = await self._take(now, paths, accept_loss=accept_loss, at_once=at_once)
+        except StaleError:  # what was taken in up to then is on no shelf yet: everything is put there anew
+            self._base, self._unsure = "", True
+            followed = await self.intake.follow()
+            taken = await self._take(now, None, accept_loss=accept_loss, at_once=at_once)
+        again = {a.number for _, a in taken.changes} | {a.number for a in taken.gone}
+        taken.changes = [each for each in followed.changes if each[1].number not in again] + taken.changes
+        taken.gone = [each for each in followed.gone if each.number not in again] + taken.gone
+        taken.followed = followed.followed
+        return taken
 
     async def _take(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
         loss = await self.loss()
@@ -306,7 +341,11 @@ class Publishing:
 
     async def _follow(self, taken: Taken, now: datetime) -> None:
         """Reads the histories that there is more to tell of than before."""
-        changed = [a.number for c, a in taken.changes if c.kind in FOLLOWED or a.number in self.advices]
+        changed = [
+            a.number
+            for c, a in taken.changes
+            if c.kind in FOLLOWED or a.number in self.advices or a.number in taken.followed
+        ]
         await self.advices.follow([*changed, *(article.number for article in taken.gone)], now)
 
     def _place(self, article: Article, now: datetime) -> set[Shelf]:

@@ -49,6 +49,16 @@ boots = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("ended_at", Moment),
+    sa.Column("home", sa.Text, nullable=False, server_default=""),  # `owner.home` of the folder it runs
+    sa.Column("seen_at", Moment),  # when it last said that it lives, by the database's clock
+)
+
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("until", Moment, nullable=False),  # by the database's clock
 )
 
 # Articles -------------------------------------------------------------------------------------------------------------
@@ -110,6 +120,7 @@ redirects = sa.Table(
 outputs = sa.Table(
     "outputs",
     metadata,
+    sa.Column("home", sa.Text, primary_key=True),  # whose public/ it stands in; empty where there is just one
     sa.Column("path", sa.Text, primary_key=True),
     sa.Column("fingerprint", sa.Text, nullable=False),  # of everything the bytes were made from
     sa.Column("content_hash", sa.Text, nullable=False),
