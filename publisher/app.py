@@ -80,6 +80,7 @@ from publisher.stores.copies import copied
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.facts import Facts
+from publisher.stores.feed_archives import FeedArchiveRows
 from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
@@ -319,6 +320,7 @@ async def _compose(
         renderer=templates,
         catalogue=catalogue,
         archive=Archive(PastIssues(database, sandbox=settings.smtp.sandbox), catalogue),
+        feed_archives=FeedArchiveRows(database),
         authority=authority,
         epoch=epoch,
         setting=_setting(settings),
@@ -700,5 +702,7 @@ def _asset_path(key: bytes, source: str) -> str:
 
 def _setting(settings: Settings) -> str:
     """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
-    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters", "theme"})
+    told = settings.model_dump_json(
+        include={"site", "articles", "sections", "products", "feeds", "websub", "newsletters", "theme"}
+    )
     return hashlib.sha256(told.encode()).hexdigest()

@@ -238,6 +238,16 @@ class Outputs(Protocol):
         """Returns every address of articles that the public once knew, but of those that it knows now."""
 
 
+class FeedArchiveStore(Protocol):
+    """Which stories the archive documents of feeds hold."""
+
+    async def pages(self) -> dict[str, list[tuple[int, ...]]]:
+        """Returns the numbers of the stories of every document in order, by feed."""
+
+    async def add(self, feed: str, first: int, pages: Sequence[Sequence[int]]) -> bool:
+        """Says what new documents hold, from number `first` on; False, and nothing, when one of them is there."""
+
+
 class Output(Protocol):
     """The folder that is public."""
 
