@@ -67,12 +67,14 @@ from publisher.services.simulate import Simulating, Watched
 from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
 from publisher.services.upcoming import Upcoming
+from publisher.services.websub import Announcer
 from publisher.services.wire import Wire
 from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
 from publisher.stores.account_links import AccountLinks
+from publisher.stores.announcements import Announcements
 from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
@@ -95,6 +97,7 @@ from publisher.stores.revisions import Revisions
 from publisher.stores.signups import SignUps
 from publisher.stores.stops import Stops
 from publisher.stores.traces import Traces
+from publisher.transports.hubs import HubCaller
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.probe import RelayProbe
@@ -162,6 +165,8 @@ class App:
     report_mailbox: ImapMailbox | None
     """None: reports come in by no mailbox."""
     going_live: GoingLive
+    announcer: Announcer
+    """Who tells hubs of changed feeds."""
     key_id: str
     """What tells this publication from others to who asks from outside; it tells no secret."""
     epoch: datetime
@@ -464,6 +469,7 @@ async def _compose(
         ),
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
+        announcer=Announcer(site, Announcements(database), facts, HubCaller(), clock),
         going_live=GoingLive(
             facts=facts,
             people=people,

@@ -49,13 +49,18 @@ class PublicFiles:
         *,
         prefix: str = "",
         pollers: Pollers | None = None,
+        link: Callable[[str], bytes] = lambda _: b"",
     ) -> None:
-        """`prefix` is what stands before every path in public addresses; `pollers` counts who asks without end."""
+        """`prefix` is what stands before every path in public addresses; `pollers` counts who asks without end.
+
+        `link` returns the Link header of a file, or nothing.
+        """
         self._root = root.resolve()
         self._otherwise = otherwise
         self._moved = moved
         self._prefix = prefix
         self._pollers = pollers
+        self._link = link
         self._known: dict[str, Representation] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +121,10 @@ class PublicFiles:
             return None
         kind = media_type(name)
         modified = datetime.fromtimestamp(signature[2] // 1_000_000_000, UTC)
-        return Representation(file.read_bytes(), kind, modified, _fields(kind), signature)
+        fields = _fields(kind)
+        if link := self._link(name):
+            fields.append((b"link", link))
+        return Representation(file.read_bytes(), kind, modified, fields, signature)
 
 
 def media_type(name: str) -> str:
