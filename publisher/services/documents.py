@@ -28,6 +28,7 @@ from publisher.services.advices import Advices
 from publisher.services.archive import Archive
 from publisher.services.corrections import CorrectionLog, Noted
 from publisher.services.document import Document, fingerprint
+from publisher.services.feed_archives import FeedArchives
 from publisher.services.feed_documents import FeedDocuments
 from publisher.services.issue_pages import IssuePages
 from publisher.services.outline import ISSUES, Outline, feed_path, file_of
@@ -62,7 +63,7 @@ class Documents:
         alone: Mapping[int, Article],
         depths: Mapping[int, Depth],
         advices: Advices,
-        feeds: FeedDocuments,
+        feed_archives: FeedArchives,
         log: CorrectionLog,
         archive: Archive,
         latest: Callable[[int], Article | None],
@@ -79,7 +80,16 @@ class Documents:
         self._alone = alone
         self._depths = depths
         self._advices = advices
-        self._feeds = feeds
+        self._feeds = FeedDocuments(
+            catalogue=catalogue,
+            outline=outline,
+            renditions=renditions,
+            public=public,
+            depths=depths,
+            advices=advices,
+            archives=feed_archives,
+            page=self._page,
+        )
         self._log = log
         self._archive = archive
         self._issue_pages = IssuePages(

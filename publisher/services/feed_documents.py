@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from publisher.editorial.recall import Telling, latest_told
 from publisher.editorial.rendition import capped
@@ -19,6 +20,14 @@ from publisher.services.outline import Outline, archive_document_path, feed_path
 from publisher.services.renditions import Renditions
 
 
+class Page(Protocol):
+    """Makes a page as all pages are."""
+
+    def __call__(
+        self, name: str, language: str, path: str | None, *, switch: bool = True, **context: object
+    ) -> bytes: ...
+
+
 class FeedDocuments:
     """The public feeds of stories, each within its limits."""
 
@@ -32,7 +41,9 @@ class FeedDocuments:
         depths: Mapping[int, Depth],
         advices: Advices,
         archives: FeedArchives,
+        page: Page,
     ) -> None:
+        """`page` makes a page of a template, a language, an address and what it shows."""
         self._site = catalogue.site
         self._outline = outline
         self._renditions = renditions
@@ -40,6 +51,7 @@ class FeedDocuments:
         self._depths = depths
         self._advices = advices
         self.archives = archives
+        self._page = page
         self._cut: set[tuple[Shelf, int]] = set()
         """Archive documents that became necessary while feeds were made."""
 
@@ -49,7 +61,7 @@ class FeedDocuments:
         return not stories and not any(telling.in_feeds for telling in self._advices.on(shelf))
 
     def of_shelf(self, base: str, shelf: Shelf) -> Iterable[Document]:
-        """Yields a shelf's feed in its formats."""
+        """Yields a shelf's feed in its formats, and as a page for those who open it in a browser."""
         limit = self._outline.limit_of(shelf)
         tellings, left = latest_told(self._advices.on(shelf), limit)
         stories = self._public.newest(shelf, left)
@@ -60,6 +72,22 @@ class FeedDocuments:
         for fmt in self._outline.formats_of(shelf):
             make = partial(together.made, fmt)
             yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(base, fmt.name, *mark), make)
+        shown = partial(self._feed_page, shelf, stories)
+        yield Document(file_of(f"{path}/"), fingerprint(base, "feed page", *self.marks(stories)), shown)
+
+    async def _feed_page(self, shelf: Shelf, stories: Sequence[Article]) -> bytes:
+        outline, depth = self._outline, self._outline.depth_of(shelf)
+        views = await self._renditions.at_depths(stories, self._depths, Channel.PAGE)
+        return self._page(
+            "feed",
+            outline.page_language(outline.language_of(shelf)),
+            f"{feed_path(shelf)}/",
+            switch=False,
+            title=outline.title(shelf),
+            feeds=outline.feed_links(shelf),
+            views=[capped(one, depth) for one in views],
+            robots="noindex",
+        )
 
     def marks(self, articles: Sequence[Article]) -> list[str]:
         """Returns what differs when the public gets something else of a story."""

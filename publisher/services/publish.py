@@ -33,7 +33,6 @@ from publisher.services.corrections import CorrectionLog
 from publisher.services.document import Document, fingerprint
 from publisher.services.documents import CORRECTIONS_FEED, Documents
 from publisher.services.feed_archives import FeedArchives
-from publisher.services.feed_documents import FeedDocuments
 from publisher.services.gone import GoneMap
 from publisher.services.intake import Intake, Taken
 from publisher.services.outline import Outline, feed_path, file_of
@@ -132,15 +131,7 @@ class Publishing:
             alone=self._alone,
             depths=self._depths,
             advices=self.advices,
-            feeds=FeedDocuments(
-                catalogue=catalogue,
-                outline=self.outline,
-                renditions=self.renditions,
-                public=self.public,
-                depths=self._depths,
-                advices=self.advices,
-                archives=self._feed_archives,
-            ),
+            feed_archives=self._feed_archives,
             log=self._log,
             archive=archive,
             latest=intake.story,
@@ -373,8 +364,8 @@ class Publishing:
 
     def _leave_feeds(self, shelves: Iterable[Shelf]) -> None:
         """Notes the feeds of tags, which are there only for what they hold."""
-        feeds = (f"{feed_path(one)}.{fmt.extension}" for one in shelves if one.tag for fmt in FORMATS.values())
-        self._left |= set(map(file_of, feeds))
+        for path in (feed_path(shelf) for shelf in shelves if shelf.tag):
+            self._left |= {file_of(f"{path}/"), *(file_of(f"{path}.{fmt.extension}") for fmt in FORMATS.values())}
 
     def _due(self, now: datetime) -> dict[int, Article]:
         """Returns the stories of which a date has come since the last pass, or the public's time, by number."""
