@@ -276,6 +276,36 @@ class Outputs(Protocol):
         """Returns every address of articles that the public once knew, but of those that it knows now."""
 
 
+class FeedArchiveStore(Protocol):
+    """Which stories the archive documents of feeds hold."""
+
+    async def pages(self) -> dict[str, list[tuple[int, ...]]]:
+        """Returns the numbers of the stories of every document in order, by feed."""
+
+    async def add(self, feed: str, first: int, pages: Sequence[Sequence[int]]) -> bool:
+        """Says what new documents hold, from number `first` on; False, and nothing, when one of them is there."""
+
+
+class AnnouncementStore(Protocol):
+    """What hubs were told of."""
+
+    async def knows(self, hub: str) -> bool:
+        """Returns whether a hub was ever told of anything."""
+
+    async def unheard(self, hub: str) -> dict[str, str]:
+        """Returns the files of feeds that are not as the hub was told, each with the hash of its bytes."""
+
+    async def save(self, hub: str, heard: dict[str, str]) -> None:
+        """Remembers what a hub was told of: bytes by their hash."""
+
+
+class Hubs(Protocol):
+    """WebSub hubs, which tell subscribers of changed feeds."""
+
+    async def publish(self, hub: str, topic: str) -> None:
+        """Says that a feed is another one; UnreachableError when the hub does not take it."""
+
+
 class Output(Protocol):
     """The folder that is public."""
 

@@ -63,6 +63,15 @@ async def _status(app: "App") -> dict[str, Any]:
         ],
         "reports": await app.bounces.tallies(),
         "report_mailbox": await app.bounces.trouble() if app.report_mailbox else None,
+        "hubs": [
+            {
+                "hub": each.hub,
+                "waiting": each.waiting,
+                "error": each.trouble.error if each.trouble else None,
+                "since": each.trouble.since if each.trouble else None,
+            }
+            for each in await app.announcer.states()
+        ],
         "quarantined": [
             {"issue": each.issue, "hard": each.hard, "recipients": each.recipients, "text": quarantine_line(each)}
             for each in await app.bounces.quarantines()
@@ -126,9 +135,15 @@ def _text(found: dict[str, Any]) -> str:
         lines.append("reports    " + ", ".join(f"{count} {name}" for name, count in found["reports"].items()))
     if found["report_mailbox"]:
         lines.append(f"reports    {found['report_mailbox']}")
+    lines += [f"hub        {each['hub']}: {_heard(each)}" for each in found["hubs"]]
     lines += [f"bounces    {each['text']}" for each in found["quarantined"]]
     lines += [f"refused    {problem}" for problem in found["refused"]]
     return "\n".join(lines)
+
+
+def _heard(hub: dict[str, Any]) -> str:
+    waiting = f"{hub['waiting']} changed feeds wait" if hub["waiting"] else "has heard of every change"
+    return f"{waiting}; since {_moment(hub['since'])}: {hub['error']}" if hub["error"] else waiting
 
 
 def _until(at: Any) -> str:

@@ -126,6 +126,24 @@ outputs = sa.Table(
     sa.Column("content_hash", sa.Text, nullable=False),
 )
 
+# Which stories an archive document of a feed holds: said once, as what is fetched once is never looked at again.
+feed_archives = sa.Table(
+    "feed_archives",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),  # its address below /feeds/, without extension
+    sa.Column("page", sa.Integer, primary_key=True),
+    sa.Column("stories", sa.Text, nullable=False),  # JSON: numbers, the newest first
+)
+
+# What hubs were told of: a feed whose bytes are others now is still to be announced.
+announcements = sa.Table(
+    "announcements",
+    metadata,
+    sa.Column("hub", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("content_hash", sa.Text, nullable=False),
+)
+
 # People ---------------------------------------------------------------------------------------------------------------
 
 subscribers = sa.Table(
