@@ -89,6 +89,7 @@ from publisher.stores.announcements import Announcements
 from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.compaction import Compaction
 from publisher.stores.copies import copied
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
@@ -469,6 +470,7 @@ async def _compose(
             catalogue=catalogue,
             people=people,
             signups=SignUps(database),
+            compaction=Compaction(database),
             outbox=issues,
             renderer=templates,
             tokens=tokens,
