@@ -70,6 +70,7 @@ from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
 from publisher.services.upcoming import Upcoming
 from publisher.services.ways import Way
+from publisher.services.websub import Announcer
 from publisher.services.wire import Wire
 from publisher.settings import (
     BouncesSettings,
@@ -84,14 +85,17 @@ from publisher.sources.mark import Mark
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
 from publisher.stores.account_links import AccountLinks
+from publisher.stores.announcements import Announcements
 from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.compaction import Compaction
 from publisher.stores.copies import copied
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.edition import Edition
 from publisher.stores.facts import Facts
+from publisher.stores.feed_archives import FeedArchiveRows
 from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
@@ -107,6 +111,7 @@ from publisher.stores.revisions import Revisions
 from publisher.stores.signups import SignUps
 from publisher.stores.stops import Stops
 from publisher.stores.traces import Traces
+from publisher.transports.hubs import HubCaller
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.probe import RelayProbe
@@ -177,6 +182,8 @@ class App:
     report_mailbox: ImapMailbox | None
     """None: reports come in by no mailbox."""
     going_live: GoingLive
+    announcer: Announcer
+    """Who tells hubs of changed feeds."""
     key_id: str
     """What tells this publication from others to who asks from outside; it tells no secret."""
     epoch: datetime
@@ -383,6 +390,7 @@ async def _compose(
         renderer=templates,
         catalogue=catalogue,
         archive=Archive(PastIssues(database, sandbox=settings.smtp.sandbox), catalogue),
+        feed_archives=FeedArchiveRows(database),
         authority=authority,
         epoch=epoch,
         setting=_setting(settings),
@@ -462,6 +470,7 @@ async def _compose(
             catalogue=catalogue,
             people=people,
             signups=SignUps(database),
+            compaction=Compaction(database),
             outbox=issues,
             renderer=templates,
             tokens=tokens,
@@ -529,6 +538,7 @@ async def _compose(
         ),
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
+        announcer=Announcer(site, Announcements(database), facts, HubCaller(), clock),
         going_live=GoingLive(
             facts=facts,
             people=people,
@@ -834,5 +844,7 @@ def _asset_path(key: bytes, source: str) -> str:
 
 def _setting(settings: Settings) -> str:
     """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
-    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters", "theme"})
+    told = settings.model_dump_json(
+        include={"site", "articles", "sections", "products", "feeds", "websub", "newsletters", "theme"}
+    )
     return hashlib.sha256(told.encode()).hexdigest()

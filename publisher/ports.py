@@ -276,6 +276,36 @@ class Outputs(Protocol):
         """Returns every address of articles that the public once knew, but of those that it knows now."""
 
 
+class FeedArchiveStore(Protocol):
+    """Which stories the archive documents of feeds hold."""
+
+    async def pages(self) -> dict[str, list[tuple[int, ...]]]:
+        """Returns the numbers of the stories of every document in order, by feed."""
+
+    async def add(self, feed: str, first: int, pages: Sequence[Sequence[int]]) -> bool:
+        """Says what new documents hold, from number `first` on; False, and nothing, when one of them is there."""
+
+
+class AnnouncementStore(Protocol):
+    """What hubs were told of."""
+
+    async def knows(self, hub: str) -> bool:
+        """Returns whether a hub was ever told of anything."""
+
+    async def unheard(self, hub: str) -> dict[str, str]:
+        """Returns the files of feeds that are not as the hub was told, each with the hash of its bytes."""
+
+    async def save(self, hub: str, heard: dict[str, str]) -> None:
+        """Remembers what a hub was told of: bytes by their hash."""
+
+
+class Hubs(Protocol):
+    """WebSub hubs, which tell subscribers of changed feeds."""
+
+    async def publish(self, hub: str, topic: str) -> None:
+        """Says that a feed is another one; UnreachableError when the hub does not take it."""
+
+
 class Output(Protocol):
     """The folder that is public."""
 
@@ -411,6 +441,16 @@ class PeopleStore(Protocol):
 
     async def suppressions(self) -> list[Suppression]:
         """Returns who is never mailed, latest first."""
+
+
+class CompactionStore(Protocol):
+    """What was sent long ago, in less room."""
+
+    async def ripe(self, finished_before: datetime) -> list[int]:
+        """Returns the issues that ended before a moment and have rows to fold, oldest first."""
+
+    async def compact(self, issue: int) -> bool:
+        """Folds an issue's accepted deliveries that nothing came back for; False: it has not come to its end."""
 
 
 class SignUpStore(Protocol):
@@ -947,6 +987,9 @@ class ReaderStore(Protocol):
 
     async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
         """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
+
+    async def newsletters(self) -> Mapping[str, int]:
+        """Returns the newsletters that people have, and how many: also those that config lacks."""
 
     async def coverage(
         self, articles: Iterable[int], first: int, last: int, *, sandbox: bool, planning: bool = True

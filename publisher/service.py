@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -75,7 +76,7 @@ class Service:
             self._scheduler.every("housekeeping", _HOUSEKEEPING_SECONDS, self._tidy_up)
             self._app.timekeeping.on_jump(self._set_anew)
             self._read_reports()
-            parts = [self._serve(listener), *map(self._watch, self._watched())]
+            parts = [self._serve(listener), self._app.announcer.run(self._stop), *map(self._watch, self._watched())]
             tasks = [asyncio.create_task(part) for part in parts]
             tasks.append(asyncio.create_task(self._app.engine.serve(self._stop)))
             await self._plan()
@@ -118,6 +119,8 @@ class Service:
             self._vitals.faults["articles"] = "; ".join(report.faults)
         else:
             self._vitals.faults.pop("articles", None)
+        if report.written:
+            self._app.announcer.ring()
         changed = [article.source for _, article in report.taken.changes]
         if changed or report.taken.gone or report.written or report.removed:
             _log.info(
@@ -181,7 +184,7 @@ class Service:
                 await self._app.choosing.wake(now)
                 await self._app.announcing.due(now)
                 if await self._app.planning.due(now):
-                    await self._app.publishing.refresh_issues(now)
+                    await self._refresh_issues(now)
                 ahead = (await self._app.announcing.next_due(now), await self._app.planning.next_due(now))
                 self._scheduler.at("plan-next", min(filter(None, ahead), default=None), self._plan)
                 self._vitals.faults.pop("planning", None)
@@ -199,7 +202,11 @@ class Service:
             if await self._app.planning.answer_requests(self._app.clock.now()):
                 await self._app.doorbell.ring()
         # What somebody released beside us, before a reader asks for it.
-        await self._app.publishing.refresh_issues(self._app.clock.now())
+        await self._refresh_issues(self._app.clock.now())
+
+    async def _refresh_issues(self, now: datetime) -> None:
+        if (await self._app.publishing.refresh_issues(now)).written:
+            self._app.announcer.ring()
 
     def _set_anew(self) -> None:
         """The clock was set: other slots may be due now, and timers would ring at the wrong time."""

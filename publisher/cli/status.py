@@ -46,6 +46,7 @@ async def _status(app: "App") -> dict[str, Any]:
         "held": [] if loss is None or loss.released else [loss.reason],
         "waiting": [issue.number for issue in await app.issues.held()],
         "next": upcoming,
+        "missing": [problem.message for problem in app.preflight.missing(await app.readers.newsletters())],
         "issues": [
             {
                 "issue": issue.number,
@@ -62,6 +63,15 @@ async def _status(app: "App") -> dict[str, Any]:
         ],
         "reports": await app.bounces.tallies(),
         "report_mailbox": await app.bounces.trouble() if app.report_mailbox else None,
+        "hubs": [
+            {
+                "hub": each.hub,
+                "waiting": each.waiting,
+                "error": each.trouble.error if each.trouble else None,
+                "since": each.trouble.since if each.trouble else None,
+            }
+            for each in await app.announcer.states()
+        ],
         "quarantined": [
             {"issue": each.issue, "hard": each.hard, "recipients": each.recipients, "text": quarantine_line(each)}
             for each in await app.bounces.quarantines()
@@ -108,6 +118,7 @@ def _text(found: dict[str, Any]) -> str:
     if found["waiting"]:
         lines.append(f"waiting    for your word: publisher issues release {' '.join(map(str, found['waiting']))}")
     lines += [f"next       {name}: {_moment(at)}" for name, at in found["next"].items()]
+    lines += [f"missing    {message}" for message in found["missing"]]
     queue = ", ".join(f"{count} {state}" for state, count in found["queue"].items() if count)
     lines.append(f"queue      {queue or 'empty'}")
     lines += [f"stopped    {stop['code']}: {stop['reason']}{_until(stop['until'])}" for stop in found["stopped"]]
@@ -124,9 +135,15 @@ def _text(found: dict[str, Any]) -> str:
         lines.append("reports    " + ", ".join(f"{count} {name}" for name, count in found["reports"].items()))
     if found["report_mailbox"]:
         lines.append(f"reports    {found['report_mailbox']}")
+    lines += [f"hub        {each['hub']}: {_heard(each)}" for each in found["hubs"]]
     lines += [f"bounces    {each['text']}" for each in found["quarantined"]]
     lines += [f"refused    {problem}" for problem in found["refused"]]
     return "\n".join(lines)
+
+
+def _heard(hub: dict[str, Any]) -> str:
+    waiting = f"{hub['waiting']} changed feeds wait" if hub["waiting"] else "has heard of every change"
+    return f"{waiting}; since {_moment(hub['since'])}: {hub['error']}" if hub["error"] else waiting
 
 
 def _until(at: Any) -> str:

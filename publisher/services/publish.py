@@ -26,12 +26,13 @@ from publisher.model.catalogue import Catalogue
 from publisher.model.people import PUBLIC
 from publisher.model.publication import Loss, OutputRecord
 from publisher.model.view import Channel, Depth
-from publisher.ports import Companions, Custodian, Facts, Output, Outputs, Renderer, Stories
+from publisher.ports import Companions, Custodian, Facts, FeedArchiveStore, Output, Outputs, Renderer, Stories
 from publisher.services.advices import FOLLOWED, Advices
 from publisher.services.archive import Archive
 from publisher.services.corrections import CorrectionLog
 from publisher.services.document import Document, fingerprint
 from publisher.services.documents import CORRECTIONS_FEED, Documents
+from publisher.services.feed_archives import FeedArchives
 from publisher.services.gone import GoneMap
 from publisher.services.intake import Intake, Taken
 from publisher.services.outline import Outline, feed_path, file_of
@@ -77,6 +78,7 @@ class Publishing:
         renderer: Renderer,
         catalogue: Catalogue,
         archive: Archive,
+        feed_archives: FeedArchiveStore,
         authority: str,
         epoch: datetime,
         setting: str,
@@ -90,9 +92,9 @@ class Publishing:
         self.catalogue = catalogue
         self.outline = Outline(catalogue, authority, epoch)
         self.renditions = Renditions(articles, catalogue)
-        self.everything = Shelves()
+        self.everything = Shelves(catalogue)
         """Every story that is out, for whoever may read it."""
-        self.public = Shelves()
+        self.public = Shelves(catalogue)
         """What the public may know of."""
         self.advices = Advices(articles, catalogue)
         """What is told beside."""
@@ -121,6 +123,7 @@ class Publishing:
         """When the public may have what so far only subscribers have."""
         self._log = CorrectionLog()
         self._until: datetime | None = None
+        self._feed_archives = FeedArchives(feed_archives, catalogue, self.outline, self.public)
         self._documents = Documents(
             catalogue=catalogue,
             outline=self.outline,
@@ -132,6 +135,7 @@ class Publishing:
             alone=self._alone,
             depths=self._depths,
             advices=self.advices,
+            feed_archives=self._feed_archives,
             log=self._log,
             archive=archive,
             latest=intake.story,
@@ -166,6 +170,7 @@ class Publishing:
         """Reads what the store remembers of stories and outputs."""
         await self.intake.load()
         self._standing = await self._outputs.outputs()
+        await self._feed_archives.open()
         self._output.sweep()
 
     def next_change_at(self, now: datetime) -> datetime | None:
@@ -336,7 +341,7 @@ class Publishing:
         for number in gone:
             touched |= self._remove(number)
         kin = (story for number in self._kin if (story := self.public.get(number)) is not None)
-        touched |= {shelf for story in kin for shelf in shelves_of(story)}
+        touched |= {shelf for story in kin for shelf in shelves_of(story, self.catalogue)}
         return touched, changed | aged
 
     async def _follow(self, taken: Taken, now: datetime) -> None:
@@ -398,8 +403,8 @@ class Publishing:
 
     def _leave_feeds(self, shelves: Iterable[Shelf]) -> None:
         """Notes the feeds of tags, which are there only for what they hold."""
-        feeds = (f"{feed_path(one)}.{fmt.extension}" for one in shelves if one.tag for fmt in FORMATS.values())
-        self._left |= set(map(file_of, feeds))
+        for path in (feed_path(shelf) for shelf in shelves if shelf.tag):
+            self._left |= {file_of(f"{path}/"), *(file_of(f"{path}.{fmt.extension}") for fmt in FORMATS.values())}
 
     def _due(self, now: datetime) -> dict[int, Article]:
         """Returns the stories of which a date has come since the last pass, or the public's time, by number."""
@@ -421,11 +426,11 @@ class Publishing:
     async def _bring_up(self, documents: Iterable[Document], report: Report, *, prune: bool) -> None:
         """Makes and writes what is not as it should be; on a whole pass takes away what should not be."""
         wanted: dict[str, Document] = {}
-        for document in documents:
-            wanted.setdefault(document.path, document)
-        due = [document for document in wanted.values() if not self._stands(document, looked=prune)]
-        for start in range(0, len(due), _WRITTEN_AT_ONCE):
-            await self._write(due[start : start + _WRITTEN_AT_ONCE], report)
+        due: Iterable[Document] = documents
+        while found := _by_path(due):
+            wanted |= found
+            await self._write_all([one for one in found.values() if not self._stands(one, looked=prune)], report)
+            due = self._documents.following()
         stale = sorted((set(self._standing) if prune else self._left) - set(wanted))
         self._left = set()
         if stale:
@@ -434,6 +439,10 @@ class Publishing:
             for path in stale:
                 self._standing.pop(path, None)
             report.removed += stale
+
+    async def _write_all(self, due: Sequence[Document], report: Report) -> None:
+        for start in range(0, len(due), _WRITTEN_AT_ONCE):
+            await self._write(due[start : start + _WRITTEN_AT_ONCE], report)
 
     def _stands(self, document: Document, *, looked: bool) -> bool:
         known = self._standing.get(document.path)
@@ -474,3 +483,11 @@ class Publishing:
     def _same_bytes(self, record: OutputRecord) -> bool:
         known = self._standing.get(record.path)
         return known is not None and known.content_hash == record.content_hash and self._output.exists(record.path)
+
+
+def _by_path(documents: Iterable[Document]) -> dict[str, Document]:
+    """Returns documents by their path: of several with one, the first."""
+    found: dict[str, Document] = {}
+    for document in documents:
+        found.setdefault(document.path, document)
+    return found

@@ -6,6 +6,8 @@ promises (one slot, one issue per slot, one delivery per person); a state
 changes only by an UPDATE that names the state it expects.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData(
@@ -30,6 +32,10 @@ def _key() -> sa.Column[int]:
 def _ref(name: str, target: str, *, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, Key, sa.ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=nullable)
 
+
+# A number that is gone is not given again: tokens name people and sign-ups by it, and so do compacted issues.
+# A sequence of PostgreSQL does so by itself.
+_NEVER_AGAIN: dict[str, Any] = {"sqlite_autoincrement": True}
 
 # What this installation is --------------------------------------------------------------------------------------------
 
@@ -126,6 +132,24 @@ outputs = sa.Table(
     sa.Column("content_hash", sa.Text, nullable=False),
 )
 
+# Which stories an archive document of a feed holds: said once, as what is fetched once is never looked at again.
+feed_archives = sa.Table(
+    "feed_archives",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),  # its address below /feeds/, without extension
+    sa.Column("page", sa.Integer, primary_key=True),
+    sa.Column("stories", sa.Text, nullable=False),  # JSON: numbers, the newest first
+)
+
+# What hubs were told of: a feed whose bytes are others now is still to be announced.
+announcements = sa.Table(
+    "announcements",
+    metadata,
+    sa.Column("hub", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("content_hash", sa.Text, nullable=False),
+)
+
 # People ---------------------------------------------------------------------------------------------------------------
 
 subscribers = sa.Table(
@@ -145,6 +169,7 @@ subscribers = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("moved_at", Moment),  # when the address was last changed: earlier mail went to another one
     sa.Index("ix_subscribers_old_token_hash", "old_token_hash"),
+    **_NEVER_AGAIN,
 )
 
 # Readers' choices, interned: many people, few different wishes (decisions 7). Empty lists mean all.
@@ -199,6 +224,7 @@ signups = sa.Table(
     sa.Index("ix_signups_moves_from", "moves_from"),
     sa.Index("ix_signups_network_requested_at", "network", "requested_at"),
     sa.Index("ix_signups_requested_at", "requested_at"),
+    **_NEVER_AGAIN,
 )
 
 # Mails that asked an address for its consent: what the rates per address are counted by, also when the form's row and
@@ -222,6 +248,7 @@ account_links = sa.Table(
     sa.Column("requested_at", Moment, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
     sa.Index("ix_account_links_subscriber_id", "subscriber_id"),
+    **_NEVER_AGAIN,
 )
 
 # Evidence: when, how and in which words somebody said yes or no. Never changed, only added to.
