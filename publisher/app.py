@@ -8,17 +8,17 @@ import hashlib
 import hmac
 import os
 import secrets
-import socket
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from functools import partial
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -33,11 +33,11 @@ from publisher.mail.message import Sender
 from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
-from publisher.model.delivery import Boot, Policy, Stop, Window
+from publisher.model.delivery import Boot, Living, Policy, Route, Stop, Window
 from publisher.model.segment import AllOf, Picked
 from publisher.output import Output
-from publisher.owner import home, key_id, secret_key
-from publisher.ports import Clock, Engine, Transport
+from publisher.owner import home, host, key_id, place, secret_key
+from publisher.ports import Clock, Engine
 from publisher.rendering.templates import Templates
 from publisher.services.account import Account
 from publisher.services.announce import Announcing
@@ -45,8 +45,10 @@ from publisher.services.archive import Archive
 from publisher.services.bounces import Bounces
 from publisher.services.choose import Choosing
 from publisher.services.circulation import Circulation
+from publisher.services.custody import Custody
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
+from publisher.services.doorbell import Doorbell
 from publisher.services.draft import Drafting
 from publisher.services.explain import Explaining
 from publisher.services.golive import GoingLive
@@ -67,24 +69,39 @@ from publisher.services.simulate import Simulating, Watched
 from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
 from publisher.services.upcoming import Upcoming
+from publisher.services.ways import Way
+from publisher.services.websub import Announcer
 from publisher.services.wire import Wire
-from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
+from publisher.settings import (
+    BouncesSettings,
+    DeliverySettings,
+    DkimSettings,
+    RelaySettings,
+    Settings,
+    SmtpSettings,
+)
 from publisher.sources.companions import FolderCompanions
+from publisher.sources.mark import Mark
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
 from publisher.stores.account_links import AccountLinks
+from publisher.stores.announcements import Announcements
 from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.compaction import Compaction
 from publisher.stores.copies import copied
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
+from publisher.stores.edition import Edition
 from publisher.stores.facts import Facts
+from publisher.stores.feed_archives import FeedArchiveRows
 from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
 from publisher.stores.moments import Moments
 from publisher.stores.moves import Moves
+from publisher.stores.nodes import IssuesAhead, Nodes
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
@@ -94,6 +111,7 @@ from publisher.stores.revisions import Revisions
 from publisher.stores.signups import SignUps
 from publisher.stores.stops import Stops
 from publisher.stores.traces import Traces
+from publisher.transports.hubs import HubCaller
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.probe import RelayProbe
@@ -125,11 +143,14 @@ class App:
     issues: Issues
     copied: bool
     """Whether this is a copy of a publication that nobody has said should mail."""
+    node: "Node | None"
+    """This process among those that share the database; None: it is the only one."""
     readers: Readers
     deliveries: Deliveries
     inbox: Inbox
     """What the sandbox caught."""
     engine: Engine
+    doorbell: Doorbell
     templates: Templates
     tokens: Tokens
     links: Links
@@ -161,6 +182,8 @@ class App:
     report_mailbox: ImapMailbox | None
     """None: reports come in by no mailbox."""
     going_live: GoingLive
+    announcer: Announcer
+    """Who tells hubs of changed feeds."""
     key_id: str
     """What tells this publication from others to who asks from outside; it tells no secret."""
     epoch: datetime
@@ -169,7 +192,7 @@ class App:
     def doctor(self, *, nameserver: str = "", live: bool = False) -> "Doctor":
         """Returns who looks at the installation; `live`: as it would be without the sandbox."""
         from publisher.probes.website import Website
-        from publisher.services.doctor import Doctor
+        from publisher.services.doctor import Doctor, Doorway
 
         settings = self.settings
         return Doctor(
@@ -177,11 +200,38 @@ class App:
             record=partial(_dkim_record, settings.dkim, self.folder),
             names=_name_servers(nameserver),
             web=Website(),
-            relay=RelayProbe(_relay(settings.smtp), Patience.scaled(min(settings.smtp.timeout, 15.0))),
+            relays=[
+                Doorway(
+                    table="smtp" if name == "smtp" else f"relays.{name}",
+                    address=server.address,
+                    encrypted=server.security != "none",
+                    probe=RelayProbe(_relay(server), Patience.scaled(min(server.timeout, 15.0))),
+                )
+                for name, server in _servers(settings).items()
+            ],
             mailbox=self.report_mailbox,
             disk=Disk(self.state),
             remembered=self.issues.last_planned_at,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One of several processes that share a database, each with a folder of its own."""
+
+    nodes: Nodes
+    boot: Boot
+    home: str
+    custody: Custody
+    """Whether this node takes the articles folder in."""
+
+    async def beat(self, now: datetime) -> None:
+        """Says that this process lives: nodes that join know by it that the database is the one that is at work."""
+        await self.nodes.beat(self.boot, self.home, now)
+
+    async def others(self, now: datetime) -> tuple[Living, ...]:
+        """Returns the processes that live at present, this one too."""
+        return await self.nodes.living(now)
 
 
 class _Copy:
@@ -192,30 +242,47 @@ class _Copy:
         return Stop(
             code="copy",
             reason="this is a copy of a publication, or a restored one: it mails nobody until you have said "
-            "publisher migrate --confirm-copy and started it again",
+            "publisher migrate --confirm-copy and started it again (a node that joins others needs one that runs)",
         )
 
 
 @asynccontextmanager
 async def open_app(
-    folder: Path, clock: Clock | None = None, *, accept_key: bool = False, confirm_copy: bool = False
+    folder: Path,
+    clock: Clock | None = None,
+    *,
+    accept_key: bool = False,
+    confirm_copy: bool = False,
+    patient: bool = False,
 ) -> AsyncIterator[App]:
     """Opens the publication in `folder`, its database up to date, and closes it at the end.
 
     Raises ConfigError for a folder that is none, or whose config cannot be used. `accept_key`: go on with a
     secret that is not the one the database was used with. `confirm_copy`: from now on this copy is the publication.
+    `patient`: a new folder waits a while for the nodes that it joins, which may just be starting.
     """
     settings = config.load(folder)
     state = state_folder(folder)
+    _require_extra(settings.database.url)
     database = Database.open(settings.database.url, folder)
     try:
         await upgrade(database)
-        copied = await _is_copy(Facts(database), home(state, database.path), confirm=confirm_copy)
+        nodes = Nodes(database)
+        here = home(state, database.path, await nodes.server())
+        copied = await _is_copy(Facts(database), nodes, here, confirm=confirm_copy, patient=patient)
         machine = SystemClock()
         timekeeping = Timekeeping(machine, Moments(database))
         await timekeeping.begin()
         yield await _compose(
-            folder, state, settings, clock or machine, timekeeping, database, accept_key=accept_key, copied=copied
+            folder,
+            state,
+            settings,
+            clock or machine,
+            timekeeping,
+            database,
+            home=here,
+            accept_key=accept_key,
+            copied=copied,
         )
     finally:
         await database.close()
@@ -229,6 +296,7 @@ async def _compose(
     timekeeping: Timekeeping,
     database: Database,
     *,
+    home: str,
     accept_key: bool,
     copied: bool,
 ) -> App:
@@ -240,6 +308,7 @@ async def _compose(
     authority = await facts.settle("tag_authority", f"{urlsplit(site.url).hostname},{now:%Y-%m-%d}")
     key = await _secret(facts, state, accept=accept_key)
     tokens = Tokens(key)
+    records = Records(database, tokens.address_hash)
     own_templates = folder / "templates"
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
     if subjects := templates.subject_problems():
@@ -264,7 +333,9 @@ async def _compose(
     )
     as_configured = partial(settled, catalogue=catalogue)
     articles = Articles(database, as_configured)
-    stored = Articles(database)
+    boot = _boot(folder, now)
+    node = _node(database, facts, boot, home, source, articles_root)
+    stored = Articles(database, home=home, edition=Edition(database)) if node else Articles(database)
     read = partial(parse, rules=rules)
     people, issues, readers = (
         People(database),
@@ -284,7 +355,7 @@ async def _compose(
     inbox = Inbox(state / "inbox")
     return_path = ReturnPath(settings.smtp.return_path, tokens)
     letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder), return_path)
-    engine, disk = LocalEngine(), Disk(state)
+    engine, disk = _engine(settings.database.url, embedded=database.embedded), Disk(state)
     drafting = Drafting(catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=templates)
     planning = Planning(
         catalogue=catalogue,
@@ -319,9 +390,12 @@ async def _compose(
         renderer=templates,
         catalogue=catalogue,
         archive=Archive(PastIssues(database, sandbox=settings.smtp.sandbox), catalogue),
+        feed_archives=FeedArchiveRows(database),
         authority=authority,
         epoch=epoch,
         setting=_setting(settings),
+        custody=node.custody if node else None,
+        home=home if node else "",
     )
     preflight = Preflight(
         parse=read,
@@ -345,10 +419,12 @@ async def _compose(
         people=people,
         issues=issues,
         copied=copied,
+        node=node,
         readers=readers,
         deliveries=deliveries,
         inbox=inbox,
         engine=engine,
+        doorbell=Doorbell(IssuesAhead(database, sandbox=settings.smtp.sandbox), engine),
         templates=templates,
         tokens=tokens,
         links=links,
@@ -382,7 +458,7 @@ async def _compose(
         account=Account(
             people=people,
             account_links=AccountLinks(database),
-            records=Records(database, tokens.address_hash),
+            records=records,
             moving=moving,
             outbox=issues,
             renderer=templates,
@@ -394,6 +470,7 @@ async def _compose(
             catalogue=catalogue,
             people=people,
             signups=SignUps(database),
+            compaction=Compaction(database),
             outbox=issues,
             renderer=templates,
             tokens=tokens,
@@ -406,6 +483,7 @@ async def _compose(
             tokens=tokens,
             links=links,
             choosing=choosing,
+            records=records,
         ),
         choosing=choosing,
         upcoming=Upcoming(planning, drafting, readers, sandbox=settings.smtp.sandbox),
@@ -439,12 +517,12 @@ async def _compose(
         letters=letters,
         delivering=Delivering(
             deliveries=deliveries,
-            transport=_transport(settings.smtp, settings.delivery, inbox),
+            ways=_ways(settings, inbox),
             letters=letters,
             engine=engine,
             clock=clock,
             keep_time=timekeeping.look,
-            boot=_boot(folder, now),
+            boot=boot,
             revise=Revising(
                 planning=planning,
                 drafting=drafting,
@@ -454,22 +532,23 @@ async def _compose(
                 facts=facts,
                 setting=_setting(settings),
             ).run,
-            policy=_policy(settings.delivery, site.timezone),
             stops=Stops(database, sandbox=settings.smtp.sandbox),
-            relay="sandbox" if settings.smtp.sandbox else f"{settings.smtp.host}:{settings.smtp.port}",
             guards=[disk, *([_Copy()] if copied and not settings.smtp.sandbox else [])],
             reserve=disk,
         ),
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
+        announcer=Announcer(site, Announcements(database), facts, HubCaller(), clock),
         going_live=GoingLive(
             facts=facts,
             people=people,
             letters=letters,
             renderer=templates,
-            transport=lambda: SmtpTransport(_relay(settings.smtp), 1, Patience.scaled(settings.smtp.timeout)),
+            relays=lambda: {name: _transport(server, 1) for name, server in _servers(settings).items()},
             language=site.language,
-            way=f"{settings.smtp.security} {settings.smtp.host}:{settings.smtp.port} {settings.smtp.sender}",
+            way=" ".join(
+                [*(f"{each.security} {each.address}" for each in _servers(settings).values()), settings.smtp.sender]
+            ),
             code=lambda: f"{secrets.randbelow(1_000_000):06}",
         ),
         key_id=key_id(key),
@@ -540,9 +619,7 @@ def _premises(settings: Settings, proof: str, *, live: bool) -> "Premises":
         contact=settings.site.contact,
         postal_address=settings.site.postal_address,
         sandbox=smtp.sandbox and not live,
-        relay=f"{smtp.host}:{smtp.port}",
         relay_is_named=(smtp.host, smtp.port) != (untouched.host, untouched.port),
-        encrypted=smtp.security != "none",
         signed=settings.dkim is not None,
         proof=proof,
     )
@@ -586,14 +663,46 @@ def state_folder(folder: Path) -> Path:
     return state
 
 
-async def _is_copy(facts: Facts, here: str, *, confirm: bool) -> bool:
-    """Returns whether the state was brought here from somewhere else, and nobody has said that this is right."""
+async def _is_copy(facts: Facts, nodes: Nodes, here: str, *, confirm: bool, patient: bool) -> bool:
+    """Returns whether the state was brought here from somewhere else, and nobody has said that this is right.
+
+    A node that joins others is no copy: it sees one of them live, in this database and no other.
+    """
     known = (await facts.settle("homes", here)).split()
     if here in known:
         return False
-    if confirm:
+    if confirm or await nodes.is_at_work(known, patient=patient):
         await facts.put("homes", " ".join([*known, here]))
-    return not confirm
+        return False
+    return True
+
+
+def _node(
+    database: Database, facts: Facts, boot: Boot, home: str, source: Directory, articles_root: Path
+) -> "Node | None":
+    if database.embedded:
+        return None
+    nodes = Nodes(database)
+    mark = Mark(articles_root, place(articles_root))
+    return Node(nodes, boot, home, Custody(facts, nodes, mark, source, home))
+
+
+def _engine(url: str, *, embedded: bool) -> Engine:
+    """Returns how processes wake each other; the library for several is loaded only where there may be several."""
+    if embedded:
+        return LocalEngine()
+    from publisher.engines.postgresql import PostgresqlEngine
+
+    return PostgresqlEngine(url)
+
+
+def _require_extra(url: str) -> None:
+    """Raises a ConfigError where the database is PostgreSQL and what it needs is not installed."""
+    needed = () if url.startswith("sqlite:") else ("psycopg", "procrastinate")
+    if any(find_spec(name) is None for name in needed):
+        raise ConfigError(
+            ["database.url: PostgreSQL needs an extra; install it with: pip install 'publisher[postgres]'"]
+        )
 
 
 async def _secret(facts: Facts, state: Path, *, accept: bool) -> bytes:
@@ -635,14 +744,47 @@ def _signer(dkim: DkimSettings | None, folder: Path) -> "Signer | None":
     return signer(dkim, folder)
 
 
-def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> Transport:
-    """Returns the way out; in the sandbox there is none, whatever else the settings say."""
+def _ways(settings: Settings, inbox: Inbox) -> list[Way]:
+    """Returns the ways out, that of [smtp] first; in the sandbox there is none, whatever else the settings say."""
+    smtp, delivery, timezone = settings.smtp, settings.delivery, settings.site.timezone
+    policy = _policy(delivery, timezone)
     if smtp.sandbox:
-        return SandboxTransport(inbox, delivery.connections)
-    return SmtpTransport(_relay(smtp), delivery.connections, Patience.scaled(smtp.timeout))
+        return [Way(relay="sandbox", transport=SandboxTransport(inbox, delivery.connections), policy=policy)]
+    elsewhere = _elsewhere(settings)
+    first = Route(name="smtp" if elsewhere else "", newsletters=frozenset().union(*elsewhere.values()))
+    ways = [Way(relay=smtp.address, transport=_transport(smtp, policy.connections), policy=policy, route=first)]
+    for name, newsletters in elsewhere.items():
+        relay = settings.relays[name]
+        pace = _pace(relay, policy, timezone)
+        route = Route(name=name, newsletters=newsletters, others=False)
+        transport = _transport(relay, pace.connections)
+        ways.append(Way(relay=f"{name}={relay.address}", transport=transport, policy=pace, route=route))
+    return ways
 
 
-def _relay(smtp: SmtpSettings) -> Relay:
+def _servers(settings: Settings) -> "dict[str, SmtpSettings | RelaySettings]":
+    """Returns the relays in use by name, that of [smtp] first."""
+    return {"smtp": settings.smtp, **{name: settings.relays[name] for name in _elsewhere(settings)}}
+
+
+def _elsewhere(settings: Settings) -> dict[str, frozenset[str]]:
+    """Returns which newsletters go by which relay but that of [smtp]; one that no newsletter names is not used."""
+    named = {name: frozenset(n.id for n in settings.newsletters if n.relay == name) for name in settings.relays}
+    return {name: newsletters for name, newsletters in named.items() if newsletters}
+
+
+def _pace(relay: RelaySettings, policy: Policy, timezone: str) -> Policy:
+    """Returns the policy with what a relay says of its own pace."""
+    own = {key: getattr(relay, key) for key in ("connections", "rate", "per_domain")}
+    window = policy.window if relay.window is None else _window(relay.window, timezone)
+    return replace(policy, window=window, **{key: value for key, value in own.items() if value is not None})
+
+
+def _transport(server: "SmtpSettings | RelaySettings", connections: int) -> SmtpTransport:
+    return SmtpTransport(_relay(server), connections, Patience.scaled(server.timeout))
+
+
+def _relay(smtp: "SmtpSettings | RelaySettings") -> Relay:
     return Relay(
         host=smtp.host,
         port=smtp.port,
@@ -681,15 +823,17 @@ def _policy(delivery: DeliverySettings, timezone: str) -> Policy:
         max_age=timedelta(seconds=delivery.max_age),
         retry_after=timedelta(seconds=delivery.retry_after),
         relay_pause=timedelta(seconds=delivery.relay_pause),
-        window=Window(begins=delivery.window[0], ends=delivery.window[1], timezone=timezone)
-        if delivery.window
-        else None,
+        window=_window(delivery.window, timezone),
     )
+
+
+def _window(hours: tuple[time, time] | Literal[""] | None, timezone: str) -> Window | None:
+    return Window(begins=hours[0], ends=hours[1], timezone=timezone) if hours else None
 
 
 def _boot(folder: Path, now: datetime) -> Boot:
     """Returns this process's identity: random, so that no other life of it can be taken for it."""
-    return Boot(id=str(uuid.uuid4()), folder=str(folder), host=socket.gethostname(), pid=os.getpid(), started_at=now)
+    return Boot(id=str(uuid.uuid4()), folder=str(folder), host=host(), pid=os.getpid(), started_at=now)
 
 
 def _asset_path(key: bytes, source: str) -> str:
@@ -700,5 +844,7 @@ def _asset_path(key: bytes, source: str) -> str:
 
 def _setting(settings: Settings) -> str:
     """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
-    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters", "theme"})
+    told = settings.model_dump_json(
+        include={"site", "articles", "sections", "products", "feeds", "websub", "newsletters", "theme"}
+    )
     return hashlib.sha256(told.encode()).hexdigest()

@@ -11,7 +11,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from publisher.editorial.access import covers, decide, goes_by, in_force, matches, open_from, settled
-from publisher.editorial.shelves import ALL, shelves_of
+from publisher.editorial.shelves import ALL, Shelf, shelves_of
 from publisher.editorial.timing import embargoed, expired, scheduled
 from publisher.errors import NotFoundError
 from publisher.mail.addresses import parse_address
@@ -204,21 +204,22 @@ class Explaining:
         ]
         shown = feed in _LISTED
         ranks = await self._ranks(article, now) if shown else {}
-        for shelf in sorted(shelves_of(article)):
+        for shelf in sorted(shelves_of(article, self._catalogue)):
             declared = not shelf.language or shelf.language in site.languages
             if not declared or (shelf.section and shelf.section not in self._catalogue.sections):
                 continue
             rank = ranks.get(shelf, 0)
-            inside = shown and rank < site.feed_limit
+            limit = self._catalogue.feeds[shelf.feed].limit if shelf.feed else site.feed_limit
+            inside = shown and rank < limit
             why = self._portion(article, feed, now)
             if shown and not inside:
-                why = f"it is number {rank + 1}, and a feed has the {site.feed_limit} newest"
+                why = f"it is number {rank + 1}, and this feed has the {limit} newest"
             places.append(Place(name=f"feed {feed_path(shelf)}.*", there=inside, why=why))
         return places
 
-    async def _ranks(self, article: Article, now: datetime) -> dict[tuple[str, str, str], int]:
+    async def _ranks(self, article: Article, now: datetime) -> dict[Shelf, int]:
         """Returns how many newer stories the public has on each of the story's shelves."""
-        ranks: dict[tuple[str, str, str], int] = dict.fromkeys(shelves_of(article), 0)
+        ranks: dict[Shelf, int] = dict.fromkeys(shelves_of(article, self._catalogue), 0)
         place = (article.published_at, article.number)
         for other in await self._stories.current():
             if (other.published_at, other.number) <= place:
@@ -227,7 +228,7 @@ class Explaining:
                 settled(other, self._catalogue), PUBLIC_VIEWER, Channel.FEED, now, policy=self._catalogue.policy
             )
             if depth in _LISTED:
-                for shelf in shelves_of(other) & ranks.keys():
+                for shelf in shelves_of(other, self._catalogue) & ranks.keys():
                     ranks[shelf] += 1
         assert ALL in ranks
         return ranks
@@ -452,6 +453,9 @@ class Explaining:
         refs = [ref for sent in variants for ref in sent.stories if ref.article == article.number]
         if any(ref.mention in BRINGS for ref in refs):
             return "They have it already, or a mail that is under way brings it."
+        foreign = article.language.split("-")[0] != reader.language.split("-")[0]
+        if foreign and any(_is_same_story(article, offer.article) for offer in offers):
+            return "It comes to them in one language only, and in another one than this."
         return (
             f"It came out {self._local(article.first_published_at)}, before the time that counts for them: "
             f"from the last issue before they joined ({self._local(reader.confirmed_at)}), or changed their rhythm, on."
@@ -520,10 +524,16 @@ class Explaining:
 
 def _is_told_otherwise(article: Article, language: str, others: Iterable[Article]) -> bool:
     """Returns whether the story is there in a reader's language, and this is it in another one."""
-    own, story = language.split("-")[0], article.translation_of or article.id
+    own = language.split("-")[0]
     return article.language.split("-")[0] != own and any(
-        (other.translation_of or other.id) == story and other.language.split("-")[0] == own for other in others
+        other.language.split("-")[0] == own and _is_same_story(article, other) for other in others
     )
+
+
+def _is_same_story(article: Article, other: Article) -> bool:
+    """Returns whether two articles are one story in two languages."""
+    told = (one.translation_of or one.id for one in (article, other))
+    return article.number != other.number and len(set(told)) == 1
 
 
 def _name(mail: Mailed | Carried) -> str:

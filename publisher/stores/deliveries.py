@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.mail.throttle import ALL
-from publisher.model.delivery import Boot, Claimed, Ended, Rates
+from publisher.model.delivery import EVERYTHING, Boot, Claimed, Ended, Rates, Route
 from publisher.model.issue import DUE, OPEN, UNFINISHED, DeliveryState, IssueState, SlotState
 from publisher.model.report import Event, Meaning
 from publisher.stores import claims, endings
@@ -34,6 +34,8 @@ _SANDBOXED = "sandbox"
 _UNBALANCED = "balance: there are not as many deliveries as were planned"
 _UNLIMITED = Rates()
 _MICROSECOND = timedelta(microseconds=1)
+_SILENT = timedelta(seconds=30)
+"""A node that has not said for so long that it lives keeps no mail from the others."""
 _LANE = timedelta(hours=1)
 """A domain's lane is forgotten when nothing was put off for so long."""
 
@@ -52,7 +54,7 @@ class Deliveries(Outlook):
         """
         super().__init__(database, sandbox=sandbox)
         self._address_hash = address_hash
-        self._claims = claims.Claims(database, address_hash, self._being_sent)
+        self._claims: dict[Route, claims.Claims] = {}
         self._endings = endings.Endings(database)
         self._never_mailed = Compiled(database, _never_mailed(database))
         self._begun = Compiled(database, _begun(database, sandbox))
@@ -101,7 +103,8 @@ class Deliveries(Outlook):
 
         `owner`: this process holds the lock of its folder, so every earlier boot there is dead (decisions 15);
         workers elsewhere are gone once their leases are over, and what they had in flight `grace` later: a final
-        reply may take that long.
+        reply may take that long. What they had not begun is taken from nodes that say no more that they live, too:
+        should one wake up again, it finds that it may not begin.
         """
         others = deliveries.c.boot_id != boot.id
         gone = sa.and_(
@@ -113,7 +116,8 @@ class Deliveries(Outlook):
             ),
         )
         present = self._present(now)
-        late = sa.and_(others, deliveries.c.lease_until < present)
+        silent = sa.select(boots.c.id).where(boots.c.seen_at < present - _SILENT // _MICROSECOND)
+        late = sa.and_(others, sa.or_(deliveries.c.lease_until < present, deliveries.c.boot_id.in_(silent)))
         overdue = sa.and_(others, deliveries.c.lease_until < present - grace // _MICROSECOND)
         async with self._database.write() as connection:
             taken = await endings.take_back(connection, sa.or_(gone, late) if owner else late, now)
@@ -130,15 +134,19 @@ class Deliveries(Outlook):
         alone: bool = False,
         digests: bool = True,
         rates: Rates = _UNLIMITED,
+        route: Route = EVERYTHING,
     ) -> list[Claimed]:
         """Claims up to `limit` due deliveries, service mail first; who has opted out is recorded as suppressed.
+
+        Only of those that go by one relay; the rates are that relay's.
 
         A delivery that was claimed repeatedly without any outcome is handed out by itself, and only to a process
         that has nothing else in hand (`alone`): should it kill that process, no other delivery is suspected.
         `digests` False: only service mail and notices. With `rates`, each comes with its place.
         """
         wish = claims.Wish(limit, lease, issue, alone, digests, rates)
-        return await self._database.transact(lambda cursor: self._claims.take(cursor, boot, now, wish))
+        by_route = self._by(route)
+        return await self._database.transact(lambda cursor: by_route.take(cursor, boot, now, wish))
 
     async def renew(self, boot: Boot, now: datetime, lease: timedelta) -> None:
         """Extends the leases of what this process has claimed and not begun."""
@@ -297,6 +305,13 @@ class Deliveries(Outlook):
                 continue  # not ours any more: somebody else records how it ends
             said = Event(meaning=Meaning.HARD, at=end.at, status=end.ending.enhanced, detail=end.ending.text)
             await record(self._database, connection, self._address_hash, end.number, said)
+
+    def _by(self, route: Route) -> claims.Claims:
+        found = self._claims.get(route)
+        if found is None:
+            found = claims.Claims(self._database, self._address_hash, self._being_sent, route)
+            self._claims[route] = found
+        return found
 
     def _sending(self, *, all_kinds: bool) -> sa.Select[tuple[int]]:
         query = sa.select(issues.c.id).where(self._being_sent)

@@ -95,6 +95,7 @@ async def _store(app: App) -> "list[Metric]":
     newest = {issue.newsletter: issue for issue in reversed(latest) if issue.newsletter and issue.edition}
     counts = await app.issues.all_counts([issue.number for issue in newest.values()])
     stops = await app.delivering.stops()
+    away = {stop.relay or "smtp" for stop in stops if stop.code == "relay"}
     paused = [issue.stop_reason or "" for issue in latest if issue.state is IssueState.PAUSED]
     reasons = sorted({stop.code for stop in stops} | {reason.partition(":")[0] for reason in paused if reason})
     return [
@@ -106,6 +107,7 @@ async def _store(app: App) -> "list[Metric]":
             [_Row((state.value,), sum(issue.state is state for issue in latest)) for state in open_states],
         ),
         _gauge("stop", "1 for each reason why mail stands still (docs/running.md).", ["reason"], _ones(reasons)),
+        _gauge("relay_left_alone", "1 for each relay that is left alone.", ["relay"], _ones(sorted(away))),
         _gauge(
             "latest_issue_mails",
             "What became of the mails of a newsletter's latest issue.",
@@ -128,11 +130,39 @@ async def _store(app: App) -> "list[Metric]":
             ["kind"],
             [_Row((kind,), number) for kind, number in sorted((await app.bounces.tallies()).items())],
         ),
+        *await _hubs(app),
         _gauge(
             "quarantined_bounces",
             "Hard bounces that wait for a word: too many at once.",
             [],
             [_Row((), sum(each.hard for each in await app.bounces.quarantines()))],
+        ),
+    ]
+
+
+async def _hubs(app: App) -> "list[Metric]":
+    states = await app.announcer.states()
+    if not states:
+        return []
+    told = sorted(app.announcer.told.items())
+    return [
+        _gauge(
+            "hub_feeds_waiting",
+            "Changed feeds that a WebSub hub has still to be told of.",
+            ["hub"],
+            [_Row((each.hub,), each.waiting) for each in states],
+        ),
+        _gauge(
+            "hub_failing",
+            "1 for a WebSub hub that does not take what it is told.",
+            ["hub"],
+            [_Row((each.hub,), each.trouble is not None) for each in states],
+        ),
+        _counter(
+            "hub_announcements",
+            "Changed feeds announced to a WebSub hub by this process.",
+            ["hub", "outcome"],
+            [_Row(of, number) for of, number in told],
         ),
     ]
 

@@ -1,11 +1,14 @@
 """The delivery service over real sockets and a real store: what becomes of each person's mail."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +20,7 @@ from publisher.errors import PublisherError
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Catalogue, Newsletter, Site
-from publisher.model.delivery import Boot, Policy
+from publisher.model.delivery import Boot, Claimed, Policy
 from publisher.model.issue import IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
 from publisher.model.text import Localized
@@ -26,6 +29,7 @@ from publisher.services import deliver
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.services.timekeeping import Timekeeping
+from publisher.services.ways import Way
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.moments import Moments
@@ -78,14 +82,12 @@ class Desk:
         )
         self.delivering = Delivering(
             deliveries=self.store,
-            transport=self.transport,
+            ways=[Way(relay="relay:25", transport=self.transport, policy=policy)],
             letters=Letters(catalogue, "Example <news@example.org>", Links(site.url, TOKENS), KEY),
             engine=self.engine,
             clock=clock or self.clock,
             boot=Boot(id="one", folder="/a", host="h", pid=1, started_at=NOW),
-            policy=policy,
             stops=Stops(database, sandbox=sandbox),
-            relay="relay:25",
             guards=guards,
             reserve=reserve,
             keep_time=Timekeeping(clock, Moments(database)).look if clock else None,
@@ -130,7 +132,7 @@ async def desk(
         )
 
 
-async def until(condition: Callable[[], object], seconds: float = 8.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Waits for something that happens beside the test."""
     async with asyncio.timeout(seconds):
         while True:
@@ -275,6 +277,35 @@ async def test_a_bell_nobody_rang_is_made_up_for_by_polling(sqlite_database: Dat
         await asyncio.sleep(0.2)
         await add_issue(sqlite_database, [1])
         await until(lambda: relay.received, 3.0)
+
+
+async def test_who_has_nothing_to_deliver_asks_no_oftener_than_the_poll(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue = await add_issue(sqlite_database, [1])
+    async with desk(sqlite_database, {"DOT": [SILENCE]}, Policy(connections=2)) as (service, _):
+        asked = 0
+        claim, wait = service.store.claim, service.engine.wait
+        rounds = asyncio.Semaphore(0)
+
+        async def counted(*given: object, **named: object) -> object:
+            nonlocal asked
+            asked += 1
+            return await claim(*given, **named)  # type: ignore[arg-type]
+
+        async def waited(seconds: float) -> None:
+            before = time.monotonic()
+            await wait(seconds)
+            if time.monotonic() - before > seconds / 2:
+                rounds.release()
+
+        monkeypatch.setattr(service.store, "claim", counted)
+        monkeypatch.setattr(service.engine, "wait", waited)
+        async with service.running():
+            for _ in range(3):  # a letter under way, none waiting; then none at all
+                await asyncio.wait_for(rounds.acquire(), 30)
+            assert await issue_state(sqlite_database, issue) in ("sending", "done")
+    assert asked < 20
 
 
 async def test_an_uncertain_mail_is_sent_again_once_and_never_a_third_time(sqlite_database: Database) -> None:
@@ -494,3 +525,31 @@ async def test_in_the_sandbox_an_open_real_issue_waits(sqlite_database: Database
         await until(is_done)
     assert [r.recipient for r in relay.received] == ["reader2@example.com"]
     assert await states(sqlite_database, real) == {"pending": 1}
+
+
+async def test_who_was_stopped_past_their_places_in_the_rates_gets_new_ones(sqlite_database: Database) -> None:
+    """Nothing of what had its place a minute ago goes at once: other processes have had that minute's places."""
+    issue = await add_issue(sqlite_database, range(1, 6))
+    later = NOW + timedelta(minutes=1)
+    claimed: list[Claimed] = []
+    async with desk(sqlite_database, policy=Policy(connections=2, rate=1200)) as (service, relay):
+        claim = service.store.claim
+
+        async def stopped_after_the_first(*arguments: Any, **options: Any) -> list[Claimed]:
+            rows = await claim(*arguments, **options)
+            claimed.extend(rows)
+            if rows:
+                service.clock.at = later
+            return rows
+
+        service.store.claim = stopped_after_the_first  # type: ignore[method-assign]
+        drained = await service.delivering.drain(issue)
+    assert drained.counts == IssueCounts(planned=5, accepted=5)
+    assert len(relay.received) == 5
+    places = [row.not_before for row in claimed if row.not_before is not None]
+    assert sorted(row.number for row in claimed) == sorted(2 * [row.number for row in claimed[:5]])
+    assert all(place < later for place in places[:5])
+    again = places[5:]
+    assert again[0] >= later
+    assert all(after - before >= timedelta(milliseconds=50) for before, after in pairwise(again))
+    assert {row.attempts for row in claimed} == {1}
