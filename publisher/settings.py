@@ -12,7 +12,6 @@ from datetime import time, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
-from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -37,6 +36,7 @@ from publisher.model.segment import Segment
 from publisher.model.text import Localized
 from publisher.model.theme import DARK, LIGHT, Logo, Theme
 from publisher.model.view import Channel, Depth
+from publisher.model.zones import time_zones
 from publisher.segments import Vocabulary, parse_condition
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
@@ -122,7 +122,7 @@ def _language(value: str) -> str:
 
 
 def _timezone(value: str) -> str:
-    if value not in available_timezones():
+    if value not in time_zones():
         raise ValueError("an IANA time zone such as Europe/Istanbul is needed")
     return value
 
