@@ -683,7 +683,7 @@ def _node(
     if database.embedded:
         return None
     nodes = Nodes(database)
-    mark = Mark(articles_root, place(articles_root))
+    mark = Mark(articles_root, place)
     return Node(nodes, boot, home, Custody(facts, nodes, mark, source, home))
 
 
