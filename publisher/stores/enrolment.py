@@ -22,6 +22,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.segments import merged
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, micros
 from publisher.stores.limits import asked_too_often, flooded, note_asked
 from publisher.stores.people_rows import (
@@ -148,6 +149,7 @@ class Enrolling:
         if chosen:
             rows = await self._subscriptions(chosen)
             await self._connection.execute(sa.insert(subscriptions), rows)
+            await keep_clocks(self._connection, (number for number, each, _ in chosen if each.timezone or each.wishes))
             said = [new_consent(number, name, each.event, each.proof, self._now) for number, each, name in chosen]
             await self._connection.execute(sa.insert(consents), said)
         granted = [
@@ -206,6 +208,7 @@ class Enrolling:
         if new:
             rows = await self._subscriptions([(subscriber, enrolment, name) for name in new])
             await self._connection.execute(self._database.insert(subscriptions).on_conflict_do_nothing(), rows)
+            await keep_clocks(self._connection, [subscriber])
         moved = tuple(n for n in enrolment.newsletters if n in had and _may_move(had[n], wanted))
         if moved:
             times = {

@@ -27,6 +27,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.segments import merged
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, maybe_micros, maybe_moment, micros, moment
 from publisher.stores.schema import consents, deliveries, licences, profiles, subscribers, subscriptions
 
@@ -66,6 +67,8 @@ async def describe(
         given["attributes"] = json.dumps(attributes)
     if given:
         await connection.execute(sa.update(subscribers).where(subscribers.c.id == subscriber).values(given))
+    if timezone is not None:
+        await keep_clocks(connection, [subscriber])
 
 
 async def people_of(connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Person]:

@@ -341,10 +341,11 @@ class Stage:
 
 
 @contextmanager
-def relay(folder: Path) -> Iterator[int]:
-    """Runs the relay; yields its port."""
+def relay(folder: Path, port: int = 0) -> Iterator[int]:
+    """Runs the relay, at any free port or at one that is known; yields the port."""
     folder.mkdir()
-    process = subprocess.Popen([sys.executable, str(RELAY), str(folder)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, str(RELAY), str(folder), str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield int(process.stdout.readline())
