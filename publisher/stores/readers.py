@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import COVERS, IssueKind, Mention, StoryRef
-from publisher.model.people import Licence
+from publisher.model.people import Licence, SubscriptionStatus
 from publisher.model.reader import Coverage, Reader, Sent
 from publisher.model.segment import Picked
 from publisher.model.view import Depth
@@ -143,6 +143,14 @@ class Readers:
             query = query.where(on(clock, cadence, zone))
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
+
+    async def newsletters(self) -> dict[str, int]:
+        """Returns the newsletters that people have, paused ones too, and how many: also those that config lacks."""
+        status = subscriptions.c.status.in_([SubscriptionStatus.CONFIRMED, SubscriptionStatus.PAUSED])
+        query = sa.select(subscriptions.c.newsletter, sa.func.count().label("people")).where(status)
+        async with self._database.read() as connection:
+            found = await connection.execute(query.group_by(subscriptions.c.newsletter).order_by("newsletter"))
+            return {row.newsletter: int(row.people) for row in found}
 
     async def mark(self) -> int:
         """Returns a number that grows with every planned mail; none is being planned at this moment."""
