@@ -21,6 +21,7 @@ from publisher.services.columns import COLUMNS
 from publisher.services.importing import ImportReport
 from publisher.stores import migrate
 from publisher.stores.database import Database
+from publisher.stores.readers import Readers
 
 LISTMONK = """\
 uuid,email,name,attributes,status,created_at,updated_at
@@ -352,6 +353,8 @@ async def test_what_readers_chose_goes_to_another_house_and_is_the_same_there(
     daily, asia = chosen["daily"], chosen["asia"]
     assert (daily.cadence, daily.timezone, daily.choices) == ("weekly sun 02:30", "Asia/Tokyo", wish)
     assert (asia.status, asia.paused_until) == ("paused", datetime(2026, 4, 1, 7, tzinfo=UTC))
+    clocks = await Readers(sqlite_database).clocks("daily", "daily 07:00", "Europe/Istanbul")
+    assert clocks == [("daily 07:00", "Europe/Istanbul"), ("weekly sun 02:30", "Asia/Tokyo")]
     other = Database.open("sqlite:///other.db", tmp_path)
     await migrate.upgrade(other)
     there = open_house(other, OFFERED)
