@@ -91,6 +91,7 @@ async def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
             pass
 
 
+LIVE = "[smtp]\nsandbox = false\n"
 SENDER = "[smtp]\nsender = 'news@example.org'\n"
 TWO_SENDERS = SENDER + "[[newsletters]]\nid = 'a'\ntitle = 'A'\nsender = 'a@example.com'\n"
 
@@ -117,6 +118,15 @@ TWO_SENDERS = SENDER + "[[newsletters]]\nid = 'a'\ntitle = 'A'\nsender = 'a@exam
         ('[smtp]\nsandbox = false\nhost = "mail.example"', "smtp"),
         ('[smtp]\nsandbox = false\nusername = "me"', "smtp"),
         ('[smtp]\npassword_file = "nowhere"', "smtp.password_file"),
+        ("[relays.bulk]\nport = 25", "relays.bulk.host: Field required"),
+        ('[relays.bulk]\nhost = "a.example"\nsender = "x"', "relays.bulk.sender: unknown key"),
+        ('[relays.Bulk-2]\nhost = "a.example"', "a relay's name is lower-case letters"),
+        ('[relays.smtp]\nhost = "a.example"', "choose another name"),
+        ('[relays.bulk]\nhost = "a.example"\nwindow = "late"', "relays.bulk.window"),
+        ('[relays.bulk]\nhost = "a.example"\npassword_file = "nowhere"', "relays.bulk.password_file"),
+        (f'{LIVE}[relays.bulk]\nhost = "a.example"\nsecurity = "none"', 'relays.bulk: security = "none"'),
+        (f'{LIVE}[relays.bulk]\nhost = "a.example"\nusername = "me"', "relays.bulk: username is given without"),
+        ('[[newsletters]]\nid = "a"\ntitle = "A"\nrelay = "bulk"', "newsletters.0.relay: there is no relay 'bulk'"),
         ('[smtp]\nsender = "nobody"', "smtp.sender"),
         ('[smtp]\nsender = "é@example.org"', "smtp.sender: 'é@example.org' is not a sender"),
         ('[[newsletters]]\nid = "a"\ntitle = "A"\nsender = "é@example.org"', "newsletters.0.sender: 'é@"),
@@ -181,6 +191,25 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert settings.http.port == 2
     assert settings.smtp.password.get_secret_value() == "hush"
     assert "hush" not in repr(settings)
+
+
+def test_each_relay_has_its_own_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a file, or in the environment."""
+    (tmp_path / "config.toml").write_text(
+        '[smtp]\nsandbox = false\n[relays.bulk]\nhost = "a.example"\nusername = "me"\npassword_file = "secret"\n'
+        '[relays.slow_one]\nhost = "b.example"\nusername = "me"\nwindow = ""\n'
+    )
+    (tmp_path / "secret").write_text("hush\n")
+    monkeypatch.setenv("PUBLISHER_RELAYS__SLOW_ONE__PASSWORD", "whisper")
+    relays = config.load(tmp_path).relays
+    assert {name: relay.password.get_secret_value() for name, relay in relays.items()} == {
+        "bulk": "hush",
+        "slow_one": "whisper",
+    }
+    assert (relays["bulk"].port, relays["bulk"].security, relays["bulk"].window) == (587, "starttls", None)
+    assert relays["slow_one"].window == ""
+    assert "hush" not in repr(relays)
+    assert "whisper" not in repr(relays)
 
 
 def test_names_in_other_scripts_become_what_mail_and_feeds_can_carry(tmp_path: Path) -> None:

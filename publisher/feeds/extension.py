@@ -11,7 +11,7 @@ from feedgen.feed import FeedGenerator
 from lxml import etree
 
 from publisher.feeds.dates import rfc822, rfc3339
-from publisher.feeds.entries import authors, contributors, hubs, image_type
+from publisher.feeds.entries import archive_links, authors, contributors, hubs, image_type
 from publisher.feeds.text import clean, line
 from publisher.model.article import Image
 from publisher.model.feed import Feed
@@ -23,6 +23,7 @@ NAMESPACES = {
     "dcterms": "http://purl.org/dc/terms/",
     "media": "http://search.yahoo.com/mrss/",
 }
+HISTORY = "http://purl.org/syndication/history/1.0"
 TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -33,12 +34,15 @@ class FeedExtension(BaseExtension):  # type: ignore[misc]
     feed: Feed | None = None
 
     def extend_ns(self) -> dict[str, str]:
-        """Returns the namespaces, to be declared once on the root; that of tombstones only where there are any."""
-        departed = self.feed is not None and self.feed.departed
-        return NAMESPACES | {"at": TOMBSTONES} if departed else NAMESPACES
+        """Returns the namespaces, to be declared once on the root; rarer ones only where they are used."""
+        if self.feed is None:
+            return NAMESPACES
+        departed = {"at": TOMBSTONES} if self.feed.departed else {}
+        return NAMESPACES | departed | ({"fh": HISTORY} if self.feed.current else {})
 
     def extend_atom(self, root: Any) -> Any:
-        """Adds which entries are gone (RFC 6721 §3)."""
+        """Adds which entries are gone (RFC 6721 §3), and that this is an archive document (RFC 5005 §4)."""
+        _add_history(root, self.feed)
         for one in self.feed.departed if self.feed is not None else ():
             etree.SubElement(root, f"{{{TOMBSTONES}}}deleted-entry", ref=one.id, when=rfc3339(one.at))
         return root
@@ -49,6 +53,9 @@ class FeedExtension(BaseExtension):  # type: ignore[misc]
             _add(root[0], "lastBuildDate", rfc822(self.feed.updated_at))
             for hub in hubs(self.feed):
                 etree.SubElement(root[0], f"{{{ATOM}}}link", rel="hub", href=hub)
+            for rel, url in archive_links(self.feed, "rss"):
+                etree.SubElement(root[0], f"{{{ATOM}}}link", rel=rel, href=url)
+            _add_history(root[0], self.feed)
         return root
 
 
@@ -115,6 +122,11 @@ def add_entry(generator: FeedGenerator, feed: Feed, view: View) -> Any:
     entry.publisher.feed_language = feed.language
     entry.id(view.id)
     return entry
+
+
+def _add_history(parent: Any, feed: Feed | None) -> None:
+    if feed is not None and feed.current:
+        etree.SubElement(parent, f"{{{HISTORY}}}archive")
 
 
 def _dc(name: str) -> str:

@@ -76,6 +76,7 @@ class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
     language: str
     items: list[_Item]
     description: str | None = None
+    next_url: str | None = None
     hubs: list[_Hub] = []
 
 
@@ -87,6 +88,7 @@ def render(feed: Feed) -> bytes:
         description=line(feed.description) or None,
         home_page_url=clean(feed.home_url),
         feed_url=FORMAT.url_of(feed),
+        next_url=f"{clean(feed.prev_archive)}.{FORMAT.extension}" if feed.prev_archive else None,
         authors=[_Author(feed_author(feed))],
         language=feed.language,
         hubs=[_Hub(url) for url in hubs(feed)],

@@ -32,6 +32,12 @@ class Feed:
     author: str = ""
     private: bool = False
     hubs: tuple[str, ...] = ()
+    prev_archive: str = ""
+    """The archive document with what is older (RFC 5005 §4), as `url` without extension; empty: there is none."""
+    next_archive: str = ""
+    """Of an archive document: the one with what is newer."""
+    current: str = ""
+    """Of an archive document: the feed that it belongs to; empty: this is no archive document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from publisher.editorial.access import decide, goes_by, open_from, settled
 from publisher.editorial.shelves import Shelf, Shelves, shelves_of
 from publisher.editorial.ties import Ties
 from publisher.editorial.timing import next_change_at, publishable
-from publisher.errors import PublisherError
+from publisher.errors import PublisherError, StaleError
 from publisher.feeds import FORMATS
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Problem
@@ -26,12 +26,13 @@ from publisher.model.catalogue import Catalogue
 from publisher.model.people import PUBLIC
 from publisher.model.publication import Loss, OutputRecord
 from publisher.model.view import Channel, Depth
-from publisher.ports import Companions, Facts, Output, Outputs, Renderer, Stories
+from publisher.ports import Companions, Custodian, Facts, FeedArchiveStore, Output, Outputs, Renderer, Stories
 from publisher.services.advices import FOLLOWED, Advices
 from publisher.services.archive import Archive
 from publisher.services.corrections import CorrectionLog
 from publisher.services.document import Document, fingerprint
 from publisher.services.documents import CORRECTIONS_FEED, Documents
+from publisher.services.feed_archives import FeedArchives
 from publisher.services.gone import GoneMap
 from publisher.services.intake import Intake, Taken
 from publisher.services.outline import Outline, feed_path, file_of
@@ -77,19 +78,23 @@ class Publishing:
         renderer: Renderer,
         catalogue: Catalogue,
         archive: Archive,
+        feed_archives: FeedArchiveStore,
         authority: str,
         epoch: datetime,
         setting: str,
+        custody: Custodian | None = None,
+        home: str = "",
     ) -> None:
         """`beside` is the folder that public/ is in, `authority` `domain,date` of the feeds' tag URIs, `epoch` when the
-        publication began, `setting` a hash of all in config that stories and outputs depend on."""
+        publication began, `setting` a hash of all in config that stories and outputs depend on; `custody` says whether
+        this node takes the folder in, None: there is no other; `home` is what the folder is remembered by."""
         self.intake = intake
         self.catalogue = catalogue
         self.outline = Outline(catalogue, authority, epoch)
         self.renditions = Renditions(articles, catalogue)
-        self.everything = Shelves()
+        self.everything = Shelves(catalogue)
         """Every story that is out, for whoever may read it."""
-        self.public = Shelves()
+        self.public = Shelves(catalogue)
         """What the public may know of."""
         self.advices = Advices(articles, catalogue)
         """What is told beside."""
@@ -101,11 +106,12 @@ class Publishing:
         """Of which moment the last pass was."""
         self.archive = archive
         """The past issues that stand on the web."""
+        self._custody = custody
         self._facts = facts
         self._companions = companions
         self._outputs = outputs
         self._output = output
-        self._gone_map = GoneMap(beside, facts)
+        self._gone_map = GoneMap(beside, facts, home)
         self._rules = fingerprint(__version__, setting)
         self._base = ""
         self._depths: dict[int, Depth] = {}
@@ -117,6 +123,7 @@ class Publishing:
         """When the public may have what so far only subscribers have."""
         self._log = CorrectionLog()
         self._until: datetime | None = None
+        self._feed_archives = FeedArchives(feed_archives, catalogue, self.outline, self.public)
         self._documents = Documents(
             catalogue=catalogue,
             outline=self.outline,
@@ -128,6 +135,7 @@ class Publishing:
             alone=self._alone,
             depths=self._depths,
             advices=self.advices,
+            feed_archives=self._feed_archives,
             log=self._log,
             archive=archive,
             latest=intake.story,
@@ -139,6 +147,9 @@ class Publishing:
         """Files that may have lost their reason in this pass."""
         self._kin: set[int] = set()
         """Stories whose pages speak of what changed in this pass."""
+        self._takes_in = custody is None
+        self._unsure = False
+        """Whether some of what was taken in may be on no shelf."""
         self._busy = asyncio.Lock()
 
     @property
@@ -159,6 +170,7 @@ class Publishing:
         """Reads what the store remembers of stories and outputs."""
         await self.intake.load()
         self._standing = await self._outputs.outputs()
+        await self._feed_archives.open()
         self._output.sweep()
 
     def next_change_at(self, now: datetime) -> datetime | None:
@@ -190,9 +202,10 @@ class Publishing:
         as `Intake.take` has them.
         """
         async with self._busy:
-            taken = await self._take(now, paths, accept_loss=accept_loss, at_once=at_once)
+            taken = await self._taken(now, paths, accept_loss=accept_loss, at_once=at_once)
             report = Report(taken)
-            whole = paths is None
+            whole = paths is None or self._unsure
+            self._unsure = False
             base = self._documents.base(self._rules) if whole or not self._base else self._base
             everything = whole and (base != self._base or not len(self.everything))
             self._base = base
@@ -217,6 +230,13 @@ class Publishing:
                 await self._bring_up(documents, report, prune=whole)
             return report
 
+    async def is_behind(self, now: datetime) -> bool:
+        """Returns whether a pass is due because of another node: it took stories in, or does so no more."""
+        if self._custody is None:
+            return False
+        ours = await self._custody.ours(now)
+        return ours is not self._takes_in or await self.intake.is_behind()
+
     async def refresh_issues(self, now: datetime) -> Report:
         """Brings the pages and feeds of past issues up to date with the ledger: to be said when some were planned."""
         async with self._busy:
@@ -235,6 +255,26 @@ class Publishing:
     def stamp(self) -> str:
         """Returns what is another one whenever what is out, or how it is laid out, has changed."""
         return f"{self.generation}.{self._base}"
+
+    async def _taken(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
+        """Takes in what changed, or follows the node that does."""
+        if self._custody is None:
+            return await self._take(now, paths, accept_loss=accept_loss, at_once=at_once)
+        followed = await self.intake.follow()
+        self._takes_in = await self._custody.ours(now)
+        if not self._takes_in:
+            return followed
+        try:
+            taken = await self._take(now, paths, accept_loss=accept_loss, at_once=at_once)
+        except StaleError:  # what was taken in up to then is on no shelf yet: everything is put there anew
+            self._base, self._unsure = "", True
+            followed = await self.intake.follow()
+            taken = await self._take(now, None, accept_loss=accept_loss, at_once=at_once)
+        again = {a.number for _, a in taken.changes} | {a.number for a in taken.gone}
+        taken.changes = [each for each in followed.changes if each[1].number not in again] + taken.changes
+        taken.gone = [each for each in followed.gone if each.number not in again] + taken.gone
+        taken.followed = followed.followed
+        return taken
 
     async def _take(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
         loss = await self.loss()
@@ -301,12 +341,16 @@ class Publishing:
         for number in gone:
             touched |= self._remove(number)
         kin = (story for number in self._kin if (story := self.public.get(number)) is not None)
-        touched |= {shelf for story in kin for shelf in shelves_of(story)}
+        touched |= {shelf for story in kin for shelf in shelves_of(story, self.catalogue)}
         return touched, changed | aged
 
     async def _follow(self, taken: Taken, now: datetime) -> None:
         """Reads the histories that there is more to tell of than before."""
-        changed = [a.number for c, a in taken.changes if c.kind in FOLLOWED or a.number in self.advices]
+        changed = [
+            a.number
+            for c, a in taken.changes
+            if c.kind in FOLLOWED or a.number in self.advices or a.number in taken.followed
+        ]
         await self.advices.follow([*changed, *(article.number for article in taken.gone)], now)
 
     def _place(self, article: Article, now: datetime) -> set[Shelf]:
@@ -359,8 +403,8 @@ class Publishing:
 
     def _leave_feeds(self, shelves: Iterable[Shelf]) -> None:
         """Notes the feeds of tags, which are there only for what they hold."""
-        feeds = (f"{feed_path(one)}.{fmt.extension}" for one in shelves if one.tag for fmt in FORMATS.values())
-        self._left |= set(map(file_of, feeds))
+        for path in (feed_path(shelf) for shelf in shelves if shelf.tag):
+            self._left |= {file_of(f"{path}/"), *(file_of(f"{path}.{fmt.extension}") for fmt in FORMATS.values())}
 
     def _due(self, now: datetime) -> dict[int, Article]:
         """Returns the stories of which a date has come since the last pass, or the public's time, by number."""
@@ -382,11 +426,11 @@ class Publishing:
     async def _bring_up(self, documents: Iterable[Document], report: Report, *, prune: bool) -> None:
         """Makes and writes what is not as it should be; on a whole pass takes away what should not be."""
         wanted: dict[str, Document] = {}
-        for document in documents:
-            wanted.setdefault(document.path, document)
-        due = [document for document in wanted.values() if not self._stands(document, looked=prune)]
-        for start in range(0, len(due), _WRITTEN_AT_ONCE):
-            await self._write(due[start : start + _WRITTEN_AT_ONCE], report)
+        due: Iterable[Document] = documents
+        while found := _by_path(due):
+            wanted |= found
+            await self._write_all([one for one in found.values() if not self._stands(one, looked=prune)], report)
+            due = self._documents.following()
         stale = sorted((set(self._standing) if prune else self._left) - set(wanted))
         self._left = set()
         if stale:
@@ -395,6 +439,10 @@ class Publishing:
             for path in stale:
                 self._standing.pop(path, None)
             report.removed += stale
+
+    async def _write_all(self, due: Sequence[Document], report: Report) -> None:
+        for start in range(0, len(due), _WRITTEN_AT_ONCE):
+            await self._write(due[start : start + _WRITTEN_AT_ONCE], report)
 
     def _stands(self, document: Document, *, looked: bool) -> bool:
         known = self._standing.get(document.path)
@@ -435,3 +483,11 @@ class Publishing:
     def _same_bytes(self, record: OutputRecord) -> bool:
         known = self._standing.get(record.path)
         return known is not None and known.content_hash == record.content_hash and self._output.exists(record.path)
+
+
+def _by_path(documents: Iterable[Document]) -> dict[str, Document]:
+    """Returns documents by their path: of several with one, the first."""
+    found: dict[str, Document] = {}
+    for document in documents:
+        found.setdefault(document.path, document)
+    return found

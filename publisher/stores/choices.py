@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.people import Subscription, SubscriptionStatus
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, maybe_micros, micros
 from publisher.stores.people_rows import describe, profile_numbers, subscription_of
 from publisher.stores.schema import profiles, subscribers, subscriptions
@@ -86,6 +87,7 @@ class ReaderChoices:
                 .values({name: sa.bindparam(name) for name in names}),
                 changed,
             )
+            await keep_clocks(connection, (one.subscriber for one in after))
         return after
 
 

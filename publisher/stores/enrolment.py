@@ -22,6 +22,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.segments import merged
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, micros
 from publisher.stores.limits import asked_too_often, flooded, note_asked
 from publisher.stores.people_rows import (
@@ -85,7 +86,7 @@ class Enrolling:
         kept, moved = await self._enter(row.id, enrolment)
         origin = enrolment.proof.origin
         granted = await grant(self._database, self._connection, row.id, enrolment.licences, True, origin, self._now)
-        if enrolment.implied and not await licences_of(self._connection, [row.id]):
+        if enrolment.implied and not await licences_of(self._database, self._connection, [row.id]):
             granted |= await grant(
                 self._database, self._connection, row.id, _implied(enrolment), False, origin, self._now
             )
@@ -110,9 +111,8 @@ class Enrolling:
         plain = [each for each in reversed(plain) if each.address_hash not in suppressed]
         known = sa.select(subscribers).where(subscribers.c.address_key.in_([each.address_key for each in plain]))
         rows = (await self._connection.execute(known)).all()
-        people = {
-            row.address_key: person for row, person in zip(rows, await people_of(self._connection, rows), strict=True)
-        }
+        found = await people_of(self._database, self._connection, rows)
+        people = {row.address_key: person for row, person in zip(rows, found, strict=True)}
         new = await self._add_many([each for each in plain if each.address_key not in people])
         had = {key: _unchanged(person, first[key]) for key, person in people.items()}
         return new | {key: answer for key, answer in had.items() if answer is not None}
@@ -148,6 +148,7 @@ class Enrolling:
         if chosen:
             rows = await self._subscriptions(chosen)
             await self._connection.execute(sa.insert(subscriptions), rows)
+            await keep_clocks(self._connection, (number for number, each, _ in chosen if each.timezone))
             said = [new_consent(number, name, each.event, each.proof, self._now) for number, each, name in chosen]
             await self._connection.execute(sa.insert(consents), said)
         granted = [
@@ -206,6 +207,7 @@ class Enrolling:
         if new:
             rows = await self._subscriptions([(subscriber, enrolment, name) for name in new])
             await self._connection.execute(self._database.insert(subscriptions).on_conflict_do_nothing(), rows)
+            await keep_clocks(self._connection, [subscriber])
         moved = tuple(n for n in enrolment.newsletters if n in had and _may_move(had[n], wanted))
         if moved:
             times = {

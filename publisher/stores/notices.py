@@ -348,7 +348,7 @@ class Notices:
             )
             async with self._database.read() as connection:
                 people = (await connection.execute(query)).all()
-                held = await licences_of(connection, list(some))
+                held = await licences_of(self._database, connection, list(some))
                 newsletters: dict[int, set[str]] = {}
                 for reader, newsletter in await connection.execute(reads):
                     newsletters.setdefault(reader, set()).add(newsletter)

@@ -49,6 +49,16 @@ boots = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("ended_at", Moment),
+    sa.Column("home", sa.Text, nullable=False, server_default=""),  # `owner.home` of the folder it runs
+    sa.Column("seen_at", Moment),  # when it last said that it lives, by the database's clock
+)
+
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("until", Moment, nullable=False),  # by the database's clock
 )
 
 # Articles -------------------------------------------------------------------------------------------------------------
@@ -110,8 +120,27 @@ redirects = sa.Table(
 outputs = sa.Table(
     "outputs",
     metadata,
+    sa.Column("home", sa.Text, primary_key=True),  # whose public/ it stands in; empty where there is just one
     sa.Column("path", sa.Text, primary_key=True),
     sa.Column("fingerprint", sa.Text, nullable=False),  # of everything the bytes were made from
+    sa.Column("content_hash", sa.Text, nullable=False),
+)
+
+# Which stories an archive document of a feed holds: said once, as what is fetched once is never looked at again.
+feed_archives = sa.Table(
+    "feed_archives",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),  # its address below /feeds/, without extension
+    sa.Column("page", sa.Integer, primary_key=True),
+    sa.Column("stories", sa.Text, nullable=False),  # JSON: numbers, the newest first
+)
+
+# What hubs were told of: a feed whose bytes are others now is still to be announced.
+announcements = sa.Table(
+    "announcements",
+    metadata,
+    sa.Column("hub", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
     sa.Column("content_hash", sa.Text, nullable=False),
 )
 
@@ -160,8 +189,12 @@ subscriptions = sa.Table(
     sa.Column("paused_at", Moment),
     sa.Column("paused_until", Moment),
     sa.Column("pending_since", Moment),  # after a change of rhythm or a pause; NULL: as confirmed_at says
+    # `rhythm|zone`, the reader's own or else the person's, '' where it is the newsletter's: kept beside what it is made
+    # of, so that an index tells which clocks there are (stores.clocks).
+    sa.Column("clock", sa.Text, nullable=False, default="|", server_default="|"),
     sa.UniqueConstraint("subscriber_id", "newsletter"),
     sa.Index("ix_subscriptions_newsletter_status", "newsletter", "status", "subscriber_id"),
+    sa.Index("ix_subscriptions_newsletter_status_clock", "newsletter", "status", "clock", "subscriber_id"),
 )
 
 # One filled-in sign-up form: what the link in the confirmation mail confirms. Or the wish of somebody to move to this

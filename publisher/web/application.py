@@ -1,6 +1,7 @@
 """The web side as one ASGI application: what is published first, then what answers to people."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 
 from publisher.app import App
 from publisher.errors import UnreachableError
+from publisher.services.websub import link_header
 from publisher.web import health, hooks, inbox, metrics, preview, private, read, subscriptions
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.health import Vitals
@@ -73,6 +75,7 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         lambda: {**redirects, **app.publishing.moved},
         prefix=prefix,
         pollers=Pollers(http.poll_limit),
+        link=partial(link_header, app.catalogue.site),
     )
     return proxied(files, prefix, http.trusted_proxies)
 

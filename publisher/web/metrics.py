@@ -130,11 +130,39 @@ async def _store(app: App) -> "list[Metric]":
             ["kind"],
             [_Row((kind,), number) for kind, number in sorted((await app.bounces.tallies()).items())],
         ),
+        *await _hubs(app),
         _gauge(
             "quarantined_bounces",
             "Hard bounces that wait for a word: too many at once.",
             [],
             [_Row((), sum(each.hard for each in await app.bounces.quarantines()))],
+        ),
+    ]
+
+
+async def _hubs(app: App) -> "list[Metric]":
+    states = await app.announcer.states()
+    if not states:
+        return []
+    told = sorted(app.announcer.told.items())
+    return [
+        _gauge(
+            "hub_feeds_waiting",
+            "Changed feeds that a WebSub hub has still to be told of.",
+            ["hub"],
+            [_Row((each.hub,), each.waiting) for each in states],
+        ),
+        _gauge(
+            "hub_failing",
+            "1 for a WebSub hub that does not take what it is told.",
+            ["hub"],
+            [_Row((each.hub,), each.trouble is not None) for each in states],
+        ),
+        _counter(
+            "hub_announcements",
+            "Changed feeds announced to a WebSub hub by this process.",
+            ["hub", "outcome"],
+            [_Row(of, number) for of, number in told],
         ),
     ]
 

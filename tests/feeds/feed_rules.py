@@ -30,7 +30,9 @@ _CHANNEL_CHILDREN = {
     "title", "link", "description", "docs", "generator", "language", "lastBuildDate", "item",
 }  # fmt: skip
 _ITEM_CHILDREN = {"title", "link", "description", "guid", "category", "enclosure", "pubDate"}
-_FEED_KEYS = {"version", "title", "home_page_url", "feed_url", "description", "authors", "language", "items", "hubs"}
+_FEED_KEYS = {
+    "version", "title", "home_page_url", "feed_url", "next_url", "description", "authors", "language", "items", "hubs",
+}  # fmt: skip
 _ITEM_KEYS = {
     "id", "url", "title", "content_html", "summary", "image", "date_published", "date_modified", "authors", "tags",
     "language", "attachments", "_wire",

@@ -38,6 +38,7 @@ async def test_a_correction_touches_only_what_holds_the_story(tmp_path: Path) ->
     feeds = [
         f"feeds/{name}.{ext}" for name in ("all", "economy", "en/all", "en/economy", "tags/tea") for ext in FORMATS
     ]
+    feeds += [f"feeds/{name}/index.html" for name in ("all", "economy", "en/all", "en/economy", "tags/tea")]
     log = ["corrections.atom", "corrections/index.html", "tr/corrections/index.html"]
     lists = [
         f"{language}{page}index.html"
