@@ -1,0 +1,31 @@
+"""Numbers that stand in links are given once, in SQLite too.
+
+Revision ID: 0016
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0016"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+_TABLES = ("subscribers", "signups", "account_links")
+_SEQUENCE = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+_LEFT_OUT = 1000
+"""Numbers after the last one that are not given, for some of them may have been given to who is no more."""
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    if connection.dialect.name != "sqlite":
+        return
+    used = connection.scalar(sa.select(sa.func.count()).select_from(sa.table("subscribers")))
+    for name in _TABLES:
+        with op.batch_alter_table(name, recreate="always", table_kwargs={"sqlite_autoincrement": True}):
+            pass
+        if used:
+            last = connection.scalar(sa.select(sa.func.max(sa.column("id"))).select_from(sa.table(name)))
+            connection.execute(sa.delete(_SEQUENCE).where(_SEQUENCE.c.name == name))
+            connection.execute(sa.insert(_SEQUENCE).values(name=name, seq=(last or 0) + _LEFT_OUT))
