@@ -89,6 +89,7 @@ from publisher.stores.announcements import Announcements
 from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.compaction import Compaction
 from publisher.stores.copies import copied
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
@@ -469,6 +470,7 @@ async def _compose(
             catalogue=catalogue,
             people=people,
             signups=SignUps(database),
+            compaction=Compaction(database),
             outbox=issues,
             renderer=templates,
             tokens=tokens,
@@ -681,7 +683,7 @@ def _node(
     if database.embedded:
         return None
     nodes = Nodes(database)
-    mark = Mark(articles_root, place(articles_root))
+    mark = Mark(articles_root, place)
     return Node(nodes, boot, home, Custody(facts, nodes, mark, source, home))
 
 

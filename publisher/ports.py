@@ -443,6 +443,16 @@ class PeopleStore(Protocol):
         """Returns who is never mailed, latest first."""
 
 
+class CompactionStore(Protocol):
+    """What was sent long ago, in less room."""
+
+    async def ripe(self, finished_before: datetime) -> list[int]:
+        """Returns the issues that ended before a moment and have rows to fold, oldest first."""
+
+    async def compact(self, issue: int) -> bool:
+        """Folds an issue's accepted deliveries that nothing came back for; False: it has not come to its end."""
+
+
 class SignUpStore(Protocol):
     """Sign-ups that nobody answered."""
 

@@ -12,7 +12,6 @@ from datetime import time, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
-from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -33,10 +32,12 @@ from publisher.model.catalogue import (
     Section,
     Site,
 )
+from publisher.model.podcast import Podcast
 from publisher.model.segment import Segment
 from publisher.model.text import Localized
 from publisher.model.theme import DARK, LIGHT, Logo, Theme
 from publisher.model.view import Channel, Depth
+from publisher.model.zones import time_zones
 from publisher.segments import Vocabulary, parse_condition
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
@@ -122,7 +123,7 @@ def _language(value: str) -> str:
 
 
 def _timezone(value: str) -> str:
-    if value not in available_timezones():
+    if value not in time_zones():
         raise ValueError("an IANA time zone such as Europe/Istanbul is needed")
     return value
 
@@ -349,6 +350,22 @@ class ProductSettings(_FilterKeys):
     channels: list[Literal["feed", "email", "wire"]] = []
 
 
+class PodcastSettings(_Table):
+    """`[feeds.podcast]`: what makes a feed a podcast."""
+
+    image: Picture
+    category: Literal[
+        "Arts", "Business", "Comedy", "Education", "Fiction", "Government", "Health & Fitness", "History",
+        "Kids & Family", "Leisure", "Music", "News", "Religion & Spirituality", "Science", "Society & Culture",
+        "Sports", "TV & Film", "Technology", "True Crime",
+    ] = "News"  # fmt: skip
+    subcategory: str = ""
+    author: str = ""
+    owner: Mailbox | Literal[""] = ""
+    explicit: bool = False
+    kind: Literal["episodic", "serial"] = "episodic"
+
+
 class FeedSettings(_FilterKeys):
     """`[[feeds]]`: a public feed of a choice of stories."""
 
@@ -362,6 +379,7 @@ class FeedSettings(_FilterKeys):
     depth: Literal["headline", "summary", "full"] | None = None
     formats: list[Literal["rss", "atom", "json"]] | None = Field(default=None, min_length=1)
     archive: bool = True
+    podcast: PodcastSettings | None = None
 
 
 class WebsubSettings(_Table):
@@ -764,6 +782,7 @@ class Settings(_Table):
             depth=Depth(f.depth or self.site.feed_depth),
             formats=tuple(dict.fromkeys(f.formats or ())),
             archive=f.archive,
+            podcast=Podcast(**f.podcast.model_dump()) if f.podcast else None,
         )
 
     def _newsletter(self, n: NewsletterSettings) -> Newsletter:

@@ -39,7 +39,7 @@ async def _status(app: "App") -> dict[str, Any]:
     loss = await app.publishing.loss()
     return {
         "running": owned(app.state),
-        "nodes": await _nodes(app, now),
+        "nodes": await node_lines(app, now),
         "sandbox": app.settings.smtp.sandbox,
         "articles": len(app.publishing.intake.articles),
         "refused": problems,
@@ -84,7 +84,7 @@ async def _status(app: "App") -> dict[str, Any]:
     }
 
 
-async def _nodes(app: "App", now: datetime) -> list[dict[str, Any]]:
+async def node_lines(app: "App", now: datetime) -> list[dict[str, Any]]:
     """Returns the processes that share the database and live, with who takes the articles in."""
     from publisher.services.custody import ARTICLES
 

@@ -130,6 +130,7 @@ def _summary(article: Article, depth: Depth, catalogue: Catalogue) -> View:
         sources=article.sources,
         image=_image(article.image, catalogue.site),
         corrections=article.corrections,
+        episode=article.episode,
     )
 
 

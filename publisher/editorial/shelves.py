@@ -102,7 +102,8 @@ def shelves_of(article: Article, catalogue: Catalogue) -> set[Shelf]:
 
 def _holds(feed: DeclaredFeed, article: Article, catalogue: Catalogue) -> bool:
     return (
-        matches(feed.match, article)
+        (feed.podcast is None or any(one.is_played for one in article.enclosures))
+        and matches(feed.match, article)
         and not excluded(feed.exclude, article)
         and (not feed.products or any(covers(catalogue.products[name], article) for name in feed.products))
     )

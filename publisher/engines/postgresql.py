@@ -7,6 +7,7 @@ a second and nobody's mail. So whatever fails here is logged and tried again, an
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from publisher.engines.jobs import Jobs
 
 _AGAIN_SECONDS = 5.0
+"""Before the engine is tried again; twice as long each time, up to the longest, while it fails at once."""
+_LONGEST_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -41,8 +44,10 @@ class PostgresqlEngine(LocalEngine):
         from publisher.engines.jobs import Jobs  # heavy, and only who serves needs it
 
         stopped = asyncio.create_task(stop.wait())
+        pause = _AGAIN_SECONDS
         try:
             while not stop.is_set():
+                began = time.monotonic()
                 self._jobs = Jobs(self._url, self.ring)
                 hearing = asyncio.create_task(self._jobs.hear())
                 await asyncio.wait([hearing, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -50,8 +55,10 @@ class PostgresqlEngine(LocalEngine):
                 (end,) = await asyncio.gather(hearing, return_exceptions=True)
                 self._jobs = None
                 if not stop.is_set():
-                    _log.warning("engine.deaf", error=repr(end))
+                    _log.warning("engine.deaf", error=repr(end.__cause__ or end) if end else "it ended")
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
+                        await asyncio.wait_for(stop.wait(), pause)
+                lasted = time.monotonic() - began - pause
+                pause = _AGAIN_SECONDS if lasted > _LONGEST_SECONDS else min(2 * pause, _LONGEST_SECONDS)
         finally:
             stopped.cancel()

@@ -10,11 +10,13 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
+from publisher.feeds import podcast as podcasts
 from publisher.feeds.dates import rfc822, rfc3339
 from publisher.feeds.entries import archive_links, authors, contributors, hubs, image_type
 from publisher.feeds.text import clean, line
-from publisher.model.article import Image
+from publisher.model.article import Enclosure, Image
 from publisher.model.feed import Feed
+from publisher.model.podcast import Podcast
 from publisher.model.view import Depth, View
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -38,7 +40,8 @@ class FeedExtension(BaseExtension):  # type: ignore[misc]
         if self.feed is None:
             return NAMESPACES
         departed = {"at": TOMBSTONES} if self.feed.departed else {}
-        return NAMESPACES | departed | ({"fh": HISTORY} if self.feed.current else {})
+        podcast = podcasts.NAMESPACES if self.feed.podcast else {}
+        return NAMESPACES | departed | podcast | ({"fh": HISTORY} if self.feed.current else {})
 
     def extend_atom(self, root: Any) -> Any:
         """Adds which entries are gone (RFC 6721 §3), and that this is an archive document (RFC 5005 §4)."""
@@ -56,6 +59,8 @@ class FeedExtension(BaseExtension):  # type: ignore[misc]
             for rel, url in archive_links(self.feed, "rss"):
                 etree.SubElement(root[0], f"{{{ATOM}}}link", rel=rel, href=url)
             _add_history(root[0], self.feed)
+            if self.feed.podcast is not None:
+                podcasts.add_channel(root[0], self.feed, self.feed.podcast)
         return root
 
 
@@ -64,6 +69,7 @@ class EntryExtension(BaseEntryExtension):  # type: ignore[misc]
 
     view: View | None = None
     feed_language = ""
+    podcast: Podcast | None = None
 
     def extend_rss(self, item: Any) -> Any:
         """Adds what RSS items lack in feedgen."""
@@ -80,6 +86,10 @@ class EntryExtension(BaseEntryExtension):  # type: ignore[misc]
         if self.view.depth is Depth.TOMBSTONE:  # what is still good leaves with its time, and says nothing before
             _add_validity(item, self.view)
         _add_image(item, self.view.image)
+        for enclosure in self.view.enclosures[1:]:  # an item has one enclosure at most (RSS profile)
+            _add_media(item, enclosure)
+        if self.podcast is not None:
+            podcasts.add_item(item, self.view, self.podcast)
         return item
 
     def extend_atom(self, entry: Any) -> Any:
@@ -120,6 +130,7 @@ def add_entry(generator: FeedGenerator, feed: Feed, view: View) -> Any:
     entry = generator.add_entry(order="append")
     entry.publisher.view = view
     entry.publisher.feed_language = feed.language
+    entry.publisher.podcast = feed.podcast
     entry.id(view.id)
     return entry
 
@@ -171,6 +182,15 @@ def _add_validity(entry: Any, view: View) -> None:
     if until is not None:
         start, end = rfc3339(view.published_at), rfc3339(until)
         _add(entry, _dcterms("valid"), f"start={start}; end={end}; scheme=W3C-DTF")
+
+
+def _add_media(parent: Any, enclosure: Enclosure) -> None:
+    kind = enclosure.media_type.partition("/")[0]
+    content = etree.SubElement(parent, _media("content"), url=clean(enclosure.url), type=clean(enclosure.media_type))
+    medium = kind if kind in ("audio", "image", "video") else "document"
+    _set(content, medium=medium, fileSize=enclosure.length or None, duration=enclosure.duration or None)
+    if line(enclosure.title):
+        _add(content, _media("title"), line(enclosure.title), type="plain")
 
 
 def _add_image(entry: Any, image: Image | None) -> None:

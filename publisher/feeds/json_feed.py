@@ -31,6 +31,7 @@ class _Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
     mime_type: str
     title: str | None = None
     size_in_bytes: int | None = None
+    duration_in_seconds: int | None = None
 
 
 class _Notice(msgspec.Struct, frozen=True):
@@ -122,6 +123,7 @@ def _attachment(enclosure: Enclosure) -> _Attachment:
         mime_type=clean(enclosure.media_type),
         title=line(enclosure.title) or None,
         size_in_bytes=enclosure.length or None,
+        duration_in_seconds=enclosure.duration or None,
     )
 
 

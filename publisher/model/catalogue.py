@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from publisher.model.article import Access
+from publisher.model.podcast import Podcast
 from publisher.model.segment import Segment
 from publisher.model.text import Localized
 from publisher.model.theme import Theme
@@ -67,6 +68,8 @@ class DeclaredFeed:
     """Names of the formats it has; empty: all."""
     archive: bool = True
     """Whether what leaves it goes to archive documents (RFC 5005)."""
+    podcast: Podcast | None = None
+    """What makes it a podcast: then it has only stories with something to hear or to see."""
 
 
 class Archives(enum.StrEnum):

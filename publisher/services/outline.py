@@ -14,6 +14,7 @@ from publisher.languages import label, language_name, spoken
 from publisher.model.article import Article
 from publisher.model.catalogue import Archives, Catalogue, Newsletter, Site
 from publisher.model.feed import Departure, Feed, FeedLink
+from publisher.model.podcast import Podcast
 from publisher.model.view import Depth, Kin, Label, View
 
 CORRECTIONS = "/corrections/"
@@ -58,6 +59,7 @@ class Outline:
             author=site.author or site.title,
             private=private,
             hubs=() if private else site.hubs,
+            podcast=self._podcast(shelf),
         )
 
     def archive_document(self, shelf: Shelf, page: int, entries: Sequence[View], departed: Sequence[Departure]) -> Feed:
@@ -92,6 +94,12 @@ class Outline:
         if shelf.feed:
             return self._catalogue.feeds[shelf.feed].archive
         return shelf == ALL or archives is Archives.EVERY
+
+    def _podcast(self, shelf: Shelf) -> Podcast | None:
+        podcast = self._catalogue.feeds[shelf.feed].podcast if shelf.feed else None
+        if podcast is None:
+            return None
+        return replace(podcast, image=absolute_url(self._site, podcast.image))
 
     def _description(self, shelf: Shelf) -> str:
         own = self._catalogue.feeds[shelf.feed].description.in_language(self.language_of(shelf)) if shelf.feed else ""

@@ -1,6 +1,7 @@
 """The mark of an articles folder: a hidden file, so that all machines that share the folder read the same."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 _NAME = ".publication"
@@ -10,10 +11,15 @@ _LONGEST = 64
 class Mark:
     """The mark of one folder; where none can be written, the folder goes by its place on this machine."""
 
-    def __init__(self, root: Path, place: str) -> None:
-        """`place`: what tells the folder from others on this machine and elsewhere, but not who shares it."""
+    def __init__(self, root: Path, place: Callable[[Path], str]) -> None:
+        """`place` says of a folder what tells it from others on this machine and elsewhere, but not who shares it."""
         self._root = root
-        self.place = place
+        self._place = place
+
+    @property
+    def place(self) -> str:
+        """Returns where the folder is: asked anew each time, for a mount may be gone and leave its mount point."""
+        return self._place(self._root)
 
     def read(self) -> str | None:
         """Returns the mark; None for a folder that has none or is not there."""

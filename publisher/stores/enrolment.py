@@ -148,7 +148,7 @@ class Enrolling:
         if chosen:
             rows = await self._subscriptions(chosen)
             await self._connection.execute(sa.insert(subscriptions), rows)
-            await keep_clocks(self._connection, (number for number, each, _ in chosen if each.timezone))
+            await keep_clocks(self._connection, (number for number, each, _ in chosen if each.timezone or each.wishes))
             said = [new_consent(number, name, each.event, each.proof, self._now) for number, each, name in chosen]
             await self._connection.execute(sa.insert(consents), said)
         granted = [

@@ -6,6 +6,8 @@ promises (one slot, one issue per slot, one delivery per person); a state
 changes only by an UPDATE that names the state it expects.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData(
@@ -27,13 +29,13 @@ def _key() -> sa.Column[int]:
     return sa.Column("id", Key, primary_key=True, autoincrement=True)
 
 
-NEVER_AGAIN = {"sqlite_autoincrement": True}
-"""Of tables whose numbers stand in links: SQLite gives the number of a deleted last row to the next one otherwise."""
-
-
 def _ref(name: str, target: str, *, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, Key, sa.ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=nullable)
 
+
+# A number that is gone is not given again: tokens name people and sign-ups by it, and so do compacted issues.
+# A sequence of PostgreSQL does so by itself.
+_NEVER_AGAIN: dict[str, Any] = {"sqlite_autoincrement": True}
 
 # What this installation is --------------------------------------------------------------------------------------------
 
@@ -167,7 +169,7 @@ subscribers = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("moved_at", Moment),  # when the address was last changed: earlier mail went to another one
     sa.Index("ix_subscribers_old_token_hash", "old_token_hash"),
-    **NEVER_AGAIN,
+    **_NEVER_AGAIN,
 )
 
 # Readers' choices, interned: many people, few different wishes (decisions 7). Empty lists mean all.
@@ -222,7 +224,7 @@ signups = sa.Table(
     sa.Index("ix_signups_moves_from", "moves_from"),
     sa.Index("ix_signups_network_requested_at", "network", "requested_at"),
     sa.Index("ix_signups_requested_at", "requested_at"),
-    **NEVER_AGAIN,
+    **_NEVER_AGAIN,
 )
 
 # Mails that asked an address for its consent: what the rates per address are counted by, also when the form's row and
@@ -246,7 +248,7 @@ account_links = sa.Table(
     sa.Column("requested_at", Moment, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
     sa.Index("ix_account_links_subscriber_id", "subscriber_id"),
-    **NEVER_AGAIN,
+    **_NEVER_AGAIN,
 )
 
 # Evidence: when, how and in which words somebody said yes or no. Never changed, only added to.

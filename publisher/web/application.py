@@ -22,6 +22,7 @@ from publisher.web.negotiation import language_for
 from publisher.web.pollers import Pollers
 from publisher.web.proxied import proxied
 from publisher.web.public import PublicFiles
+from publisher.web.readership import Readership
 
 _PAGES = {404: "not_found", 410: "gone"}
 _FIELDS = {
@@ -37,6 +38,7 @@ _log = structlog.get_logger(__name__)
 
 def application(app: App, vitals: Vitals) -> ASGIApp:
     """Returns the ASGI application of one publication."""
+    readership = Readership()
     routes: Sequence[BaseRoute] = [
         *subscriptions.routes(app),
         *private.routes(app),
@@ -45,7 +47,7 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         *preview.routes(app),
         *hooks.routes(app),
         *health.routes(app, vitals),
-        *metrics.routes(app, vitals),
+        *metrics.routes(app, vitals, readership),
     ]
 
     async def http_error(request: Request, error: Exception) -> Response:
@@ -75,6 +77,7 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         lambda: {**redirects, **app.publishing.moved},
         prefix=prefix,
         pollers=Pollers(http.poll_limit),
+        readership=readership,
         link=partial(link_header, app.catalogue.site),
     )
     return proxied(files, prefix, http.trusted_proxies)

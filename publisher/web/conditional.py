@@ -120,8 +120,8 @@ def best_coding(header: bytes) -> str:
     return best if qualities[best] > 0 and qualities[best] >= plain else ""
 
 
-async def answer(representation: Representation, scope: Scope, send: Send) -> None:
-    """Answers GET or HEAD with 200 or 304."""
+async def answer(representation: Representation, scope: Scope, send: Send) -> int:
+    """Answers GET or HEAD with 200 or 304; returns which."""
     accepted, expected, since = b"", None, None
     for name, value in scope["headers"]:
         if name == b"accept-encoding":
@@ -133,8 +133,9 @@ async def answer(representation: Representation, scope: Scope, send: Send) -> No
     whole, common, body = representation.ready(accepted)
     if (expected is not None or since is not None) and representation.is_current(expected, since):
         await respond(send, 304, common, b"")
-    else:
-        await respond(send, 200, whole, b"" if scope["method"] == "HEAD" else body)
+        return 304
+    await respond(send, 200, whole, b"" if scope["method"] == "HEAD" else body)
+    return 200
 
 
 async def respond(send: Send, status: int, fields: list[Field], body: bytes) -> None:

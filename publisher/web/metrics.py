@@ -17,6 +17,7 @@ from publisher import __version__
 from publisher.app import App
 from publisher.model.issue import TERMINAL, DeliveryState, IssueState
 from publisher.web.health import Vitals
+from publisher.web.readership import Readership
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -35,7 +36,7 @@ class _Row:
     value: float
 
 
-def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
+def routes(app: App, vitals: Vitals, readership: Readership) -> list[BaseRoute]:
     """Returns the route that Prometheus asks."""
 
     async def metrics(request: Request) -> Response:
@@ -43,7 +44,7 @@ def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
 
         if not _may_ask(request, app.settings.http.metrics_token.get_secret_value()):
             raise HTTPException(404)
-        body = generate_latest(_Figures([*await _store(app), *_service(app, vitals)]))
+        body = generate_latest(_Figures([*await _store(app), *_service(app, vitals), *_readers(readership)]))
         return Response(body, media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})
 
     return [Route("/metrics", metrics)]
@@ -176,6 +177,29 @@ def _service(app: App, vitals: Vitals) -> "list[Metric]":
         _gauge("articles", "Stories whose file is there.", [], [_Row((), len(app.publishing.intake.articles))]),
         _gauge("refused_files", "Files that cannot be used.", [], [_Row((), sum(p.fatal for p in problems))]),
         _gauge("fault", "1 for each part that cannot work (/readyz says why).", ["part"], _ones(sorted(vitals.faults))),
+    ]
+
+
+def _readers(readership: Readership) -> "list[Metric]":
+    return [
+        _gauge(
+            "feed_programs",
+            "About how many programs at different addresses fetch a feed in a day, aggregators apart.",
+            ["feed"],
+            [_Row((path,), number) for path, number in readership.programs()],
+        ),
+        _gauge(
+            "feed_subscribers",
+            "For how many subscribers an aggregator says that it fetches a feed.",
+            ["feed", "aggregator"],
+            [_Row((path, name), number) for path, name, number in readership.subscribers()],
+        ),
+        _counter(
+            "feed_requests",
+            "Requests for public feeds by the status of the answer, by this process.",
+            ["status"],
+            [_Row((str(status),), number) for status, number in sorted(readership.answers.items())],
+        ),
     ]
 
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from publisher.web.conditional import Representation, answer, respond
 from publisher.web.pollers import Pollers
+from publisher.web.readership import Readership
 
 _TYPES = {
     ".rss": "application/rss+xml; charset=utf-8",
@@ -51,17 +52,19 @@ class PublicFiles:
         *,
         prefix: str = "",
         pollers: Pollers | None = None,
+        readership: Readership | None = None,
         link: Callable[[str], bytes] = lambda _: b"",
     ) -> None:
         """`prefix` is what stands before every path in public addresses; `pollers` counts who asks without end.
 
-        `link` returns the Link header of a file, or nothing.
+        `readership` counts who reads feeds; `link` returns the Link header of a file, or nothing.
         """
         self._root = root.resolve()
         self._otherwise = otherwise
         self._moved = moved
         self._prefix = prefix
         self._pollers = pollers
+        self._readership = readership
         self._link = link
         self._known: dict[str, Representation] = {}
 
@@ -93,10 +96,14 @@ class PublicFiles:
         if self._pollers is not None and found.media_type.startswith(_FEED_TYPES):
             seconds = self._pollers.wait(scope, path, found.signature)
             if seconds:
+                if self._readership is not None:
+                    self._readership.note(scope, path, 429)
                 fields = [(b"retry-after", str(seconds).encode()), (b"cache-control", b"no-store")]
                 await respond(send, 429, [*fields, (b"content-length", str(len(_TOO_MANY)).encode())], _TOO_MANY)
                 return
-        await answer(found, scope, send)
+        status = await answer(found, scope, send)
+        if self._readership is not None and found.media_type.startswith(_SHOWN_AS_PAGES):
+            self._readership.note(scope, path, status)
 
     def _page_of_feed(self, path: str) -> Representation | None:
         """Returns the page that tells people what a feed is, to stand in its place; None for one that has none."""

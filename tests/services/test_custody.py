@@ -12,6 +12,7 @@ import pytest
 
 from publications import make_publication, story, write
 from publisher.app import App, open_app
+from publisher.cli.status import node_lines
 from publisher.errors import SourceError
 from publisher.services.custody import FOLDER, Custody
 from publisher.sources.mark import Mark
@@ -51,7 +52,7 @@ class Memory:
 
 def node(memory: Memory, folder: Path, home: str, place: str = "") -> Custody:
     """Returns one node's part, with the articles in this folder."""
-    return Custody(memory, memory, Mark(folder, place or str(folder)), Directory(folder), home)
+    return Custody(memory, memory, Mark(folder, lambda path: place or str(path)), Directory(folder), home)
 
 
 def folder(path: Path, *names: str) -> Path:
@@ -179,6 +180,8 @@ async def test_a_new_folder_is_a_copy_until_a_node_of_the_publication_is_seen_to
     await first.node.beat(first.clock.now())
     async with open_app(second.folder) as joined:
         assert not joined.copied
+        (listed,) = await node_lines(joined, joined.clock.now())
+        assert (listed["folder"], listed["articles"]) == (str(first.folder), True)
         assert joined.node is not None
         assert {each.folder for each in await joined.node.others(joined.clock.now())} == {str(first.folder)}
     living.cancel()

@@ -14,7 +14,9 @@ from editorial.editorial_samples import NOW, article, catalogue
 from feeds.feed_rules import ATOM, check_atom, check_json, check_rss
 from publications import ManualClock, make_publication, story, write
 from publisher.app import App, open_app
+from publisher.config import load
 from publisher.editorial.shelves import ALL, Shelves
+from publisher.errors import ConfigError
 from publisher.model.article import Article
 from publisher.services.feed_archives import FeedArchives
 from publisher.services.outline import Outline
@@ -352,3 +354,55 @@ depth = "headline"
         await app.publishing.refresh(clock.move(hours=1), ["s3.md"])
     assert not any(b"pelican" in data for data in files(folder).values())
     assert any("Story 3" in title for title in titles(check_atom(read(folder, "feeds/lines.atom"))))
+
+
+PODCAST = """
+[[feeds]]
+id = "talks"
+title = "Talks"
+podcast = { image = "/cover.jpg", category = "News", owner = "pod@harbour.example" }
+"""
+
+
+async def test_a_podcast_has_what_can_be_heard(tmp_path: Path, clock: ManualClock) -> None:
+    """Stories with something to hear, with what front matter says of them."""
+    folder = make(tmp_path, more=PODCAST)
+    put(folder, 1)
+    put(folder, 2, audio="https://harbour.example/two.mp3", duration='"1:02:03"', episode=7, season=2, explicit="true")
+    put(folder, 3, enclosures="https://harbour.example/three.pdf")
+    await build(folder, clock)
+    channel = check_rss(read(folder, "feeds/talks.rss"))
+    [item] = channel.findall("item")
+    itunes = "{http://www.itunes.com/dtds/podcast-1.0.dtd}"
+    assert item.find("enclosure").get("type") == "audio/mpeg"
+    told = [item.findtext(itunes + name) for name in ("duration", "episode", "season", "explicit")]
+    assert told == ["3723", "7", "2", "true"]
+    assert channel.find(f"{itunes}image").get("href") == "https://harbour.example/cover.jpg"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('[[feeds]]\nid = "economy"\ntitle = "E"', "feeds.0.id: the section 'economy' has its feed"),
+        ('[[feeds]]\nid = "en"\ntitle = "E"', "feeds.0.id: this id would collide"),
+        ('[[feeds]]\nid = "one"\ntitle = "E"\nsections = ["sport"]', "feeds.0.sections: there is no section 'sport'"),
+        ('[[feeds]]\nid = "one"\ntitle = "E"\nproducts = ["x"]', "feeds.0.products: there is no product 'x'"),
+        ('[[feeds]]\nid = "one"\ntitle = "E"\nformats = ["xml"]', "feeds.0.formats.0: "),
+        ('[[feeds]]\nid = "one"\ntitle = "E"\nformats = []', "feeds.0.formats: "),
+        ('[[feeds]]\nid = "one"\ntitle = "E"\ndepth = "all"', "feeds.0.depth: "),
+        ('[[feeds]]\nid = "one"\ntitle = "E"\nlimit = 0', "feeds.0.limit: "),
+        ('[[feeds]]\nid = "one"\ntitle = "E"\nwhere = "x"', "feeds.0.where: unknown key"),
+        ('[[feeds]]\nid = "one"\ntitle = "E"\npodcast = { category = "News" }', "feeds.0.podcast.image: "),
+        (
+            '[[feeds]]\nid = "one"\ntitle = "E"\n[[feeds]]\nid = "one"\ntitle = "F"',
+            "feeds.1.id: 'one' is given twice",
+        ),
+        ('[websub]\nhubs = ["hub.example.org"]', "websub.hubs.0: the address of a hub"),
+    ],
+)
+def test_a_wrong_key_is_named(tmp_path: Path, more: str, said: str) -> None:
+    """With what to do about it."""
+    make(tmp_path, more=more)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert any(problem.startswith(said) for problem in caught.value.problems), caught.value.problems

@@ -1,20 +1,19 @@
-"""Numbers that stand in links are given once, in SQLite too.
+"""A number that was somebody's is nobody else's: tokens and compacted issues name people by it (SQLite gave it again).
 
-Revision ID: 0016
+Revision ID: 0014
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-_TABLES = ("subscribers", "signups", "account_links")
 _SEQUENCE = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
 _LEFT_OUT = 1000
-"""Numbers after the last one that are not given, for some of them may have been given to who is no more."""
+"""Numbers after the last one that are not given, for some of them were given to who is no more."""
 
 
 def upgrade() -> None:
@@ -22,7 +21,7 @@ def upgrade() -> None:
     if connection.dialect.name != "sqlite":
         return
     used = connection.scalar(sa.select(sa.func.count()).select_from(sa.table("subscribers")))
-    for name in _TABLES:
+    for name in ("subscribers", "signups", "account_links"):
         with op.batch_alter_table(name, recreate="always", table_kwargs={"sqlite_autoincrement": True}):
             pass
         if used:
