@@ -176,6 +176,7 @@ class Outlet:
 
     def _hand_over(self) -> None:
         self._stirred = False
+        guarded = bool(self._ready) and self._gate.guarded  # once for all that is handed over now
         while self._ready and self._work.at_work and self._busy < self._places:
             row = self._ready.popleft()
             self._busy += 1
@@ -185,7 +186,7 @@ class Outlet:
                 self._approaching.add(approach)
                 approach.add_done_callback(self._approaching.discard)
             else:
-                self._post(row, prepared)
+                self._post(row, prepared, guarded=guarded)
         if not self._dry and len(self._ready) < self._policy.connections:
             self._work.engine.ring()
 
@@ -204,11 +205,11 @@ class Outlet:
         except Exception as error:  # one delivery never stops the others
             self._unmakeable(row, error)
         else:
-            self._post(row, prepared)
+            self._post(row, prepared, guarded=self._gate.guarded)
 
-    def _post(self, row: Claimed, prepared: Prepared) -> None:
+    def _post(self, row: Claimed, prepared: Prepared, *, guarded: bool) -> None:
         """Makes the letter and hands it over."""
-        if self._work.stopping.is_set() or self._gate.shut or self._gate.guarded:
+        if self._work.stopping.is_set() or self._gate.shut or guarded:
             self._give_up_claim(row)
             self._let_go(row)
             return
