@@ -12,6 +12,7 @@ import pytest
 from people_house import CATALOGUE, DAY, NEWSLETTERS, NOW, House, open_house
 
 from publisher.errors import UsageError
+from publisher.model import zones
 from publisher.model.catalogue import Catalogue, Section
 from publisher.model.choices import Change, Choices, Form
 from publisher.model.people import SuppressionReason
@@ -286,6 +287,17 @@ async def test_cells_that_say_nothing(house: House, cells: str, words: str) -> N
     text = f"email,{','.join(names)}\nada@example.org,{','.join(values)}\n"
     report = await house.import_csv(lines(text), "x.csv", NOW)
     assert [words in each.reason for each in report.skipped] == [True]
+
+
+async def test_the_files_of_time_zones_are_walked_through_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each line it took a hundred times as long as all the rest."""
+    walks: list[int] = []
+    monkeypatch.setattr(zones, "available_timezones", lambda: walks.append(1) or {"Asia/Tokyo"})
+    zones.time_zones.cache_clear()
+    text = "email,timezone\n" + "".join(f"r{n}@example.org,Asia/{'Tokyo' if n else 'Nowhere'}\n" for n in range(9))
+    report = await house.import_csv(lines(text), "x.csv", NOW, confirmed=True)
+    zones.time_zones.cache_clear()
+    assert (report.added, len(report.skipped), len(walks)) == (8, 1, 1)
 
 
 async def test_newsletters_and_products_for_lines_that_name_none(house: House) -> None:
