@@ -8,6 +8,7 @@ from acceptance.browser import CHROMIUM, Page, chromium
 from acceptance.running import eventually, running
 from publications import make_publication, story, write
 
+
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_a_saved_file_is_seen_without_anybodys_doing(tmp_path: Path) -> None:
     """In the page itself and in its frames; and the frames run nothing."""
