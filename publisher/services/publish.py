@@ -159,7 +159,7 @@ class Publishing:
 
     @property
     def gone(self) -> set[str]:
-        """Addresses of stories that were public and are no more: 410."""
+        """Returns the addresses of stories, and of issues, that were public and are no more: 410."""
         return self._gone
 
     def addresses(self) -> dict[str, str]:
@@ -219,8 +219,8 @@ class Publishing:
             if touched or changed or whole:
                 self.generation += bool(touched or changed)
                 await self._outputs.note_public([n for n in changed if n in self.public], now)
-                await self._note_addresses()
                 self._left |= self._documents.note(changed | self._kin, issues)
+                await self._note_addresses()
                 if whole:
                     documents = self._documents.all(self.intake.assets(None), now)
                 else:
@@ -421,6 +421,7 @@ class Publishing:
         self._moved = {path: a.path for path, a in leads.items() if a is not None and a.path != path}
         lost = await self._outputs.lost_addresses(sorted(known))
         self._gone = {path for path in lost if path not in self._moved and self.intake.holder(path) not in known}
+        self._gone |= self._documents.gone_issues(lost)
         await self._gone_map.write(self._gone)
 
     async def _bring_up(self, documents: Iterable[Document], report: Report, *, prune: bool) -> None:
