@@ -6,6 +6,7 @@ import signal
 
 import click
 
+from publisher.cli.bars import Bar
 from publisher.cli.context import Context, pass_context
 
 
@@ -22,7 +23,10 @@ def run_command(ctx: Context) -> None:
 
     configure(logging.DEBUG if ctx.verbose else logging.INFO)
 
+    bar = Bar("building")
+
     def ready(app: App, address: str) -> None:
+        bar.end()
         click.echo(f"{app.catalogue.site.title} is at {address}")
         if app.settings.smtp.sandbox:
             click.echo(f"mail goes to the built-in inbox, none leaves this machine: {address}inbox/")
@@ -41,7 +45,10 @@ def run_command(ctx: Context) -> None:
 
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, told, number)
-            await service.run(lambda address: ready(app, address))
+            try:
+                await service.run(lambda address: ready(app, address), progress=bar.phase)
+            finally:
+                bar.end()
 
     state = ctx.state()
     with owning(state), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

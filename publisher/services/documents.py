@@ -5,20 +5,20 @@ turn out to be those of the files that stand there already.
 """
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from publisher.editorial.benefits import benefits
 from publisher.editorial.recall import Telling
-from publisher.editorial.rendition import absolute_url, log_entry
+from publisher.editorial.rendition import log_entry
 from publisher.editorial.shelves import Shelf, Shelves
 from publisher.editorial.tally import Tally, next_day, tally
 from publisher.feeds import FORMATS, Format
 from publisher.feeds.opml import opml
-from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, Location, news_sitemap, sitemaps
+from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, news_sitemap
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
@@ -32,6 +32,7 @@ from publisher.services.document import Document, fingerprint
 from publisher.services.issue_pages import IssuePages
 from publisher.services.outline import ISSUES, Outline, feed_path, file_of
 from publisher.services.renditions import Renditions
+from publisher.services.sitemaps import Sitemaps
 
 CORRECTIONS_FEED = "corrections.atom"
 _LISTS = frozenset({"front", "section", "corrections", "issues", "archive"})
@@ -90,6 +91,7 @@ class Documents:
             latest=latest,
             page=self._page,
         )
+        self._sitemaps = Sitemaps(self._site, outline, public)
         self._linked: tuple[bool, frozenset[str]] = (False, frozenset())
         """Where list pages lead."""
         self._base = ""
@@ -97,11 +99,26 @@ class Documents:
         self._pages: Sequence[Page] = ()
         self._tallies: dict[str, Tally] = {}
         """Of the day at hand, by the language of the front page, where the public does not see all."""
+        self._oldest_news: datetime | None = None
+        """When the oldest story in the news sitemap was published."""
 
-    def base(self, rules: str) -> str:
-        """Works out anew what all documents have in common: the rules, the templates, the names of the pages."""
+    def causes(self) -> dict[str, str]:
+        """Looks anew at what documents are made from beside stories; returns hashes of it.
+
+        All documents have the `templates` and the names of the `pages` in common; `files` are those of static/ and
+        the pages' texts.
+        """
         self._pages = self._companions.pages()
-        self._base = fingerprint(rules, self._renderer.fingerprint(), self._companions.fingerprint())
+        files = [f"{file.path} {file.mark}" for file in self._companions.files()]
+        return {
+            "templates": self._renderer.fingerprint(),
+            "pages": self._companions.fingerprint(),
+            "files": fingerprint(*files, *(page.content_hash for page in self._pages)),
+        }
+
+    def base(self, rules: str, causes: Mapping[str, str]) -> str:
+        """Takes note of what all documents have in common, a hash of which it returns."""
+        self._base = fingerprint(rules, causes["templates"], causes["pages"])
         return self._base
 
     def addresses(self) -> dict[str, str]:
@@ -120,8 +137,11 @@ class Documents:
         return {file.path for source in sources if (file := self._companions.asset(source)) is not None}
 
     def next_change_at(self, now: datetime) -> datetime | None:
-        """Returns when a front page no longer counts the day that it counts; None while none counts."""
-        return next_day(now, self._site.timezone) if self._tallies else None
+        """Returns when a front page no longer counts the day that it counts, or a story is news no longer, if ever."""
+        moments = [next_day(now, self._site.timezone)] if self._tallies else []
+        if self._oldest_news is not None:
+            moments.append(self._oldest_news + NEWS_WINDOW + timedelta(microseconds=1))
+        return min((at for at in moments if at > now), default=None)
 
     def all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         """Yields every output there should be."""
@@ -139,6 +159,7 @@ class Documents:
         for number in sorted({*self._public.numbers(), *self._alone}):
             yield from self._of_story(number)
         yield from self._of_assets(assets)
+        yield from self._sitemaps.documents()
         yield from self._of_site(now)
         yield from self._issue_pages.all(self._base)
 
@@ -161,9 +182,9 @@ class Documents:
         """Yields the outputs that hold what changed; `issues` came to the archive, or left it."""
         return self._free(self._touched(shelves, set(stories), assets, now, issues))
 
-    def note(self, stories: Iterable[int], issues: Iterable[PastIssue] = ()) -> set[str]:
-        """Takes note of what changed; returns the files of past issues that may lose their reason."""
-        return self._issue_pages.note(stories, issues)
+    def note(self, stories: Collection[int], issues: Iterable[PastIssue] = ()) -> set[str]:
+        """Takes note of what changed; returns the files of sitemaps and past issues that may lose their reason."""
+        return self._sitemaps.files(stories) | self._issue_pages.note(stories, issues)
 
     async def rehearse_issue(self, issue: PastIssue) -> bytes | None:
         """Returns the page that an issue would have; None when the public would have nothing of it."""
@@ -193,6 +214,7 @@ class Documents:
             yield from self._of_story(number)
         yield from self._of_assets(assets)
         if shelves:
+            yield from self._sitemaps.documents(stories)
             yield from self._of_site(now)
         yield from self._issue_pages.touched(self._base, stories, issues)
 
@@ -204,10 +226,11 @@ class Documents:
             return
         kin = [mark for article in stories for mark in self._mark_of_kin(article)]
         mark = [*self._mark(stories), *kin, *(telling.mark for telling in tellings)]
+        numbers = [*(article.number for article in stories), *(a.number for t in tellings for a in t.seen)]
         path = feed_path(shelf)
         for fmt in FORMATS.values():
             make = partial(self._feed_bytes, shelf, stories, tellings, path, fmt)
-            yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(self._base, fmt.name, *mark), make)
+            yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(self._base, fmt.name, *mark), make, numbers)
         yield from self._of_list(shelf)
 
     def _of_list(self, shelf: Shelf) -> Iterable[Document]:
@@ -218,7 +241,8 @@ class Documents:
             make = partial(self._list_page, shelf, listed, home, counted)
             noted, archived = self._linked
             mark = [f"{noted} {shelf.language in archived}", *self._mark(listed), *([repr(counted)] if counted else [])]
-            yield Document(file_of(home), fingerprint(self._base, "list", *mark), make)
+            numbers = [article.number for article in listed]
+            yield Document(file_of(home), fingerprint(self._base, "list", *mark), make, numbers)
 
     def _count(self, now: datetime) -> set[str]:
         """Counts today's stories anew for each front page; returns the languages whose count is another one."""
@@ -243,14 +267,15 @@ class Documents:
         if shelf.language != site.language:
             return self._public.newest(shelf, _ON_PAGE)
         own = set(site.languages) - {site.language}
-        wider = self._public.newest(shelf._replace(language=""))
-        return [a for a in wider if a.language not in own][:_ON_PAGE]
+        wider = self._public.walk(shelf._replace(language=""))
+        return list(islice((a for a in wider if a.language not in own), _ON_PAGE))
 
     def _of_story(self, number: int) -> Iterable[Document]:
         article = self._public.get(number) or self._alone.get(number)
         if article is not None:
             mark = fingerprint(self._base, "story", *self._mark([article]), *self._mark_of_kin(article))
-            yield Document(file_of(article.path), mark, partial(self._story_page, article))
+            held = {number, *(one.number for one in self._public.ties.named(article.related))}
+            yield Document(file_of(article.path), mark, partial(self._story_page, article), held)
 
     def _of_assets(self, sources: Iterable[str]) -> Iterable[Document]:
         """Yields the local files that stories refer to: at addresses nobody can guess, as some are for few."""
@@ -261,7 +286,6 @@ class Documents:
 
     def _of_site(self, now: datetime) -> Iterable[Document]:
         site = self._site
-        listed = self._public.newest()
         shelves = [repr(shelf) for shelf in self._outline.offered()]
         yield Document("feeds.opml", fingerprint(self._base, "opml", *shelves), self._opml)
         yield Document("feeds/index.html", fingerprint(self._base, "feeds", *shelves), self._feeds_page)
@@ -269,12 +293,12 @@ class Documents:
         if site.theme.is_own:
             yield Document("theme.css", fingerprint(self._base, "theme"), self._theme)
         yield Document("robots.txt", fingerprint(self._base, "robots"), self._robots)
-        fresh = [a for a in listed[:NEWS_URLS] if now - NEWS_WINDOW <= a.published_at <= now]
+        newest = self._public.newest(limit=NEWS_URLS)
+        fresh = [a for a in newest if now - NEWS_WINDOW <= a.published_at <= now]
+        self._oldest_news = min((a.published_at for a in fresh), default=None)
         make = partial(self._news_sitemap, fresh, now)
-        yield Document("news-sitemap.xml", fingerprint(self._base, "news", *self._mark(fresh)), make)
-        places = [self._location(article) for article in listed]
-        for name, data in sitemaps(places, site.url).items():
-            yield Document(name, hashlib.sha256(data).hexdigest(), partial(_ready, data))
+        numbers = [article.number for article in fresh]
+        yield Document("news-sitemap.xml", fingerprint(self._base, "news", *self._mark(fresh)), make, numbers)
         if self._log:
             yield from self._of_corrections()
 
@@ -286,26 +310,19 @@ class Documents:
             noted = self._log.newest(_NOTES, others)
             home = outline.corrections_page(language)
             make = partial(self._corrections_page, noted, language, home)
-            yield Document(file_of(home), fingerprint(self._base, "corrections", *self._noted_mark(noted)), make)
+            mark = fingerprint(self._base, "corrections", *self._noted_mark(noted))
+            yield Document(file_of(home), mark, make, _numbers(noted))
         noted = self._log.newest(self._site.feed_limit)
         mark = fingerprint(self._base, "corrections.atom", *self._noted_mark(noted))
-        yield Document(CORRECTIONS_FEED, mark, partial(self._corrections_feed, noted))
+        yield Document(CORRECTIONS_FEED, mark, partial(self._corrections_feed, noted), _numbers(noted))
 
     def _noted_mark(self, noted: Sequence[Noted]) -> list[str]:
         return [f"{one.note.at} {mark}" for one in noted for mark in self._mark([one.article])]
 
-    def _location(self, article: Article) -> Location:
-        versions = self._outline.versions(article, self._public.ties)
-        return Location(
-            url=absolute_url(self._site, article.path),
-            updated_at=article.updated_at,
-            alternates=tuple((label.id, label.url or "") for label in versions),
-        )
-
     def _of_companions(self) -> Iterable[Document]:
         for page in self._pages:
             mark = fingerprint(self._base, "page", page.content_hash)
-            yield Document(file_of(page.path), mark, partial(self._plain_page, page))
+            yield Document(file_of(page.path), mark, partial(self._plain_page, page), file=f"pages{page.path}")
         for file in self._companions.files():
             yield _copy(file)
 
@@ -421,13 +438,13 @@ class Documents:
         return await self._renditions.at_depths(articles, self._depths, channel)
 
 
+def _numbers(noted: Sequence[Noted]) -> set[int]:
+    return {one.article.number for one in noted}
+
+
 def _copy(file: PlainFile) -> Document:
-    return Document(file.path, fingerprint("file", file.mark), partial(_read, file))
+    return Document(file.path, fingerprint("file", file.mark), partial(_read, file), file=file.path)
 
 
 async def _read(file: PlainFile) -> bytes:
     return await asyncio.to_thread(file.read)
-
-
-async def _ready(data: bytes) -> bytes:
-    return data
