@@ -44,6 +44,7 @@ prove-wire: $(READY) ## What relays do wrong, all of it and again and again (min
 
 prove-mail: $(READY) ## Mail as html-validate and SpamAssassin judge it, where they are installed
 	@$(BIN)/python -m pytest tests/rendering/prove_mail.py -n 0 -rs
+
 bomb: $(READY) ## Post 10,000 sign-up forms for one victim from 200 networks (a minute or two)
 	@BOMB_POSTS=10000 $(BIN)/python -m pytest tests/web/test_signup_defences.py -k bombed -n 0 -o faulthandler_timeout=0
 

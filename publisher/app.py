@@ -12,13 +12,13 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -33,11 +33,11 @@ from publisher.mail.message import Sender
 from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
-from publisher.model.delivery import Boot, Policy, Stop, Window
+from publisher.model.delivery import Boot, Policy, Route, Stop, Window
 from publisher.model.segment import AllOf, Picked
 from publisher.output import Output
 from publisher.owner import home, key_id, secret_key
-from publisher.ports import Clock, Engine, Transport
+from publisher.ports import Clock, Engine
 from publisher.rendering.templates import Templates
 from publisher.services.account import Account
 from publisher.services.announce import Announcing
@@ -67,8 +67,16 @@ from publisher.services.simulate import Simulating, Watched
 from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
 from publisher.services.upcoming import Upcoming
+from publisher.services.ways import Way
 from publisher.services.wire import Wire
-from publisher.settings import BouncesSettings, DeliverySettings, DkimSettings, Settings, SmtpSettings
+from publisher.settings import (
+    BouncesSettings,
+    DeliverySettings,
+    DkimSettings,
+    RelaySettings,
+    Settings,
+    SmtpSettings,
+)
 from publisher.sources.companions import FolderCompanions
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
@@ -169,7 +177,7 @@ class App:
     def doctor(self, *, nameserver: str = "", live: bool = False) -> "Doctor":
         """Returns who looks at the installation; `live`: as it would be without the sandbox."""
         from publisher.probes.website import Website
-        from publisher.services.doctor import Doctor
+        from publisher.services.doctor import Doctor, Doorway
 
         settings = self.settings
         return Doctor(
@@ -177,7 +185,15 @@ class App:
             record=partial(_dkim_record, settings.dkim, self.folder),
             names=_name_servers(nameserver),
             web=Website(),
-            relay=RelayProbe(_relay(settings.smtp), Patience.scaled(min(settings.smtp.timeout, 15.0))),
+            relays=[
+                Doorway(
+                    table="smtp" if name == "smtp" else f"relays.{name}",
+                    address=server.address,
+                    encrypted=server.security != "none",
+                    probe=RelayProbe(_relay(server), Patience.scaled(min(server.timeout, 15.0))),
+                )
+                for name, server in _servers(settings).items()
+            ],
             mailbox=self.report_mailbox,
             disk=Disk(self.state),
             remembered=self.issues.last_planned_at,
@@ -240,6 +256,7 @@ async def _compose(
     authority = await facts.settle("tag_authority", f"{urlsplit(site.url).hostname},{now:%Y-%m-%d}")
     key = await _secret(facts, state, accept=accept_key)
     tokens = Tokens(key)
+    records = Records(database, tokens.address_hash)
     own_templates = folder / "templates"
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
     if subjects := templates.subject_problems():
@@ -382,7 +399,7 @@ async def _compose(
         account=Account(
             people=people,
             account_links=AccountLinks(database),
-            records=Records(database, tokens.address_hash),
+            records=records,
             moving=moving,
             outbox=issues,
             renderer=templates,
@@ -406,6 +423,7 @@ async def _compose(
             tokens=tokens,
             links=links,
             choosing=choosing,
+            records=records,
         ),
         choosing=choosing,
         upcoming=Upcoming(planning, drafting, readers, sandbox=settings.smtp.sandbox),
@@ -439,7 +457,7 @@ async def _compose(
         letters=letters,
         delivering=Delivering(
             deliveries=deliveries,
-            transport=_transport(settings.smtp, settings.delivery, inbox),
+            ways=_ways(settings, inbox),
             letters=letters,
             engine=engine,
             clock=clock,
@@ -454,9 +472,7 @@ async def _compose(
                 facts=facts,
                 setting=_setting(settings),
             ).run,
-            policy=_policy(settings.delivery, site.timezone),
             stops=Stops(database, sandbox=settings.smtp.sandbox),
-            relay="sandbox" if settings.smtp.sandbox else f"{settings.smtp.host}:{settings.smtp.port}",
             guards=[disk, *([_Copy()] if copied and not settings.smtp.sandbox else [])],
             reserve=disk,
         ),
@@ -467,9 +483,11 @@ async def _compose(
             people=people,
             letters=letters,
             renderer=templates,
-            transport=lambda: SmtpTransport(_relay(settings.smtp), 1, Patience.scaled(settings.smtp.timeout)),
+            relays=lambda: {name: _transport(server, 1) for name, server in _servers(settings).items()},
             language=site.language,
-            way=f"{settings.smtp.security} {settings.smtp.host}:{settings.smtp.port} {settings.smtp.sender}",
+            way=" ".join(
+                [*(f"{each.security} {each.address}" for each in _servers(settings).values()), settings.smtp.sender]
+            ),
             code=lambda: f"{secrets.randbelow(1_000_000):06}",
         ),
         key_id=key_id(key),
@@ -540,9 +558,7 @@ def _premises(settings: Settings, proof: str, *, live: bool) -> "Premises":
         contact=settings.site.contact,
         postal_address=settings.site.postal_address,
         sandbox=smtp.sandbox and not live,
-        relay=f"{smtp.host}:{smtp.port}",
         relay_is_named=(smtp.host, smtp.port) != (untouched.host, untouched.port),
-        encrypted=smtp.security != "none",
         signed=settings.dkim is not None,
         proof=proof,
     )
@@ -635,14 +651,47 @@ def _signer(dkim: DkimSettings | None, folder: Path) -> "Signer | None":
     return signer(dkim, folder)
 
 
-def _transport(smtp: SmtpSettings, delivery: DeliverySettings, inbox: Inbox) -> Transport:
-    """Returns the way out; in the sandbox there is none, whatever else the settings say."""
+def _ways(settings: Settings, inbox: Inbox) -> list[Way]:
+    """Returns the ways out, that of [smtp] first; in the sandbox there is none, whatever else the settings say."""
+    smtp, delivery, timezone = settings.smtp, settings.delivery, settings.site.timezone
+    policy = _policy(delivery, timezone)
     if smtp.sandbox:
-        return SandboxTransport(inbox, delivery.connections)
-    return SmtpTransport(_relay(smtp), delivery.connections, Patience.scaled(smtp.timeout))
+        return [Way(relay="sandbox", transport=SandboxTransport(inbox, delivery.connections), policy=policy)]
+    elsewhere = _elsewhere(settings)
+    first = Route(name="smtp" if elsewhere else "", newsletters=frozenset().union(*elsewhere.values()))
+    ways = [Way(relay=smtp.address, transport=_transport(smtp, policy.connections), policy=policy, route=first)]
+    for name, newsletters in elsewhere.items():
+        relay = settings.relays[name]
+        pace = _pace(relay, policy, timezone)
+        route = Route(name=name, newsletters=newsletters, others=False)
+        transport = _transport(relay, pace.connections)
+        ways.append(Way(relay=f"{name}={relay.address}", transport=transport, policy=pace, route=route))
+    return ways
 
 
-def _relay(smtp: SmtpSettings) -> Relay:
+def _servers(settings: Settings) -> "dict[str, SmtpSettings | RelaySettings]":
+    """Returns the relays in use by name, that of [smtp] first."""
+    return {"smtp": settings.smtp, **{name: settings.relays[name] for name in _elsewhere(settings)}}
+
+
+def _elsewhere(settings: Settings) -> dict[str, frozenset[str]]:
+    """Returns which newsletters go by which relay but that of [smtp]; one that no newsletter names is not used."""
+    named = {name: frozenset(n.id for n in settings.newsletters if n.relay == name) for name in settings.relays}
+    return {name: newsletters for name, newsletters in named.items() if newsletters}
+
+
+def _pace(relay: RelaySettings, policy: Policy, timezone: str) -> Policy:
+    """Returns the policy with what a relay says of its own pace."""
+    own = {key: getattr(relay, key) for key in ("connections", "rate", "per_domain")}
+    window = policy.window if relay.window is None else _window(relay.window, timezone)
+    return replace(policy, window=window, **{key: value for key, value in own.items() if value is not None})
+
+
+def _transport(server: "SmtpSettings | RelaySettings", connections: int) -> SmtpTransport:
+    return SmtpTransport(_relay(server), connections, Patience.scaled(server.timeout))
+
+
+def _relay(smtp: "SmtpSettings | RelaySettings") -> Relay:
     return Relay(
         host=smtp.host,
         port=smtp.port,
@@ -681,10 +730,12 @@ def _policy(delivery: DeliverySettings, timezone: str) -> Policy:
         max_age=timedelta(seconds=delivery.max_age),
         retry_after=timedelta(seconds=delivery.retry_after),
         relay_pause=timedelta(seconds=delivery.relay_pause),
-        window=Window(begins=delivery.window[0], ends=delivery.window[1], timezone=timezone)
-        if delivery.window
-        else None,
+        window=_window(delivery.window, timezone),
     )
+
+
+def _window(hours: tuple[time, time] | Literal[""] | None, timezone: str) -> Window | None:
+    return Window(begins=hours[0], ends=hours[1], timezone=timezone) if hours else None
 
 
 def _boot(folder: Path, now: datetime) -> Boot:

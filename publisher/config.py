@@ -103,8 +103,10 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _read_secrets(folder: Path, merged: dict[str, Any]) -> list[str]:
     problems = []
-    for table_name, key in SECRET_KEYS:
-        table = merged.get(table_name)
+    relays = merged.get("relays")
+    tables = [(name, key, merged.get(name)) for name, key in SECRET_KEYS]
+    tables += [(f"relays.{name}", "password", relays[name]) for name in relays] if isinstance(relays, dict) else []
+    for table_name, key, table in tables:
         if not isinstance(table, dict) or f"{key}_file" not in table:
             continue
         path = folder / str(table.pop(f"{key}_file"))

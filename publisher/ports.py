@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Body, Problem
 from publisher.model.checkup import RelayAnswer, WebAnswer
-from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Stop, Tally
+from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Route, Stop, Tally
 from publisher.model.files import FileStat, Scan
 from publisher.model.forecast import Turn
 from publisher.model.issue import (
@@ -517,8 +517,9 @@ class DeliveryStore(Protocol):
         alone: bool = False,
         digests: bool = True,
         rates: Rates = ...,
+        route: Route = ...,
     ) -> list[Claimed]:
-        """Claims due deliveries, each with its place in the rates.
+        """Claims due deliveries of those that go by one relay, each with its place in the rates.
 
         `alone`: nothing else is in hand, so one that may be poison can be tried; `digests` False: none of those.
         """
@@ -546,8 +547,11 @@ class DeliveryStore(Protocol):
     async def finish(self, now: datetime, *, resend_all_kinds: bool) -> tuple[int, ...]:
         """Ends issues of which nothing is open any more; returns their numbers."""
 
-    async def next_due(self, issue: int | None) -> datetime | None:
+    async def next_due(self, issue: int | None, route: Route = ...) -> datetime | None:
         """Returns when the next delivery of an issue being sent, or of any, that nobody has tried yet is due."""
+
+    async def newsletters(self, issue: int) -> frozenset[str | None]:
+        """Returns whose mails an issue brings; None: what is of no newsletter."""
 
     async def standing(self, issue: int) -> str | None:
         """Returns why an issue is paused or held; None: it is not."""
@@ -652,17 +656,17 @@ class StopStore(Protocol):
     async def mend(self, name: str) -> None:
         """Forgets that a relay was left alone."""
 
-    async def pause_all(self, reason: str) -> tuple[int, ...]:
-        """Pauses what is being sent because of the relay."""
+    async def pause_all(self, reason: str, route: Route) -> tuple[int, ...]:
+        """Pauses what is being sent by a relay."""
 
-    async def resume_all(self) -> tuple[int, ...]:
-        """Lets go on what was paused because of the relay."""
+    async def resume_all(self, route: Route) -> tuple[int, ...]:
+        """Lets go on what was paused because of its relay."""
 
     async def pause(self, issue: int, reason: str) -> bool:
         """Pauses one issue until it is released."""
 
-    async def being_sent(self) -> tuple[int, ...]:
-        """Returns the issues of newsletters that are being sent."""
+    async def being_sent(self, route: Route) -> tuple[int, ...]:
+        """Returns the issues of newsletters that are being sent by a relay."""
 
     async def tally(self, issue: int) -> Tally:
         """Returns what came back for an issue since it was last let go by hand."""
@@ -872,8 +876,8 @@ class ReaderGroups(Protocol):
 class History(Protocol):
     """What went out of some articles, range by range of subscribers."""
 
-    async def among(self, first: int, last: int) -> Coverage:
-        """Returns what subscribers from `first` to `last` have, or are about to get."""
+    async def among(self, first: int, last: int, *, planning: bool = True) -> Coverage:
+        """Returns what subscribers from `first` to `last` have, or are about to get; no `planning`: without a mark."""
 
 
 class ReaderStore(Protocol):
@@ -895,6 +899,9 @@ class ReaderStore(Protocol):
         segments: Sequence[str] = (),
     ) -> list[Reader]:
         """Returns at most `limit` confirmed readers by number from `after` on, who are in all of these segments."""
+
+    async def addresses(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Returns the addresses of subscribers by number; who is no more is not in it."""
 
     async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
         """Returns how many confirmed readers there are, of all rhythms and zones or of one."""

@@ -352,6 +352,7 @@ class NewsletterSettings(_FilterKeys):
     grace: float | None = None
     late: Late = Late.RUN
     sender: Mailbox | Literal[""] = ""
+    relay: str = ""
     subject: str = ""
     rhythms: list[Literal["instant", "daily", "weekdays", "weekly", "monthly"]] | None = None
     approval: bool = False
@@ -368,18 +369,14 @@ class NewsletterSettings(_FilterKeys):
         return self
 
 
-class SmtpSettings(_Table):
-    """`[smtp]`: the relay that takes our mail."""
+class _ServerKeys(_Table):
+    """How a relay is spoken to."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=1025, ge=1, le=65535)
     security: Literal["tls", "starttls", "none"] = "none"
     username: str = ""
     password: SecretStr = SecretStr("")
-    sender: Mailbox = "Publisher <news@localhost.localdomain>"
-    return_path: Annotated[str, AfterValidator(_return_path)] = ""
-    sandbox: bool = True
-    unsubscribe_mailto: str = ""
     hostname: str = ""
     timeout: float = 60.0
     pipelining: Literal["auto", "off"] = "auto"
@@ -389,15 +386,65 @@ class SmtpSettings(_Table):
     def _in_seconds(cls, value: object) -> float:
         return parse_duration(value)
 
-    @model_validator(mode="after")
-    def _keeps_secrets(self) -> "SmtpSettings":
-        if self.sandbox:
-            return self
+    @property
+    def address(self) -> str:
+        """Returns `host:port`."""
+        return f"{self.host}:{self.port}"
+
+    def _kept_secret(self) -> None:
+        """Raises ValueError where mail or a password would be readable on its way."""
         if self.security == "none" and self.host not in LOOPBACK:
             raise ValueError('security = "none" is for a relay on this machine; use "tls" or "starttls"')
         if self.username and not self.password.get_secret_value():
             raise ValueError("username is given without password (or password_file)")
+
+
+class SmtpSettings(_ServerKeys):
+    """`[smtp]`: the relay that takes our mail."""
+
+    sender: Mailbox = "Publisher <news@localhost.localdomain>"
+    return_path: Annotated[str, AfterValidator(_return_path)] = ""
+    sandbox: bool = True
+    unsubscribe_mailto: str = ""
+
+    @model_validator(mode="after")
+    def _keeps_secrets(self) -> "SmtpSettings":
+        if not self.sandbox:
+            self._kept_secret()
         return self
+
+
+class RelaySettings(_ServerKeys):
+    """`[relays.NAME]`: another relay, for the newsletters that name it; its own pace where it says so."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["tls", "starttls", "none"] = "starttls"
+    connections: int | None = Field(default=None, ge=1, le=64)
+    rate: int | None = Field(default=None, ge=0)
+    per_domain: int | None = Field(default=None, ge=0)
+    window: tuple[time, time] | Literal[""] | None = None
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _of_a_day(cls, value: object) -> object:
+        return value if value == "" else parse_window(value)
+
+    @model_validator(mode="after")
+    def _keeps_secrets(self) -> "RelaySettings":
+        self._kept_secret()
+        return self
+
+
+def _relay_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*", value) or len(value) > 40:
+        raise ValueError("a relay's name is lower-case letters, digits and single _: its secret is named after it")
+    if value == "smtp":
+        raise ValueError("this is what the relay of [smtp] is called; choose another name")
+    return value
+
+
+RelayName = Annotated[str, AfterValidator(_relay_name)]
 
 
 class BouncesSettings(_Table):
@@ -579,6 +626,7 @@ class Settings(_Table):
     newsletters: list[NewsletterSettings] = []
     theme: ThemeSettings = ThemeSettings()
     smtp: SmtpSettings = SmtpSettings()
+    relays: dict[RelayName, RelaySettings] = {}
     bounces: BouncesSettings = BouncesSettings()
     dkim: DkimSettings | None = None
     delivery: DeliverySettings = DeliverySettings()
@@ -732,6 +780,11 @@ def _unknown_names(settings: Settings) -> list[str]:
             for name in n.products
             if name not in products
         ]
+    found += [
+        f"newsletters.{i}.relay: there is no relay {n.relay!r}; write [relays.{n.relay}]"
+        for i, n in enumerate(settings.newsletters)
+        if n.relay and n.relay not in settings.relays
+    ]
     segments = {s.id for s in settings.segments}
     found += [
         f"newsletters.{i}.segment: there is no segment {n.segment!r} in [[segments]]"

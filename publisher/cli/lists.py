@@ -92,7 +92,7 @@ def _first_strange_line(data: IO[bytes]) -> int:
 
 def write_report(file: Path, report: "ImportReport") -> None:
     """Writes every line that there is something to say about, in the order of the list."""
-    from publisher.services.roster import guarded
+    from publisher.services.cells import guarded
 
     kinds = (("skipped", report.skipped), ("left alone", report.left_alone), ("repeated", report.repeated))
     remarks = sorted((each.line, each.email, kind, each.reason) for kind, found in kinds for each in found)

@@ -110,12 +110,18 @@ async def _test(app: "App", ctx: Context, walk: _Walk, address: str | None, code
     if not walk.read and address is None and trial is None and _asks(ctx):
         address = click.prompt("a test mail goes to", err=True)
     if address:
-        ending = await going.send_test(address, app.clock.now())
-        if not ending.accepted:
-            reply = f"{ending.code or ''} {ending.text}".strip() or str(ending.fault or "")
-            walk.next.append(f"the relay did not take the test mail to {address}: {reply}")
+        endings = await going.send_test(address, app.clock.now())
+        for name, ending in endings.items():
+            relay = "the relay" if len(endings) == 1 else f"the relay {name}"
+            if not ending.accepted:
+                reply = f"{ending.code or ''} {ending.text}".strip() or str(ending.fault or "")
+                walk.next.append(f"{relay} did not take the test mail to {address}: {reply}")
+            else:
+                ctx.say(f"{relay} took a test mail to {address}")
+        if walk.next:
             return
-        ctx.say(f"the relay took a test mail to {address}")
+        if len(endings) > 1:
+            ctx.say(f"see that all {len(endings)} arrive, one by each relay")
         trial = await going.trial(app.clock.now())
     walk.tested = trial.address if trial else None
     if trial is None:

@@ -65,7 +65,8 @@ async def _status(app: "App") -> dict[str, Any]:
             for each in await app.bounces.quarantines()
         ],
         "stopped": [
-            {"code": stop.code, "reason": stop.reason, "until": stop.until} for stop in await app.delivering.stops()
+            {"code": stop.code, "reason": stop.reason, "until": stop.until, "relay": stop.relay or None}
+            for stop in await app.delivering.stops()
         ],
         "queue": {state.value: count for state, count in (await app.deliveries.unsettled(None)).items()},
     }

@@ -10,6 +10,7 @@ import click
 from publisher.cli.bars import Bar
 from publisher.cli.context import Context, pass_context
 from publisher.cli.lists import ListFile, csv_lines, opened, private, write_report
+from publisher.errors import UsageError
 
 if TYPE_CHECKING:
     from publisher.app import App
@@ -49,9 +50,10 @@ def import_people(ctx: Context, /, file: Path, mapping: tuple[str, ...], target:
     Exports of listmonk, Mailchimp, Ghost, Substack and Buttondown are recognised by their columns. Who once
     unsubscribed, complained, bounced or was erased stays out.
     """
+    from publisher.services.cells import parse_list
     from publisher.services.columns import parse_mapping
     from publisher.services.importing import Instructions
-    from publisher.services.roster import Roster, parse_list
+    from publisher.services.roster import Roster
 
     lists = {name: None if said[name] is None else parse_list(said[name]) for name in ("newsletters", "products")}
     wish = Instructions(source=file.name, **{**said, **lists})
@@ -82,12 +84,22 @@ def import_people(ctx: Context, /, file: Path, mapping: tuple[str, ...], target:
 @click.option(
     "--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", help="jsonl: one JSON object per line."
 )
+@click.option("--address", help="All that is held of one person, as JSON, to be handed to them.")
 @picking_options
 @pass_context
-def export(ctx: Context, /, output: Path | None, raw: bool, form: str, **picking: str) -> None:
-    """Write everybody as a CSV that `import` reads."""
+def export(ctx: Context, /, output: Path | None, raw: bool, form: str, address: str | None, **picking: str) -> None:
+    """Write everybody as a CSV that `import` reads, or all that is held of one person."""
+    if address is not None:
+        if raw or any(picking.values()):
+            raise UsageError("--address is one person and everything; leave out --raw and what picks people")
+        _hand_over(ctx, address, output)
+    else:
+        _export(ctx, output, form, picking, raw=raw)
+
+
+def _export(ctx: Context, output: Path | None, form: str, picking: dict[str, str], *, raw: bool) -> None:
+    from publisher.services.cells import guarded
     from publisher.services.columns import COLUMNS
-    from publisher.services.roster import guarded
 
     as_csv = csv_lines(COLUMNS)
     rows: list[dict[str, str]] = []
@@ -120,6 +132,20 @@ def export(ctx: Context, /, output: Path | None, raw: bool, form: str, **picking
         ctx.emit({"file": str(output), "rows": number}, f"{number} lines written to {output}")
     elif ctx.json:
         ctx.emit(rows, "")
+
+
+def _hand_over(ctx: Context, address: str, output: Path | None) -> None:
+    async def work(app: "App") -> dict[str, Any]:
+        return await app.circulation.held(address)
+
+    held = ctx.run(work)
+    text = json.dumps(held, ensure_ascii=False, indent=2)
+    if output is None:
+        ctx.emit(held, text)
+        return
+    with private(output) as target:
+        target.write(f"{text}\n")
+    ctx.emit({"file": str(output), "address": address}, f"all that is held of {address} is in {output}")
 
 
 def answer(ctx: Context, file: Path, report: "ImportReport", target: Path | None) -> int:

@@ -85,7 +85,7 @@ def _choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _change(wished: dict[str, Any], zone: str) -> "Change":
     from publisher.model.choices import Change, Form
-    from publisher.services.roster import parse_list, parse_moment
+    from publisher.services.cells import parse_list, parse_moment
 
     def listed(name: str) -> tuple[str, ...] | None:
         return None if wished[name] is None else parse_list(wished[name])
@@ -198,7 +198,7 @@ def edit(ctx: Context, /, address: str, **given: Any) -> None:
         await app.choosing.change(person.subscriber.number, names, change, now)
         return _dossier(await app.circulation.show(address))
 
-    from publisher.services.roster import parse_list
+    from publisher.services.cells import parse_list
 
     known = ctx.run(work)
     ctx.emit(known, f"{known['address']}  {_listed(known['newsletters'])}")
@@ -234,7 +234,7 @@ def token(ctx: Context, address: str) -> None:
 
 def _judged(app: "App", given: dict[str, Any]) -> dict[str, Any]:
     from publisher.segments.attributes import given_attribute
-    from publisher.services.roster import parse_list, parse_moment
+    from publisher.services.cells import parse_list, parse_moment
 
     zone = app.catalogue.site.timezone
     names = [key for key in ("newsletters", "products", "renew", "end") if key in given]

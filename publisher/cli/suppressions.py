@@ -116,7 +116,7 @@ def import_suppressions(ctx: Context, file: Path, reason: str, dry_run: bool, ta
 def export(ctx: Context, output: Path | None) -> None:
     """Write who is never mailed as a CSV that `import` reads; of erased people there is nothing to write."""
     from publisher.cli.lists import csv_lines, private
-    from publisher.services.roster import guarded
+    from publisher.services.cells import guarded
 
     async def work(app: "App") -> "list[Suppression]":
         return await app.circulation.suppressions()

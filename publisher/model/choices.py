@@ -1,7 +1,7 @@
 """What readers choose of one newsletter: which stories, in which form, and how often."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from publisher.model.catalogue import Filter
@@ -32,6 +32,19 @@ class Choices:
     def filter(self) -> Filter:
         """Returns which stories are wished for."""
         return Filter(sections=self.sections, tags=self.tags, languages=self.languages, urgency_max=self.urgency_max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody new to a newsletter has chosen of it already."""
+
+    cadence: str | None = None
+    timezone: str | None = None
+    choices: Choices = field(default_factory=Choices)
+    paused_until: datetime | None = None
+
+
+AS_IT_COMES = Wish()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

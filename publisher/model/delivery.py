@@ -128,6 +128,8 @@ class Claimed:
     resends: int
     not_before: datetime | None = None
     """Its place in the rates; None: they are not limited."""
+    suspect: bool = False
+    """Whether it may be what kills the process: then it comes by itself."""
 
     @property
     def domain(self) -> str:
@@ -197,6 +199,8 @@ class Stop:
     """For people: a sentence."""
     until: datetime | None = None
     """When it ends by itself, as far as is known."""
+    relay: str = ""
+    """Whose mail alone it keeps, where there are several; empty: all mail."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}"
@@ -213,6 +217,30 @@ class RelayRecord:
     reason: str
     probe_until: datetime | None = None
     """Until then a process that was given the right to try has it alone; None: nobody has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Which mail goes by one relay."""
+
+    name: str = ""
+    """The relay's among several; empty: there is but one."""
+    newsletters: frozenset[str] = frozenset()
+    others: bool = True
+    """All but these newsletters, and what is of none; False: these alone."""
+
+    @property
+    def everything(self) -> bool:
+        """Returns whether all mail goes this way."""
+        return self.others and not self.newsletters
+
+    def carries(self, newsletter: str | None) -> bool:
+        """Returns whether a newsletter's mail goes this way; None: what is of no newsletter."""
+        return (newsletter in self.newsletters) is not self.others
+
+
+EVERYTHING = Route()
+"""Where there is one relay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from publisher.model.catalogue import Product
-from publisher.model.choices import Choices
+from publisher.model.choices import Choices, Wish
 
 EVERYTHING = "*"
 """The product of a licence for all there is."""
@@ -246,6 +246,8 @@ class Enrolment:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """Added to what is known; a value of None forgets its key."""
     newsletters: tuple[str, ...] = ()
+    wishes: Mapping[str, Wish] = field(default_factory=dict)
+    """What is chosen of newsletters that the person does not have yet; what they have stays as they chose it."""
     status: SubscriptionStatus = SubscriptionStatus.UNCONFIRMED
     event: ConsentEvent = ConsentEvent.REQUESTED
     licences: tuple[Terms, ...] = ()

@@ -53,7 +53,7 @@ def changed(before: Subscription, change: Change, newsletter: Newsletter, zone: 
     if change.paused is not None:
         end = change.paused_until
         after = paused(after, now, end) if change.paused else resumed(after, newsletter, zone, now)
-    return replace(after, choices=_chosen(before.choices, change))
+    return replace(after, choices=chosen(before.choices, change))
 
 
 def paused(subscription: Subscription, now: datetime, until: datetime | None) -> Subscription:
@@ -87,7 +87,8 @@ def last_cut(clock: Schedule, newsletter: Newsletter, zone: str, at: datetime) -
     return before.due_at - _grace(newsletter) if before else at
 
 
-def _chosen(before: Choices, change: Change) -> Choices:
+def chosen(before: Choices, change: Change) -> Choices:
+    """Returns which stories somebody wants, and in which form, after a change."""
     urgency = before.urgency_max if change.urgency_max is None else change.urgency_max or None
     return Choices(
         sections=before.sections if change.sections is None else tuple(sorted(set(change.sections))),

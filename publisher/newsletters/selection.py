@@ -106,7 +106,7 @@ class Selection:
 def select(offers: Sequence[Offer], wish: Wish, limits: Limits) -> Selection:
     """Returns what readers with one wish get of the offers."""
     shown = [(offer, depth) for offer, depth in _shown(offers, wish) if _RANK.get(depth)]
-    due = [pick for offer, depth in _in_own_language(shown, wish.language) if (pick := _pick(offer, depth, wish))]
+    due = [pick for offer, depth in _once(shown, wish) if (pick := _pick(offer, depth, wish))]
     if not due or len(due) < limits.minimum:
         return Selection(pending=len(due))
     chosen = sorted(due, key=_preference)[: limits.maximum]
@@ -122,12 +122,18 @@ def _shown(offers: Iterable[Offer], wish: Wish) -> Iterable[tuple[Offer, Depth]]
     return ((offer, wish.depth(offer.article)) for offer in offers if wish.wanted(offer.article))
 
 
-def _in_own_language(shown: Sequence[tuple[Offer, Depth]], language: str) -> Iterable[tuple[Offer, Depth]]:
-    """Yields each story in the reader's language where it exists in that, else in those there are."""
-    own = {_story(offer.article) for offer, _ in shown if _base(offer.article.language) == _base(language)}
-    for offer, depth in shown:
-        if _base(offer.article.language) == _base(language) or _story(offer.article) not in own:
-            yield offer, depth
+def _once(shown: Sequence[tuple[Offer, Depth]], wish: Wish) -> Iterable[tuple[Offer, Depth]]:
+    """Yields each story in one language: the reader's, else the one they have it in, else that of the original."""
+    told: dict[str, int] = {}
+    for offer in sorted((offer for offer, _ in shown), key=lambda offer: _precedence(offer, wish)):
+        told.setdefault(_story(offer.article), offer.article.number)
+    return ((offer, depth) for offer, depth in shown if told[_story(offer.article)] == offer.article.number)
+
+
+def _precedence(offer: Offer, wish: Wish) -> tuple[bool, bool, bool, int]:
+    article = offer.article
+    foreign = _base(article.language) != _base(wish.language)
+    return foreign, article.number not in wish.covered, article.translation_of is not None, article.number
 
 
 def _story(article: Article) -> str:

@@ -9,9 +9,9 @@ import structlog
 
 from publisher.errors import NotFoundError, UsageError
 from publisher.model.catalogue import Catalogue, Newsletter
-from publisher.model.choices import Change
+from publisher.model.choices import Change, Choices, Wish
 from publisher.model.people import Subscription
-from publisher.newsletters.rhythm import cadence_of, changed, paused, pending_since, resumed
+from publisher.newsletters.rhythm import cadence_of, changed, chosen, paused, pending_since, resumed
 from publisher.ports import ChoiceStore
 
 _log = structlog.get_logger(__name__)
@@ -42,6 +42,22 @@ class Choosing:
         if missing:
             raise NotFoundError(f"there is no subscription to {', '.join(missing)}; subscribe first")
         return after
+
+    def wishes(self, newsletters: Collection[str], change: Change, now: datetime) -> dict[str, Wish]:
+        """Returns what somebody new to these newsletters has chosen of each; UsageError for what is not offered."""
+        if change == Change():
+            return {}
+        self.judge(newsletters, change, now)
+        choices = chosen(Choices(), change)
+        return {
+            name: Wish(
+                cadence=cadence_of(change.rhythm or "", self._catalogue.newsletters[name]),
+                timezone=change.timezone or None,
+                choices=choices,
+                paused_until=change.paused_until,
+            )
+            for name in newsletters
+        }
 
     async def pause(self, subscriber: int, now: datetime, until: datetime | None = None) -> None:
         """Holds all that somebody gets, until a moment or until they say so."""

@@ -20,7 +20,7 @@ from publisher.model.people import (
     SuppressionReason,
 )
 from publisher.model.segment import AllOf, Condition, Exists, Picked
-from publisher.ports import Outbox, PeopleStore, Renderer
+from publisher.ports import Outbox, PeopleStore, RecordStore, Renderer
 from publisher.segments import Vocabulary, parse_condition
 from publisher.segments.attributes import judge
 from publisher.services.admission import CURRENT, FEED_TOKEN_GRACE, OPERATOR_LIMITS, Admitting, plain_name
@@ -60,7 +60,9 @@ class Circulation:
         tokens: Tokens,
         links: Links,
         choosing: Choosing,
+        records: RecordStore,
     ) -> None:
+        self._records = records
         self._choosing = choosing
         self._catalogue = catalogue
         self._people = people
@@ -68,7 +70,7 @@ class Circulation:
         self._links = links
         self._admitting = Admitting(catalogue, people, outbox, renderer, tokens)
         self._registrar = Registrar(catalogue, tokens)
-        self._importing = Importing(catalogue, people, tokens, self._admitting, self._registrar)
+        self._importing = Importing(catalogue, people, tokens, self._admitting, self._registrar, choosing)
 
     async def add(
         self,
@@ -170,6 +172,19 @@ class Circulation:
             consents=await self._people.consents(person.subscriber.number),
             suppression=await self._people.suppression(address_hash),
         )
+
+    async def held(self, address: str) -> dict[str, Any]:
+        """Returns all that is held of a person, to be handed to them; NotFoundError when that is nothing."""
+        parsed = parse_address(address)
+        subscriber = await self._people.by_address(parsed.key)
+        held = None if subscriber is None else await self._records.of(subscriber.number)
+        if held is not None:
+            return held
+        never = await self._people.suppression(self._tokens.address_hash(parsed.key))
+        if never is None:
+            raise NotFoundError(f"nothing is held of {parsed.mailbox}")
+        told = {"reason": never.reason.value, "at": never.at.isoformat(), "origin": never.origin}
+        return {"subscriber": None, "suppressions": [told]}
 
     def pick(self, now: datetime, *, where: str = "", segment: str = "", newsletter: str = "") -> Picked | None:
         """Returns whom all of these describe, None: everybody; UsageError says what cannot be understood.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from publisher.errors import UsageError
 from publisher.segments import plain_key
 from publisher.services.origins import Origin, origin_of, target_of
+from publisher.services.wishes import WISHES
 
 COLUMNS = (
     "email",
@@ -17,6 +18,7 @@ COLUMNS = (
     "language",
     "timezone",
     "newsletters",
+    *WISHES,
     "products",
     "valid_from",
     "valid_until",

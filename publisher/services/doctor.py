@@ -32,11 +32,8 @@ class Premises:
     contact: str
     postal_address: str
     sandbox: bool
-    relay: str
-    """`host:port`."""
     relay_is_named: bool
     """Whether config says more of the relay than the starter does."""
-    encrypted: bool
     signed: bool
     """Whether we sign ourselves."""
     proof: str
@@ -53,6 +50,18 @@ class Premises:
         return (self.return_path or self.senders[0].address).rpartition("@")[2].lower()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doorway:
+    """One relay to be asked."""
+
+    table: str
+    """Where config tells of it: `smtp`, `relays.NAME`."""
+    address: str
+    """`host:port`."""
+    encrypted: bool
+    probe: RelayProbe
+
+
 class Doctor:
     """Asks, judges nothing twice, changes nothing, and mails nobody."""
 
@@ -63,7 +72,7 @@ class Doctor:
         record: "Callable[[], Record | None]",
         names: NameServer,
         web: PublicWeb,
-        relay: RelayProbe,
+        relays: Sequence[Doorway],
         mailbox: ReportMailbox | None,
         disk: Guard,
         remembered: Callable[[], Awaitable[datetime | None]],
@@ -73,7 +82,7 @@ class Doctor:
         self._record = record
         self._names = names
         self._web = web
-        self._relay = relay
+        self._relays = relays
         self._mailbox = mailbox
         self._disk = disk
         self._remembered = remembered
@@ -85,7 +94,7 @@ class Doctor:
             self._room(),
             await self._time(now),
             *await self.address(now),
-            *await self.relay(),
+            *await self.relays(),
             *await self.records(),
             await self._reports(),
         ]
@@ -161,18 +170,22 @@ class Doctor:
 
     # The relay --------------------------------------------------------------------------------------------------------
 
-    async def relay(self) -> list[Finding]:
-        """Returns whether the relay lets us in, and takes mails like ours."""
-        about, premises = "smtp", self._premises
-        if premises.sandbox and not premises.relay_is_named:
+    async def relays(self) -> list[Finding]:
+        """Returns whether each relay lets us in, and takes mails like ours."""
+        return [finding for relay in self._relays for finding in await self._relay(relay)]
+
+    async def _relay(self, relay: Doorway) -> list[Finding]:
+        about = relay.table
+        if about == "smtp" and self._premises.sandbox and not self._premises.relay_is_named:
             return [skipped(about, "smtp.sandbox is on and [smtp] names no relay yet")]
-        answer = await self._relay.ask()
+        answer = await relay.probe.ask()
         if isinstance(answer, Ending):
-            return [failed(about, f"{premises.relay}: {_told(answer)}", _REMEDIES.get(answer.phase, _ASK))]
-        sealed = "encrypted" if premises.encrypted else "on this machine"
+            remedy = _REMEDIES.get(answer.phase, _ASK).replace("smtp.", f"{about}.")
+            return [failed(about, f"{relay.address}: {_told(answer)}", remedy)]
+        sealed = "encrypted" if relay.encrypted else "on this machine"
         quick = "one round trip a mail" if answer.pipelining else "line by line: it offers no PIPELINING"
-        found = [ok(about, f"{premises.relay} lets us in, {sealed}, {quick}")]
-        return [*found, *_limits(answer)]
+        found = [ok(about, f"{relay.address} lets us in, {sealed}, {quick}")]
+        return [*found, *_limits(about, answer)]
 
     # DNS --------------------------------------------------------------------------------------------------------------
 
@@ -243,12 +256,12 @@ _REMEDIES = {
 }
 
 
-def _limits(answer: RelayAnswer) -> Sequence[Finding]:
+def _limits(about: str, answer: RelayAnswer) -> Sequence[Finding]:
     limit = answer.size_limit or 0
     if not 0 < limit < _MUST_TAKE:
         return ()
     says = f"it takes mails of {limit // 1024} KiB at most"
-    return [warning("smtp.size", says, "a digest with many stories may be too large for it: ask for more")]
+    return [warning(f"{about}.size", says, "a digest with many stories may be too large for it: ask for more")]
 
 
 def _told(ending: Ending) -> str:

@@ -452,6 +452,9 @@ class Explaining:
         refs = [ref for sent in variants for ref in sent.stories if ref.article == article.number]
         if any(ref.mention in BRINGS for ref in refs):
             return "They have it already, or a mail that is under way brings it."
+        foreign = article.language.split("-")[0] != reader.language.split("-")[0]
+        if foreign and any(_is_same_story(article, offer.article) for offer in offers):
+            return "It comes to them in one language only, and in another one than this."
         return (
             f"It came out {self._local(article.first_published_at)}, before the time that counts for them: "
             f"from the last issue before they joined ({self._local(reader.confirmed_at)}), or changed their rhythm, on."
@@ -520,10 +523,16 @@ class Explaining:
 
 def _is_told_otherwise(article: Article, language: str, others: Iterable[Article]) -> bool:
     """Returns whether the story is there in a reader's language, and this is it in another one."""
-    own, story = language.split("-")[0], article.translation_of or article.id
+    own = language.split("-")[0]
     return article.language.split("-")[0] != own and any(
-        (other.translation_of or other.id) == story and other.language.split("-")[0] == own for other in others
+        other.language.split("-")[0] == own and _is_same_story(article, other) for other in others
     )
+
+
+def _is_same_story(article: Article, other: Article) -> bool:
+    """Returns whether two articles are one story in two languages."""
+    told = (one.translation_of or one.id for one in (article, other))
+    return article.number != other.number and len(set(told)) == 1
 
 
 def _name(mail: Mailed | Carried) -> str:

@@ -7,14 +7,16 @@ breaker; that the relay is left alone is the store's, for all processes.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
 from publisher.mail.alarm import alarm, warning
 from publisher.mail.breaker import Breaker, Word, is_closing, pause, word
 from publisher.mail.window import opens_at
-from publisher.model.delivery import Ending, Policy, Rates, RelayRecord, Stop
+from publisher.model.delivery import Ending, Rates, RelayRecord, Stop
 from publisher.ports import Clock, Guard, StopStore
+from publisher.services.ways import Way
 
 _RIDDEN_OUT = 2
 """Times in a row that a relay which had answered before is waited for by who delivers one issue."""
@@ -24,10 +26,11 @@ _log = structlog.get_logger(__name__)
 class Gate:
     """One relay's gate."""
 
-    def __init__(self, *, stops: StopStore, relay: str, policy: Policy, guards: Sequence[Guard], clock: Clock) -> None:
+    def __init__(self, *, stops: StopStore, way: Way, guards: Sequence[Guard], clock: Clock) -> None:
         self._stops = stops
-        self._relay = relay
-        self._policy = policy
+        self._relay = way.relay
+        self._route = way.route
+        self._policy = policy = way.policy
         self._guards = guards
         self._now = clock.now
         self._rates = Rates(rate=policy.rate, per_domain=policy.per_domain)
@@ -90,7 +93,7 @@ class Gate:
             return False
         self._probing = await self._stops.probe(self._relay, now, now + self._policy.relay_pause)
         if self._probing:
-            await self._stops.resume_all()
+            await self._stops.resume_all(self._route)
         return self._probing
 
     async def look(self) -> None:
@@ -99,22 +102,22 @@ class Gate:
         if not self._probing:
             record = await self._stops.relay(self._relay)
             if record is None and (self._record is not None or not self._looked):
-                await self._stops.resume_all()  # at first too: the relay may be another one than last time
+                await self._stops.resume_all(self._route)  # at first too: the relay may be another one than last time
             self._looked = True
             self._record = record
             if record is not None and (record.probe_until is None or record.probe_until <= self._now()):
-                await self._stops.pause_all(record.reason)
+                await self._stops.pause_all(self._named(record.reason), self._route)
         self._tell([*self._guarded(), *self._others()])
 
     async def settle(self) -> None:
         """Writes down that the relay is left alone, or is back."""
         if self._unwritten and self._record is not None:
             await self._stops.trip(self._relay, self._record)
-            await self._stops.pause_all(self._record.reason)
+            await self._stops.pause_all(self._named(self._record.reason), self._route)
             self._unwritten = False
         if self._mended:
             await self._stops.mend(self._relay)
-            await self._stops.resume_all()
+            await self._stops.resume_all(self._route)
             self._mended = False
 
     async def stops(self) -> tuple[Stop, ...]:
@@ -125,7 +128,7 @@ class Gate:
 
     async def inspect(self) -> None:
         """Pauses issues that bring back what they should not."""
-        for issue in await self._stops.being_sent():
+        for issue in await self._stops.being_sent(self._route):
             tally = await self._stops.tally(issue)
             reason = alarm(tally)
             if reason is not None and await self._stops.pause(issue, reason):
@@ -184,17 +187,30 @@ class Gate:
     def _others(self) -> list[Stop]:
         found = []
         if self._record is not None:
-            found.append(Stop(code="relay", reason=self._record.reason, until=self._record.open_until))
+            found.append(self._stop("relay", self._record.reason, self._record.open_until))
         if self._policy.window is not None and (opens := opens_at(self._policy.window, self._now())) is not None:
-            found.append(Stop(code="window", reason=f"issues go out at {self._policy.window}", until=opens))
+            found.append(self._stop("window", f"issues go out at {self._policy.window}", opens))
         return found
+
+    def _stop(self, code: str, reason: str, until: datetime) -> Stop:
+        return Stop(code=code, reason=self._named(reason), until=until, relay=self._route.name)
+
+    def _named(self, reason: str) -> str:
+        """Returns a reason with the relay that it is about, where there are several."""
+        return f"{self._route.name}: {reason}" if self._route.name else reason
 
     def _tell(self, stops: Sequence[Stop]) -> None:
         present = {stop.code: stop for stop in stops}
         for code, stop in present.items():
             known = self._told.get(code)
             if known is None or known.until != stop.until:
-                _log.warning("deliver.stopped", code=code, reason=stop.reason, until=stop.until and str(stop.until))
+                _log.warning(
+                    "deliver.stopped",
+                    code=code,
+                    relay=self._relay,
+                    reason=stop.reason,
+                    until=stop.until and str(stop.until),
+                )
         for code in self._told.keys() - present.keys():
-            _log.warning("deliver.resumed", code=code)
+            _log.warning("deliver.resumed", code=code, relay=self._relay)
         self._told = present

@@ -1,7 +1,7 @@
 """From the sandbox to real people: what must stand, a test mail that arrived, a count that somebody has read."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -27,7 +27,7 @@ class Trial:
     address: str
     code: str
     way: str
-    """The relay and sender it went by: those of another way prove nothing."""
+    """The relays and sender it went by: those of another way prove nothing."""
     sent_at: datetime
     read_at: datetime | None = None
     misses: int = 0
@@ -58,17 +58,17 @@ class GoingLive:
         people: PeopleStore,
         letters: Letters,
         renderer: Renderer,
-        transport: Callable[[], Transport],
+        relays: Callable[[], Mapping[str, Transport]],
         language: str,
         way: str,
         code: Callable[[], str],
     ) -> None:
-        """`transport`: the real relay, sandbox or not; `code`: makes what the reader of the test mail has to say."""
+        """`relays`: the real ones by name, sandbox or not; `code`: makes what a reader of the test mail has to say."""
         self._facts = facts
         self._people = people
         self._letters = letters
         self._renderer = renderer
-        self._transport = transport
+        self._relays = relays
         self._language = language
         self._way = way
         self._code = code
@@ -83,21 +83,22 @@ class GoingLive:
         found = await self.trial(now)
         return found is not None and found.holds(self._way, now)
 
-    async def send_test(self, address: str, now: datetime) -> Ending:
-        """Sends one mail with a code through the real relay, and returns how that ended."""
+    async def send_test(self, address: str, now: datetime) -> dict[str, Ending]:
+        """Sends one mail with a code through each real relay, and returns how that ended."""
         mailbox = parse_address(address)
         code = self._code()
         mail = self._renderer.message("golive", self._language, code=code)
         nobody = Subscriber(number=0, address=mailbox.mailbox, language=self._language, created_at=now)
         prepared = self._letters.prepared(mail, IssueKind.MESSAGE, None)
-        transport = self._transport()
-        try:
-            ending = await transport.send(self._letters.test_letter(prepared, nobody, None, now), _granted)
-        finally:
-            await transport.close()
-        if ending.accepted:
+        endings = {}
+        for name, transport in self._relays().items():
+            try:
+                endings[name] = await transport.send(self._letters.test_letter(prepared, nobody, None, now), _granted)
+            finally:
+                await transport.close()
+        if all(ending.accepted for ending in endings.values()):
             await self._keep(Trial(address=mailbox.mailbox, code=code, way=self._way, sent_at=now))
-        return ending
+        return endings
 
     async def take_code(self, code: str, now: datetime) -> bool:
         """Takes what the test mail said; UsageError when there was no such mail, or after five wrong ones."""

@@ -1,13 +1,14 @@
 """Takes in lists of people, as often as one likes: who once said no stays out, and every bad line is named."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from publisher.errors import UsageError
 from publisher.mail.addresses import parse_address
 from publisher.mail.tokens import Tokens
 from publisher.model.catalogue import Catalogue
+from publisher.model.choices import Change
 from publisher.model.people import (
     ConsentEvent,
     Enrolled,
@@ -20,8 +21,11 @@ from publisher.model.people import (
 )
 from publisher.ports import PeopleStore
 from publisher.services.admission import CURRENT, OPERATOR_LIMITS, Admitting, on_one_line
+from publisher.services.cells import parse_consented, parse_moment
+from publisher.services.choose import Choosing
 from publisher.services.registrar import Conditions, Particulars, Registrar
-from publisher.services.roster import NOTHING, SUPPRESSED, Roster, Row, parse_consented, parse_moment
+from publisher.services.roster import NOTHING, SUPPRESSED, Roster, Row
+from publisher.services.wishes import parse_wish
 
 _BATCH = 200
 _LONGEST_EVIDENCE, _LONGEST_SOURCE = 1000, 200
@@ -83,13 +87,20 @@ class Importing:
     """Goes through a list, a transaction for some hundreds of lines: broken off, it is simply done again."""
 
     def __init__(
-        self, catalogue: Catalogue, people: PeopleStore, tokens: Tokens, admitting: Admitting, registrar: Registrar
+        self,
+        catalogue: Catalogue,
+        people: PeopleStore,
+        tokens: Tokens,
+        admitting: Admitting,
+        registrar: Registrar,
+        choosing: Choosing,
     ) -> None:
         self._catalogue = catalogue
         self._people = people
         self._tokens = tokens
         self._admitting = admitting
         self._registrar = registrar
+        self._choosing = choosing
 
     async def run(
         self, roster: Roster, wish: Instructions, now: datetime, progress: Callable[[int], None] | None = None
@@ -202,7 +213,11 @@ class Importing:
         elif status is SubscriptionStatus.UNSUBSCRIBED:
             # Whoever left without our knowing what has left everything.
             newsletters, products = row.newsletters or tuple(self._catalogue.newsletters), row.products or ()
-        return self._registrar.enrolment(
+        # Whoever says no is heard, whatever else stands in the line.
+        leaves = status is SubscriptionStatus.UNSUBSCRIBED
+        change = Change() if leaves else parse_wish(row.wishes, self._catalogue.site.timezone)
+        status, change = _pause(status, change, now)
+        enrolment = self._registrar.enrolment(
             address,
             status=status,
             event=ConsentEvent.UNSUBSCRIBED if status is SubscriptionStatus.UNSUBSCRIBED else ConsentEvent.IMPORTED,
@@ -213,6 +228,7 @@ class Importing:
             proof=Proof(origin=_origin(wish.source), evidence=evidence, given_at=parse_consented(row.consented_at)),
             imported=True,
         )
+        return replace(enrolment, wishes=self._choosing.wishes(enrolment.newsletters, change, now))
 
     def _conditions(self, row: Row) -> Conditions:
         zone = self._catalogue.site.timezone
@@ -270,6 +286,18 @@ def _status(row: Row, word: bool) -> SubscriptionStatus:
         names = ", ".join([*SubscriptionStatus, SUPPRESSED, NOTHING])
         raise UsageError(f"{row.status!r} is no status; there are {names}") from error
     return SubscriptionStatus.UNCONFIRMED if asked in CURRENT and not word else asked
+
+
+def _pause(status: SubscriptionStatus, change: Change, now: datetime) -> tuple[SubscriptionStatus, Change]:
+    """Returns the status of a line that may say when a pause ends, and what is wished for; the pause may be over."""
+    if change.paused_until is None:
+        return status, change
+    if status is SubscriptionStatus.CONFIRMED:
+        raise UsageError("paused_until is for lines whose status is paused")
+    if change.paused_until > now:
+        return status, change
+    over = SubscriptionStatus.CONFIRMED if status is SubscriptionStatus.PAUSED else status
+    return over, replace(change, paused_until=None)
 
 
 def _origin(source: str) -> str:

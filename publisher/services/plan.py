@@ -5,10 +5,9 @@ killed anywhere, and is simply done again: the same slot, the same issue, the
 same rows. An issue goes only when every row is there.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,7 +16,7 @@ import structlog
 
 from publisher.errors import NotFoundError, PublisherError, UnreachableError, UsageError
 from publisher.model.article import Article
-from publisher.model.catalogue import Audience, Catalogue, Newsletter
+from publisher.model.catalogue import Catalogue, Newsletter
 from publisher.model.issue import (
     Cohort,
     Issue,
@@ -29,16 +28,15 @@ from publisher.model.issue import (
     SlotState,
     Variant,
 )
-from publisher.model.reader import Alike, Coverage
+from publisher.model.reader import Alike
 from publisher.newsletters.caution import AT_ONCE, Plan, approval, hold_reasons, missed
 from publisher.newsletters.schedule import INSTANT, Due, Schedule, next_slot, parse, slots
-from publisher.ports import Articles, History, IssueStore, ReaderGroups, ReaderStore
-from publisher.services.draft import Drafting, Occasion, Outcome, Round
-from publisher.services.offers import FLASH, SETTLE, Pool
+from publisher.ports import Articles, IssueStore, ReaderStore
+from publisher.services.crowd import RANGE, Crowd, Crowds, Range
+from publisher.services.draft import Drafting, Occasion, Outcome
+from publisher.services.offers import FLASH, SETTLE
 
 _MANUAL = "manual"
-_PAGE = 20_000
-"""Readers per transaction (decisions 7)."""
 _TOGETHER = 20
 """Variants per transaction."""
 _BEYOND = 2**62
@@ -64,47 +62,6 @@ class Sending:
     held: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """Readers whose numbers follow each other, and what they have, or are about to get."""
-
-    first: int
-    last: int
-    readers: Sequence[Alike]
-    coverage: Coverage
-
-
-@dataclass(slots=True)
-class _Crowd:
-    """An occasion's readers: who is alike, what they have, and what that brings them."""
-
-    audience: ReaderGroups
-    history: History
-    drafts: Round
-    frozen: dict[str, int] = field(default_factory=dict)
-    """The issue's variants by what they bring."""
-
-    async def ranges(self, size: int) -> AsyncGenerator[_Range, None]:
-        """Yields all readers, `size` at a time; the next are looked at while these get their rows."""
-        ahead = asyncio.create_task(self._after(0, size))
-        try:
-            while (some := await ahead) is not None:
-                ahead = asyncio.create_task(self._after(some.last, size))
-                yield some
-        finally:
-            ahead.cancel()
-            await asyncio.wait([ahead])
-
-    async def _after(self, last: int, size: int) -> _Range | None:
-        end = await self.audience.reach(last, size)
-        return None if end is None else await self.look(last + 1, end)
-
-    async def look(self, first: int, last: int) -> _Range:
-        """Returns the readers with numbers from `first` to `last` and what they have at this moment."""
-        readers = await self.audience.alike(first, last)
-        return _Range(first, last, readers, await self.history.among(first, last))
-
-
 class Planning:
     """The ledger's planner."""
 
@@ -118,13 +75,14 @@ class Planning:
         drafting: Drafting,
         sandbox: bool,
         restored: bool = False,
-        page: int = _PAGE,
+        page: int = RANGE,
     ) -> None:
         self._catalogue = catalogue
         self._issues = issues
         self._readers = readers
         self._articles = articles
         self._drafting = drafting
+        self._crowds = Crowds(drafting, readers, sandbox=sandbox)
         self._sandbox = sandbox
         self._restored = restored
         self._page = page
@@ -314,8 +272,11 @@ class Planning:
         pool = await self._drafting.pool(occasion, now)
         if pool.unsettled and (occasion.article is not None or now - slot.due_at < _UNSETTLED_WAIT):
             return None
-        crowd = await self._crowd(occasion, pool)
         issue, expected, last = await self._issues.of_slot(slot.number), 0, 0
+        if issue is None and not pool.offers:
+            await self._issues.close_empty(slot.number)  # whoever reads it: there is nothing to say
+            return None
+        crowd = await self._crowds.of(occasion, pool, planning=True)
         async with aclosing(crowd.ranges(self._page)) as ranges:
             async for some in ranges:
                 issue, count = await self._plan_range(slot, occasion, crowd, some, issue, now)
@@ -352,31 +313,12 @@ class Planning:
         found = await self._issues.issue(issue.number)
         return found if found and found.state is not IssueState.PLANNING else None
 
-    async def _crowd(self, occasion: Occasion, pool: Pool) -> _Crowd:
-        """Returns all that planning asks about an occasion's readers."""
-        newsletter = occasion.newsletter
-        own, zone = parse(newsletter.schedule).text, newsletter.timezone
-        drafts = self._drafting.round(occasion, pool.offers, pool.planned)
-        clocks = [occasion.clock] if occasion.clock else await self._readers.clocks(newsletter.id, own, zone)
-        audience = self._readers.audience(
-            newsletter.id,
-            own,
-            zone,
-            clock=occasion.clock,
-            licensed_at=None if newsletter.audience is Audience.PUBLIC else occasion.decided_at,
-            turns=drafts.turns(clocks),
-            moments=drafts.moments,
-            segments=newsletter.segments,
-        )
-        history = self._readers.history((offer.article.number for offer in pool.offers), sandbox=self._sandbox)
-        return _Crowd(audience, history, drafts)
-
     async def _plan_range(
         self,
         slot: OpenSlot,
         occasion: Occasion,
-        crowd: _Crowd,
-        some: _Range,
+        crowd: Crowd,
+        some: Range,
         issue: Issue | None,
         now: datetime,
     ) -> tuple[Issue | None, int]:
@@ -399,7 +341,7 @@ class Planning:
         raise _OvertakenError(f"issue {issue.number if issue else '?'} was overtaken by other plans")
 
     async def _shares(
-        self, issue: Issue, occasion: Occasion, crowd: _Crowd, outcomes: Mapping[str, Outcome]
+        self, issue: Issue, occasion: Occasion, crowd: Crowd, outcomes: Mapping[str, Outcome]
     ) -> list[Recipients]:
         """Returns who gets which variant; what nobody has got so far is frozen first."""
         if not crowd.frozen:

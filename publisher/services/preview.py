@@ -1,6 +1,7 @@
 """Looks ahead and changes nothing: one person's mail, a plan without an issue."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,10 +16,10 @@ from publisher.newsletters.schedule import parse, previous_slot
 from publisher.newsletters.selection import Offer, Pick
 from publisher.ports import Articles, IssueStore, ReaderStore
 from publisher.services.announce import Announcing
+from publisher.services.crowd import RANGE, Crowds
 from publisher.services.draft import Draft, Drafting, Occasion, Outcome, clock_of
 from publisher.services.plan import CHANGED, Planning, by_hand_of
 
-_PAGE = 20_000
 SUPPRESSED = "the address is suppressed"
 
 
@@ -95,6 +96,7 @@ class Previewing:
         self._planning = planning
         self._announcing = announcing
         self._drafting = drafting
+        self._crowds = Crowds(drafting, readers, sandbox=sandbox)
         self._issues = issues
         self._readers = readers
         self._articles = articles
@@ -162,8 +164,8 @@ class Previewing:
         pool = await self._drafting.pool(occasion, now)
         numbers = [offer.article.number for offer in pool.offers]
         coverage = await self._readers.coverage(numbers, reader.number, reader.number, sandbox=self._sandbox)
-        told = await self._announcing.untold(now)
-        return self._first(occasion, reader, pool.offers, _with(coverage, told, [reader]), pool.planned)
+        told = _Told(await self._announcing.untold(now)).beside(coverage, reader.number, reader.number)
+        return self._first(occasion, reader, pool.offers, told, pool.planned)
 
     async def _newest(self, occasion: Occasion, reader: Reader) -> Outcome | NoMail:
         """Returns the mail that the newest stories there are would make, whoever has them."""
@@ -236,8 +238,8 @@ class Previewing:
                 for pick in (*selection.stories, *selection.withdrawn):
                     picks.setdefault(pick.article.number, pick)
                 shares[key] = _joined(shares.get(key), outcome, addresses)
-                left_out += [(addresses[number], SUPPRESSED) for number in outcome.suppressed]
-            left_out += [(addresses[number], one.reason) for one in draft.left_out for number in one.readers]
+                left_out += [(address, SUPPRESSED) for address in _known(outcome.suppressed, addresses)]
+            left_out += [(address, one.reason) for one in draft.left_out for address in _known(one.readers, addresses)]
         kept = tuple(share for share in shares.values() if share.addresses)
         plan = Plan(
             recipients=sum(len(share.addresses) for share in kept),
@@ -258,31 +260,12 @@ class Previewing:
     async def _drafts(self, occasion: Occasion, now: datetime) -> AsyncIterator[tuple[Draft, Mapping[int, str]]]:
         """Yields what an occasion brings some readers, and their addresses."""
         pool = await self._drafting.pool(occasion, now)
-        told = await self._announcing.untold(now)
-        numbers = [offer.article.number for offer in pool.offers]
-        async for page in self._pages(occasion.newsletter, occasion.clock):
-            span = (page[0].number, page[-1].number)
-            coverage = await self._readers.coverage(numbers, *span, sandbox=self._sandbox)
-            draft = self._drafting.draft(occasion, page, pool.offers, _with(coverage, told, page), pool.planned)
-            yield draft, {reader.number: reader.address for reader in page}
-
-    async def _pages(self, newsletter: Newsletter, clock: tuple[str, str] | None) -> AsyncIterator[list[Reader]]:
-        own, last = parse(newsletter.schedule).text, 0
-        while True:
-            page = await self._readers.page(
-                newsletter.id,
-                own,
-                newsletter.timezone,
-                after=last,
-                limit=_PAGE,
-                clock=clock,
-                segments=newsletter.segments,
-            )
-            if page:
-                yield page
-                last = page[-1].number
-            if len(page) < _PAGE:
-                return
+        told = _Told(await self._announcing.untold(now))
+        crowd = await self._crowds.of(occasion, pool, planning=False)
+        async with aclosing(crowd.ranges(RANGE)) as ranges:
+            async for some in ranges:
+                draft = crowd.drafts.draft(some.readers, told.beside(some.coverage, some.first, some.last))
+                yield draft, await self._readers.addresses(n for one in some.readers for n in one.numbers)
 
 
 def _for(reader: Reader, occasion: Occasion) -> Occasion:
@@ -293,21 +276,29 @@ def _for(reader: Reader, occasion: Occasion) -> Occasion:
     return replace(occasion, schedule=schedule, zone=zone)
 
 
-def _with(coverage: Coverage, given: dict[int, list[Sent]], page: Sequence[Reader]) -> Coverage:
-    """Returns the coverage with mails that are only forecast; they get negative keys."""
-    keys: dict[int, int] = {}
-    variants = dict(coverage.variants)
-    readers = dict(coverage.readers)
-    for reader in page:
-        for sent in given.get(reader.number, ()):
-            key = keys.setdefault(id(sent), -1 - len(keys))
-            variants[key] = sent
-            readers[reader.number] = readers.get(reader.number, frozenset()) | {key}
-    return Coverage(variants=variants, readers=readers, mark=coverage.mark)
+class _Told:
+    """Mails that are only forecast, beside those there are; they get negative keys."""
+
+    def __init__(self, given: Mapping[int, Sequence[Sent]]) -> None:
+        mails = {id(sent): sent for some in given.values() for sent in some}
+        keys = {mail: -place for place, mail in enumerate(mails, 1)}
+        self._variants = {keys[mail]: sent for mail, sent in mails.items()}
+        self._readers = {number: frozenset(keys[id(sent)] for sent in some) for number, some in given.items()}
+
+    def beside(self, coverage: Coverage, first: int, last: int) -> Coverage:
+        """Returns the coverage of subscribers from `first` to `last` with what they will have been told."""
+        told = {number: keys for number, keys in self._readers.items() if first <= number <= last}
+        nothing: frozenset[int] = frozenset()
+        both = {number: coverage.readers.get(number, nothing) | keys for number, keys in told.items()}
+        return Coverage(
+            variants={**coverage.variants, **self._variants},
+            readers={**coverage.readers, **both} if both else coverage.readers,
+            mark=coverage.mark,
+        )
 
 
 def _joined(before: Share | None, outcome: Outcome, known: Mapping[int, str]) -> Share:
-    addresses = tuple(known[number] for number in outcome.readers)
+    addresses = _known(outcome.readers, known)
     if before is not None:
         return replace(before, addresses=(*before.addresses, *addresses))
     return Share(
@@ -316,6 +307,11 @@ def _joined(before: Share | None, outcome: Outcome, known: Mapping[int, str]) ->
         already_sent=_titles(outcome, already_sent=True),
         addresses=addresses,
     )
+
+
+def _known(numbers: Iterable[int], addresses: Mapping[int, str]) -> tuple[str, ...]:
+    """Returns the addresses of those who have not been erased meanwhile."""
+    return tuple(addresses[number] for number in numbers if number in addresses)
 
 
 def _titles(outcome: Outcome, *, already_sent: bool) -> tuple[str, ...]:

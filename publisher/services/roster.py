@@ -5,22 +5,20 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from itertools import chain
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from publisher.errors import UsageError
-from publisher.model.people import Consent, ConsentEvent, Person, SubscriptionStatus, SuppressionReason
+from publisher.model.people import Consent, ConsentEvent, Person, Subscription, SubscriptionStatus, SuppressionReason
 from publisher.segments import parse_attribute
 from publisher.segments.attributes import parse_attributes
 from publisher.services.admission import CURRENT
+from publisher.services.cells import listed, parse_list, unguarded
 from publisher.services.columns import layout_of
 from publisher.services.origins import origin_of
+from publisher.services.wishes import WISHES, wish_cells
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes a cell for a formula by."""
-_LIST = ";"
 _PLAIN = (
     "language",
     "timezone",
@@ -35,10 +33,6 @@ _PLAIN = (
 _LISTS = ("tags", "labels", "tiers")
 """Attributes of other programs that are lists."""
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
-_MOMENT = re.compile(
-    r"(?P<day>\d{4}-\d{2}-\d{2})"
-    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?\s*(?P<offset>Z|[+-]\d{2}:?\d{2})?(?: [A-Z+0-9]+)?)?"
-)
 SUPPRESSED, NOTHING = "suppressed", "none"
 """Statuses of a list beside those of subscriptions: is never mailed; is known, and gets nothing."""
 _IN_ORDER = [
@@ -77,6 +71,8 @@ class Row:
     embargo_cleared: str = ""
     consent: str = ""
     consented_at: str = ""
+    wishes: Mapping[str, str] = field(default_factory=dict)
+    """What is chosen of the newsletters of the line, by column (`wishes.WISHES`); nothing that is empty."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -132,7 +128,7 @@ class Roster:
             if fault:
                 yield Row(line=first, email=self._cells(cells, "email"), fault=fault)
             elif any(cell.strip() for cell in cells):
-                yield self._row(first, [_unguarded(cell) for cell in cells])
+                yield self._row(first, [unguarded(cell) for cell in cells])
 
     def _doubt(self, first: int, cells: Sequence[str]) -> str:
         """Returns why a record cannot be believed; empty when it can."""
@@ -168,6 +164,7 @@ class Roster:
             reason=reason,
             newsletters=parse_list(self._cells(cells, "newsletters")) or None,
             products=parse_list(self._cells(cells, "products")) or None,
+            wishes={column: cell for column in WISHES if (cell := self._cells(cells, column))},
             attributes=attributes,
             **{target: self._cells(cells, target) for target in _PLAIN},
         )
@@ -229,50 +226,6 @@ def roster_rows(
         yield {**common, **wishes[min(i, len(wishes) - 1)], **rights[min(i, len(rights) - 1)]}
 
 
-def guarded(cell: str) -> str:
-    """Returns a cell that no spreadsheet runs: what looks like a formula gets an apostrophe (OWASP CSV injection)."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def parse_moment(text: str, zone: str, *, end: bool) -> datetime | None:
-    """Returns when something begins or ends, None for ""; a day begins at its first moment and ends after its last.
-
-    UsageError when `text` is neither a day (2026-12-31) nor an ISO 8601 time with its offset.
-    """
-    if not text:
-        return None
-    try:
-        if len(text) == len("2026-12-31"):
-            day = date.fromisoformat(text) + timedelta(days=1 if end else 0)
-            return datetime.combine(day, time.min, ZoneInfo(zone)).astimezone(UTC)
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a day such as 2026-12-31, or a time such as 2026-12-31T18:00Z") from error
-    if moment.tzinfo is None:
-        raise UsageError(f"{text!r} needs its offset from UTC, such as {text}Z")
-    return moment.astimezone(UTC)
-
-
-def parse_list(text: str) -> tuple[str, ...]:
-    """Returns the parts of a list written with semicolons or commas, each once."""
-    parts = (part.strip() for part in text.replace(",", _LIST).split(_LIST))
-    return tuple(dict.fromkeys(part for part in parts if part))
-
-
-def parse_consented(text: str) -> datetime | None:
-    """Returns when consent was given, None for ""; without an offset it is UTC. UsageError when it is no time."""
-    if not text:
-        return None
-    match = _MOMENT.fullmatch(text)
-    try:
-        if match is None:
-            raise ValueError(text)
-        offset = (match["offset"] or "Z").replace("Z", "+00:00")
-        return datetime.fromisoformat(f"{match['day']}T{match['time'] or '00:00'}{offset}").astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text!r} is not when consent was given, such as 2025-11-03 or 2025-11-03T10:00Z") from error
-
-
 def _fault(first: int, last: int, reason: str) -> str:
     if last <= first:
         return f"the line cannot be read: {reason}; check its quotes"
@@ -287,35 +240,34 @@ def _tags(cell: str) -> list[str]:
     return [tag for tag in (part.strip(' "') for part in cell.split(",")) if tag]
 
 
-def _unguarded(cell: str) -> str:
-    return cell[1:].strip() if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell.strip()
-
-
-_NO_WISH = {"status": NOTHING, "newsletters": "", "consent": "", "consented_at": ""}
+_NO_WISH = dict.fromkeys(("newsletters", "consent", "consented_at", *WISHES), "") | {"status": NOTHING}
 
 
 def _wishes(person: Person, consents: Sequence[Consent]) -> list[dict[str, str]]:
-    """What the person gets, one entry per status; without any subscription the status is `none`."""
+    """What the person gets, one entry for each status with the same choices; without any the status is `none`."""
     entries = []
     for status in _IN_ORDER:
-        chosen = [s for s in person.subscriptions if s.status is status]
-        if not chosen:
-            continue
-        names = [s.newsletter for s in chosen]
-        events = _SAYING.get(status, _GIVING)
-        said = next((c for c in reversed(consents) if c.newsletter in names and c.event in events), None)
-        confirmed = max((s.confirmed_at for s in chosen if s.confirmed_at), default=None)
-        at = said.given_at or said.at if said else confirmed
-        entries.append(
-            {
-                "status": status.value,
-                "newsletters": _LIST.join(names),
-                "consent": (said.evidence if said else "")
-                or (f"confirmed {_iso(at)}" if at and status in CURRENT else ""),
-                "consented_at": _iso(at),
-            }
-        )
+        alike: dict[tuple[str, ...], list[Subscription]] = {}
+        for subscription in person.subscriptions:
+            if subscription.status is status:
+                alike.setdefault(tuple(wish_cells(subscription).values()), []).append(subscription)
+        entries += [_wish(status, chosen, consents) for chosen in alike.values()]
     return entries or [_NO_WISH]
+
+
+def _wish(status: SubscriptionStatus, chosen: Sequence[Subscription], consents: Sequence[Consent]) -> dict[str, str]:
+    names = [s.newsletter for s in chosen]
+    events = _SAYING.get(status, _GIVING)
+    said = next((c for c in reversed(consents) if c.newsletter in names and c.event in events), None)
+    confirmed = max((s.confirmed_at for s in chosen if s.confirmed_at), default=None)
+    at = said.given_at or said.at if said else confirmed
+    return {
+        "status": status.value,
+        "newsletters": listed(names),
+        **wish_cells(chosen[0]),
+        "consent": (said.evidence if said else "") or (f"confirmed {_iso(at)}" if at and status in CURRENT else ""),
+        "consented_at": _iso(at),
+    }
 
 
 def _rights(person: Person) -> list[dict[str, str]]:
@@ -328,8 +280,7 @@ def _rights(person: Person) -> list[dict[str, str]]:
             by_terms.setdefault(terms, []).append(licence.product)
     names = ("valid_from", "valid_until", "archive_days", "embargo_cleared")
     entries = [
-        {"products": _LIST.join(products), **dict(zip(names, terms, strict=True))}
-        for terms, products in by_terms.items()
+        {"products": listed(products), **dict(zip(names, terms, strict=True))} for terms, products in by_terms.items()
     ]
     return entries or [{"products": "", **dict.fromkeys(names, "")}]
 

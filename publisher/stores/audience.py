@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from publisher.model.choices import Choices
-from publisher.model.people import SubscriptionStatus
 from publisher.model.reader import Alike, Entitlement
 from publisher.model.segment import Picked
 from publisher.newsletters.schedule import INSTANT
+from publisher.stores.clocks import on, reads, words
 from publisher.stores.database import Database, chunks, maybe_moment, micros, moment
 from publisher.stores.people_rows import choices_of, in_force
 from publisher.stores.schema import licences, profiles, subscribers, subscriptions, suppressions
@@ -49,23 +49,15 @@ class Audience:
         first of them included, is alike; for whom stories are pending since a moment of their own, between `moments`.
         """
         self._database = database
-        self._newsletter = newsletter
         self._clock = clock
-        self._licensed = licensed_at is not None
+        self._reach = _reach(newsletter, words(clock, cadence, zone) if clock else ())
         self._query = _query(database, newsletter, cadence, zone, clock, licensed_at, turns, moments, picked)
         self._choices: dict[int | None, Choices] = {None: choices_of(None)}
 
     async def reach(self, after: int, limit: int) -> int | None:
         """Returns the number of the last of the `limit` readers that come after a number; None: there are no more."""
-        some = (
-            sa.select(subscriptions.c.subscriber_id)
-            .where(reads(self._newsletter), subscriptions.c.subscriber_id > after)
-            .order_by(subscriptions.c.subscriber_id)
-            .limit(limit)
-            .subquery()
-        )
         async with self._database.read() as connection:
-            last: int | None = await connection.scalar(sa.select(sa.func.max(some.c.subscriber_id)))
+            last: int | None = await connection.scalar(self._reach, {"after": after, "many": limit})
         return last
 
     async def alike(self, first: int, last: int) -> list[Alike]:
@@ -157,20 +149,6 @@ def zone_of(default: str) -> sa.Label[str]:
     return sa.func.coalesce(subscriptions.c.timezone, subscribers.c.timezone, default).label("zone")
 
 
-def on(clock: tuple[str, str], cadence: str, zone: str) -> tuple[sa.ColumnElement[bool], ...]:
-    """Whether a reader is on a clock; of `instant` it is all zones: a story comes out everywhere at once."""
-    if clock[0] == INSTANT:
-        return (sa.func.coalesce(subscriptions.c.cadence, cadence) == INSTANT,)
-    return rhythm_of(cadence) == clock[0], zone_of(zone) == clock[1]
-
-
-def reads(newsletter: str) -> sa.ColumnElement[bool]:
-    """Whether a subscription is a confirmed one to a newsletter."""
-    return sa.and_(
-        subscriptions.c.newsletter == newsletter, subscriptions.c.status == SubscriptionStatus.CONFIRMED.value
-    )
-
-
 CONFIRMED_AT = sa.func.coalesce(subscriptions.c.confirmed_at, subscriptions.c.created_at)
 
 
@@ -223,7 +201,7 @@ def _query(
         .where(
             reads(newsletter),
             of.subscriber_id.between(_FIRST, _LAST),
-            *(() if clock is None else on(clock, cadence, zone)),
+            sa.true() if clock is None else on(clock, cadence, zone),
             sa.true() if picked is None else matching(database, picked),
         )
         .subquery()
@@ -235,6 +213,21 @@ def _query(
         sa.func.min(everybody.c.pending).label("pending"),
         database.gather(everybody.c.number).label("numbers"),
     ).group_by(*same.values())
+
+
+def _reach(newsletter: str, clocks: Sequence[str]) -> sa.Select[Any]:
+    """Returns the last of the `many` readers after `after`, out of the index alone; `clocks`: of those on one of them.
+
+    Each clock is walked by itself: together they would be sorted first, all of them for each range.
+    """
+    of = subscriptions.c
+    after, many = sa.bindparam("after", type_=sa.BigInteger), sa.bindparam("many", type_=sa.BigInteger)
+    everybody = sa.select(of.subscriber_id).where(reads(newsletter), of.subscriber_id > after)
+    each = [everybody.where(of.clock == clock) for clock in clocks] or [everybody]
+    first = [sa.select(one.order_by(of.subscriber_id).limit(many).subquery()) for one in each]
+    some = sa.union_all(*first).subquery()
+    some = sa.select(some).order_by(some.c.subscriber_id).limit(many).subquery()
+    return sa.select(sa.func.max(some.c.subscriber_id))
 
 
 def _rank(value: sa.ColumnElement[int], turns: Sequence[int], first: int = 0) -> sa.ColumnElement[int]:

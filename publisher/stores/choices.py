@@ -1,16 +1,16 @@
 """Remembers what readers choose of a newsletter: rhythm, zone, pause and profile."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.choices import Choices
 from publisher.model.people import Subscription, SubscriptionStatus
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, maybe_micros, micros
-from publisher.stores.people_rows import choices_text, describe, subscription_of
+from publisher.stores.people_rows import describe, profile_numbers, subscription_of
 from publisher.stores.schema import profiles, subscribers, subscriptions
 
 _AT_ONCE = 1000
@@ -73,7 +73,7 @@ class ReaderChoices:
         )
         rows = (await connection.execute(query)).all()
         after = [decide(subscription_of(row), row.own_timezone) for row in rows]
-        numbers = await self._profiles(connection, (one.choices for one in after))
+        numbers = await profile_numbers(self._database, connection, (one.choices for one in after))
         changed = [
             _values(row.id, one, numbers[one.choices])
             for row, one in zip(rows, after, strict=True)
@@ -87,20 +87,8 @@ class ReaderChoices:
                 .values({name: sa.bindparam(name) for name in names}),
                 changed,
             )
+            await keep_clocks(connection, (one.subscriber for one in after))
         return after
-
-    async def _profiles(self, connection: AsyncConnection, wanted: Iterable[Choices]) -> dict[Choices, int | None]:
-        """Returns the profiles of choices, made where they are new; of who chose nothing there is none."""
-        numbers: dict[Choices, int | None] = {}
-        for choices in set(wanted):
-            text = choices_text(choices)
-            if text is None:
-                numbers[choices] = None
-                continue
-            same = sa.select(profiles.c.id).where(profiles.c.choices == text)
-            await connection.execute(self._database.insert(profiles).values(choices=text).on_conflict_do_nothing())
-            numbers[choices] = int((await connection.execute(same)).scalar_one())
-        return numbers
 
 
 def _values(number: int, one: Subscription, profile: int | None) -> dict[str, Any]:

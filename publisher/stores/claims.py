@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from publisher.mail.throttle import ALL, Lane, Place, Throttle
-from publisher.model.delivery import Boot, Claimed, Rates
+from publisher.model.delivery import Boot, Claimed, Rates, Route
 from publisher.model.issue import DUE, DeliveryState, IssueKind
 from publisher.model.people import SubscriptionStatus, SuppressionReason
 from publisher.stores.compiled import Compiled, one_of
@@ -22,9 +22,21 @@ STATE = sa.func.coalesce(deliveries.c.state, "")
 """A state beside numbers of rows: SQLite would rather read all rows in that state from the index on it."""
 PLAIN_MESSAGE = issues.c.kind == IssueKind.MESSAGE
 _ABOUT_A_STORY = one_of(issues.c.kind, (IssueKind.NOTICE, IssueKind.EMBARGO))
+NEWSLETTER = sa.func.coalesce(issues.c.newsletter, variants.c.newsletter)
+"""Whose mail a delivery is."""
 STANDS = suppressions.c.reason != SuppressionReason.ERASED
 """Somebody who was erased has a row again only because they signed up anew: their word wins over the old one."""
 SUSPECT = sa.and_(deliveries.c.attempts >= FRUITLESS_CLAIMS - 1, deliveries.c.reply_phase.is_(None))
+
+
+def goes_by(route: Route, of: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether what is of a newsletter, or of none, goes by a relay."""
+    if route.everything:
+        return sa.true()
+    if not route.newsletters:
+        return sa.false()
+    named = one_of(of, route.newsletters)
+    return sa.or_(of.is_(None), sa.not_(named)) if route.others else named
 
 
 def wanted() -> sa.ColumnElement[bool]:
@@ -78,6 +90,7 @@ class _Row(NamedTuple):
     refusals: int
     resends: int
     wanted: bool
+    suspect: bool
 
     @property
     def domain(self) -> str:
@@ -93,7 +106,7 @@ _DUE = (
         deliveries.c.id,
         deliveries.c.issue_id,
         issues.c.kind,
-        sa.func.coalesce(issues.c.newsletter, variants.c.newsletter),
+        NEWSLETTER,
         issues.c.edition,
         issues.c.event,
         issues.c.sending_at,
@@ -107,6 +120,7 @@ _DUE = (
         deliveries.c.refusals,
         deliveries.c.resends,
         wanted(),
+        SUSPECT,
     )
     .select_from(deliveries)
     .join(issues, issues.c.id == deliveries.c.issue_id)
@@ -133,10 +147,16 @@ class Claims:
     """Takes what is due; made once, for it runs all the time."""
 
     def __init__(
-        self, database: Database, address_hash: Callable[[str], str], being_sent: sa.ColumnElement[bool]
+        self,
+        database: Database,
+        address_hash: Callable[[str], str],
+        being_sent: sa.ColumnElement[bool],
+        route: Route,
     ) -> None:
-        """`address_hash` is what suppressions keep of an address key; `being_sent`: which issues may be claimed of."""
+        """Takes what suppressions keep of an address key, which issues may be claimed of, and which relay's mail."""
         self._database = database
+        self._route = route
+        self._lane = f"{route.name}:" if route.name else ""
         self._address_hash = address_hash
         groups = (PLAIN_MESSAGE, _ABOUT_A_STORY, sa.not_(sa.or_(PLAIN_MESSAGE, _ABOUT_A_STORY)))
         self._groups = [self._candidates(being_sent, kinds, sa.not_(SUSPECT)) for kinds in groups]
@@ -215,8 +235,9 @@ class Claims:
             kinds,
             sa.or_(_ISSUE.is_(None), issues.c.id == _ISSUE),
             sa.or_(_DIGESTS == 1, issues.c.kind != IssueKind.DIGEST),
+            sa.or_(issues.c.newsletter.is_(None), goes_by(self._route, issues.c.newsletter)),
         )
-        query = _DUE.where(deliveries.c.issue_id.in_(of_issues), which)
+        query = _DUE.where(deliveries.c.issue_id.in_(of_issues), which, goes_by(self._route, NEWSLETTER))
         if not self._database.embedded:
             query = query.with_for_update(of=deliveries, skip_locked=True)
         return Compiled(self._database, query)
@@ -245,18 +266,20 @@ class Claims:
         return places
 
     def _read_lanes(self, cursor: Any, names: list[str], now: datetime) -> dict[str, Lane]:
-        """Returns the memory of some limits, locked until the transaction ends."""
+        """Returns the memory of some of the relay's limits, locked until the transaction ends."""
         at = micros(now)
-        self._fresh_lanes.run_each(
-            cursor, [{"b_name": name, "b_free_at": at, "b_tail_at": at} for name in sorted(names)]
-        )
-        known = self._known_lanes.run(cursor, {"b_names": self._database.several(names)})
-        return {name: Lane(free_at=moment(free_at), tail_at=moment(tail_at)) for name, free_at, tail_at in known}
+        kept = [self._lane + name for name in sorted(names)]
+        self._fresh_lanes.run_each(cursor, [{"b_name": name, "b_free_at": at, "b_tail_at": at} for name in kept])
+        known = self._known_lanes.run(cursor, {"b_names": self._database.several(kept)})
+        return {
+            name.removeprefix(self._lane): Lane(free_at=moment(free_at), tail_at=moment(tail_at))
+            for name, free_at, tail_at in known
+        }
 
     def _write_lanes(self, cursor: Any, throttle: Throttle) -> None:
         """Remembers which places were given out."""
         values = [
-            {"b_name": name, "b_free_at": micros(lane.free_at), "b_tail_at": micros(lane.tail_at)}
+            {"b_name": self._lane + name, "b_free_at": micros(lane.free_at), "b_tail_at": micros(lane.tail_at)}
             for name, lane in sorted(throttle.lanes.items())
         ]
         if values:
@@ -297,4 +320,5 @@ def _claimed(row: _Row, digest: str, place: Place | None) -> Claimed:
         refusals=row.refusals,
         resends=row.resends,
         not_before=place.at if place else None,
+        suspect=bool(row.suspect),
     )

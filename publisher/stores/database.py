@@ -38,6 +38,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CHECKPOINT_PAGES = 1000
 _LOCK_SECONDS = 60.0
+_LOCK_PAUSE = 0.005
 _STRANGER_SECONDS = 5.0
 _STRANGER_PAUSE = 0.02
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
@@ -89,7 +90,7 @@ class Database:
         self._path = path
         self._turn = asyncio.Lock()
         self._lock_path = path.parent / "db.lock" if path is not None else None
-        self._lock_file: TextIO | None = None
+        self._lock_files: list[TextIO] = []
 
     @classmethod
     def open(cls, url: str, folder: Path, *, durable: bool = True) -> "Database":
@@ -274,24 +275,32 @@ class Database:
             await self._writers.dispose()
             self._direct.dispose()
         self._threads.shutdown(wait=False)
-        if self._lock_file is not None:
-            self._lock_file.close()
-            self._lock_file = None
+        while self._lock_files:
+            self._lock_files.pop().close()
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """Keeps every other writer of a SQLite database away, of this process and of others."""
+        """Keeps every other writer of a SQLite database away, of this process and of others.
+
+        Who waits for the lock stands in its door (`db.next`), and nobody passes them: a process that writes one
+        transaction after the other would have the lock again before another one has looked.
+        """
         if self._lock_path is None:
             yield
             return
         async with self._turn:
-            if self._lock_file is None:
-                self._lock_file = self._lock_path.open("w")
-            await _locked(self._lock_file)
+            if not self._lock_files:
+                self._lock_files = [path.open("w") for path in (self._lock_path, self._lock_path.with_suffix(".next"))]
+            lock, door = self._lock_files
+            await _locked(door)
+            try:
+                await _locked(lock)
+            finally:
+                fcntl.flock(door, fcntl.LOCK_UN)
             try:
                 yield
             finally:
-                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def _committed(connection: PoolProxiedConnection, work: Callable[[Any], _T], cursor: Any) -> _T:
@@ -324,7 +333,7 @@ async def _locked(file: TextIO) -> None:
             if time.monotonic() >= deadline:
                 raise UnreachableError("the database is being written by another process that does not end") from None
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 0.02)
+            pause = min(pause * 2, _LOCK_PAUSE)
         else:
             return
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.mail.throttle import ALL
-from publisher.model.delivery import Boot, Claimed, Ended, Rates
+from publisher.model.delivery import EVERYTHING, Boot, Claimed, Ended, Rates, Route
 from publisher.model.issue import DUE, OPEN, UNFINISHED, DeliveryState, IssueState, SlotState
 from publisher.model.report import Event, Meaning
 from publisher.stores import claims, endings
@@ -52,7 +52,7 @@ class Deliveries(Outlook):
         """
         super().__init__(database, sandbox=sandbox)
         self._address_hash = address_hash
-        self._claims = claims.Claims(database, address_hash, self._being_sent)
+        self._claims: dict[Route, claims.Claims] = {}
         self._endings = endings.Endings(database)
         self._never_mailed = Compiled(database, _never_mailed(database))
         self._begun = Compiled(database, _begun(database, sandbox))
@@ -130,15 +130,19 @@ class Deliveries(Outlook):
         alone: bool = False,
         digests: bool = True,
         rates: Rates = _UNLIMITED,
+        route: Route = EVERYTHING,
     ) -> list[Claimed]:
         """Claims up to `limit` due deliveries, service mail first; who has opted out is recorded as suppressed.
+
+        Only of those that go by one relay; the rates are that relay's.
 
         A delivery that was claimed repeatedly without any outcome is handed out by itself, and only to a process
         that has nothing else in hand (`alone`): should it kill that process, no other delivery is suspected.
         `digests` False: only service mail and notices. With `rates`, each comes with its place.
         """
         wish = claims.Wish(limit, lease, issue, alone, digests, rates)
-        return await self._database.transact(lambda cursor: self._claims.take(cursor, boot, now, wish))
+        by_route = self._by(route)
+        return await self._database.transact(lambda cursor: by_route.take(cursor, boot, now, wish))
 
     async def renew(self, boot: Boot, now: datetime, lease: timedelta) -> None:
         """Extends the leases of what this process has claimed and not begun."""
@@ -297,6 +301,13 @@ class Deliveries(Outlook):
                 continue  # not ours any more: somebody else records how it ends
             said = Event(meaning=Meaning.HARD, at=end.at, status=end.ending.enhanced, detail=end.ending.text)
             await record(self._database, connection, self._address_hash, end.number, said)
+
+    def _by(self, route: Route) -> claims.Claims:
+        found = self._claims.get(route)
+        if found is None:
+            found = claims.Claims(self._database, self._address_hash, self._being_sent, route)
+            self._claims[route] = found
+        return found
 
     def _sending(self, *, all_kinds: bool) -> sa.Select[tuple[int]]:
         query = sa.select(issues.c.id).where(self._being_sent)

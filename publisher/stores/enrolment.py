@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from publisher.model.choices import AS_IT_COMES
 from publisher.model.people import (
     Enrolled,
     Enrolment,
@@ -21,6 +22,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.segments import merged
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, micros
 from publisher.stores.limits import asked_too_often, flooded, note_asked
 from publisher.stores.people_rows import (
@@ -33,6 +35,7 @@ from publisher.stores.people_rows import (
     new_subscriber,
     new_subscription,
     people_of,
+    profile_numbers,
     record,
     signup_of,
 )
@@ -144,8 +147,9 @@ class Enrolling:
         """Gives new people what their enrolments say."""
         chosen = [(number, each, name) for number, each in people for name in each.newsletters]
         if chosen:
-            rows = [new_subscription(number, name, each.status, self._now) for number, each, name in chosen]
+            rows = await self._subscriptions(chosen)
             await self._connection.execute(sa.insert(subscriptions), rows)
+            await keep_clocks(self._connection, (number for number, each, _ in chosen if each.timezone))
             said = [new_consent(number, name, each.event, each.proof, self._now) for number, each, name in chosen]
             await self._connection.execute(sa.insert(consents), said)
         granted = [
@@ -155,6 +159,15 @@ class Enrolling:
         ]
         if granted:
             await self._connection.execute(sa.insert(licences), granted)
+
+    async def _subscriptions(self, chosen: Sequence[tuple[int, Enrolment, str]]) -> list[dict[str, Any]]:
+        """Returns the rows of people's new subscriptions, with what they have chosen of them."""
+        wishes = [each.wishes.get(name, AS_IT_COMES) for _, each, name in chosen]
+        profiles = await profile_numbers(self._database, self._connection, (wish.choices for wish in wishes))
+        return [
+            new_subscription(number, name, each.status, self._now, wish, profiles[wish.choices])
+            for (number, each, name), wish in zip(chosen, wishes, strict=True)
+        ]
 
     async def found_or_added(self, enrolment: Enrolment) -> tuple[sa.Row[Any], bool]:
         """Returns the row of a subscriber, held until the transaction ends, and whether they are new."""
@@ -193,8 +206,9 @@ class Enrolling:
             return enrolment.newsletters, ()
         new = tuple(n for n in enrolment.newsletters if n not in had)
         if new:
-            rows = [new_subscription(subscriber, name, wanted, self._now) for name in new]
+            rows = await self._subscriptions([(subscriber, enrolment, name) for name in new])
             await self._connection.execute(self._database.insert(subscriptions).on_conflict_do_nothing(), rows)
+            await keep_clocks(self._connection, [subscriber])
         moved = tuple(n for n in enrolment.newsletters if n in had and _may_move(had[n], wanted))
         if moved:
             times = {

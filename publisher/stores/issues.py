@@ -5,6 +5,7 @@ outcome per issue, one delivery per person. Everything here can be said twice
 and by two processes at once.
 """
 
+import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -35,6 +36,7 @@ from publisher.model.issue import (
     Variant,
 )
 from publisher.stores.database import Database, maybe_moment, micros, moment
+from publisher.stores.pace import Pace
 from publisher.stores.people_rows import IN_DOUBT
 from publisher.stores.readers import lock_planning, packed_count, story_ref
 from publisher.stores.schema import (
@@ -67,10 +69,11 @@ _COUNTED = {
 class Issues:
     """The ledger up to the point where delivery takes over."""
 
-    def __init__(self, database: Database, *, sandbox: bool) -> None:
-        """`sandbox`: whether mail goes to the sandbox's inbox at present."""
+    def __init__(self, database: Database, *, sandbox: bool, pace: Pace | None = None) -> None:
+        """`sandbox`: whether mail goes to the sandbox's inbox at present; `pace`: of writing many rows."""
         self._database = database
         self._sandbox = sandbox
+        self._pace = pace or Pace()
         self._new_rows = _new_rows(database)
 
     # Cohorts and slots ----------------------------------------------------------------------------------------------
@@ -230,24 +233,40 @@ class Issues:
             return await add_variant(self._database, connection, issue, outcome, variant)
 
     async def add_deliveries(self, issue: int, shares: Sequence[Recipients], mark: int, now: datetime) -> bool:
-        """Gives recipients their rows in one transaction, in the order of their numbers.
+        """Gives recipients their rows in the order of their numbers, some in each transaction (`Pace`).
 
-        Returns False, and does nothing, when since `mark` another issue planned mail to one of these people: their
-        coverage must be looked at anew. Rows that are there already stay.
+        Returns False, and goes no further, when since `mark` another issue planned mail to one of these people: the
+        coverage of those who are left must be looked at anew. Rows that are there already stay.
         """
-        recipients = _packed(shares)
-        if not recipients:
-            return True
+        recipients, done, since = _packed(shares), 0, mark
+        while done < len(recipients):
+            some = recipients[done : done + self._pace.rows]
+            last = recipients[-1] >> _SUBSCRIBER
+            after = await self._add_deliveries(issue, some, last, since, now)
+            if after is None:
+                return False
+            done, since = done + len(some), after
+        return True
+
+    async def _add_deliveries(
+        self, issue: int, recipients: list[int], last: int, mark: int, now: datetime
+    ) -> int | None:
+        """Gives recipients their rows in one transaction; returns the mark from which on the rest must be looked at.
+
+        None: somebody up to `last`, who is to get a row sooner or later, was overtaken.
+        """
+        values = {"recipients": self._database.several(recipients), "issue": issue, "at": micros(now)}
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
-            first, last = recipients[0] >> _SUBSCRIBER, recipients[-1] >> _SUBSCRIBER
-            if await overtaken(connection, issue, first, last, mark):
-                return False
+            began = time.perf_counter()
+            if await overtaken(connection, issue, recipients[0] >> _SUBSCRIBER, last, mark):
+                return None
             state = sa.select(issues.c.state).where(issues.c.id == issue)
             if (await connection.execute(state)).scalar() == _UNPLANNED:
-                values = {"recipients": self._database.several(recipients), "issue": issue, "at": micros(now)}
                 await connection.execute(self._new_rows, values)
-        return True
+            highest = await connection.scalar(sa.select(sa.func.max(deliveries.c.id)))
+        self._pace.took(len(recipients), time.perf_counter() - began)
+        return max(mark, highest or 0)
 
     async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
         """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""

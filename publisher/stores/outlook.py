@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from publisher.model.delivery import EVERYTHING, Route
 from publisher.model.issue import DUE, OPEN, UNFINISHED, DeliveryState, IssueCounts, IssueState, MailText
-from publisher.stores.claims import PLAIN_MESSAGE
+from publisher.stores.claims import NEWSLETTER, PLAIN_MESSAGE, goes_by
 from publisher.stores.database import Database, maybe_moment, moment
 from publisher.stores.schema import deliveries, issues, variants
 
@@ -61,7 +62,19 @@ class Outlook:
             due.append(uncertain + resend_after // timedelta(microseconds=1))
         return min((moment(at) for at in due if at is not None), default=None)
 
-    async def next_due(self, issue: int | None) -> datetime | None:
+    async def newsletters(self, issue: int) -> frozenset[str | None]:
+        """Returns whose mails an issue brings; None: what is of no newsletter."""
+        query = (
+            sa.select(NEWSLETTER)
+            .select_from(issues)
+            .join(variants, variants.c.issue_id == issues.c.id)
+            .where(issues.c.id == issue)
+            .distinct()
+        )
+        async with self._database.read() as connection:
+            return frozenset(await connection.scalars(query))
+
+    async def next_due(self, issue: int | None, route: Route = EVERYTHING) -> datetime | None:
         """Returns when the next delivery is due that nobody has tried yet, of an issue being sent or of any.
 
         What is stale is not due: it must be decided anew first.
@@ -70,7 +83,12 @@ class Outlook:
             sa.select(sa.func.min(deliveries.c.next_at))
             .join(issues, issues.c.id == deliveries.c.issue_id)
             .join(variants, variants.c.id == deliveries.c.variant_id)
-            .where(self._being_sent, deliveries.c.state == DeliveryState.PENDING, sa.not_(variants.c.stale))
+            .where(
+                self._being_sent,
+                deliveries.c.state == DeliveryState.PENDING,
+                sa.not_(variants.c.stale),
+                goes_by(route, NEWSLETTER),
+            )
         )
         if issue is not None:
             query = query.where(deliveries.c.issue_id == issue)

@@ -31,6 +31,7 @@ from publisher.model.people import (
 )
 from publisher.model.segment import Picked
 from publisher.segments import merged
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, chunks, micros
 from publisher.stores.enrolment import Enrolling
 from publisher.stores.people_rows import (
@@ -421,6 +422,7 @@ class People:
             ),
             rows,
         )
+        await keep_clocks(connection, [subscriber])
         await record(connection, subscriber, newsletters, event, proof, now)
 
     async def _forget_nobody(
@@ -429,6 +431,7 @@ class People:
         """Makes a row for a newsletter that the person has none of, so that the refusal is remembered as well."""
         rows = [new_subscription(subscriber, name, SubscriptionStatus.UNCONFIRMED, now) for name in newsletters]
         await connection.execute(self._database.insert(subscriptions).on_conflict_do_nothing(), rows)
+        await keep_clocks(connection, [subscriber])
 
     async def _suppress(
         self,

@@ -1,7 +1,7 @@
 """People as rows, and the statements that more than one of their stores makes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.choices import Choices, Form
+from publisher.model.choices import AS_IT_COMES, Choices, Form, Wish
 from publisher.model.issue import MAY_GO
 from publisher.model.people import (
     Consent,
@@ -27,6 +27,7 @@ from publisher.model.people import (
     Terms,
 )
 from publisher.segments import merged
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, maybe_micros, maybe_moment, micros, moment
 from publisher.stores.schema import consents, deliveries, licences, profiles, subscribers, subscriptions
 
@@ -66,6 +67,8 @@ async def describe(
         given["attributes"] = json.dumps(attributes)
     if given:
         await connection.execute(sa.update(subscribers).where(subscribers.c.id == subscriber).values(given))
+    if timezone is not None:
+        await keep_clocks(connection, [subscriber])
 
 
 async def people_of(connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Person]:
@@ -166,17 +169,45 @@ def new_licence(subscriber: int, terms: Terms, origin: str, now: datetime) -> di
     }
 
 
-def new_subscription(subscriber: int, name: str, status: SubscriptionStatus, now: datetime) -> dict[str, Any]:
-    """Returns the row of a subscription with no history."""
+def new_subscription(
+    subscriber: int,
+    name: str,
+    status: SubscriptionStatus,
+    now: datetime,
+    wish: Wish = AS_IT_COMES,
+    profile: int | None = None,
+) -> dict[str, Any]:
+    """Returns the row of a subscription with no history; `profile` is that of the choices of `wish`."""
     confirmed = status in (SubscriptionStatus.CONFIRMED, SubscriptionStatus.PAUSED)
     return {
         "subscriber_id": subscriber,
         "newsletter": name,
         "status": status,
+        "cadence": wish.cadence,
+        "timezone": wish.timezone,
+        "profile_id": profile,
         "created_at": micros(now),
         "confirmed_at": micros(now) if confirmed else None,
         "unsubscribed_at": micros(now) if status is SubscriptionStatus.UNSUBSCRIBED else None,
+        "paused_at": micros(now) if status is SubscriptionStatus.PAUSED else None,
+        "paused_until": maybe_micros(wish.paused_until) if status is SubscriptionStatus.PAUSED else None,
     }
+
+
+async def profile_numbers(
+    database: Database, connection: AsyncConnection, wanted: Iterable[Choices]
+) -> dict[Choices, int | None]:
+    """Returns the profiles of choices, made where they are new; of who chose nothing there is none."""
+    numbers: dict[Choices, int | None] = {}
+    for choices in set(wanted):
+        text = choices_text(choices)
+        if text is None:
+            numbers[choices] = None
+            continue
+        same = sa.select(profiles.c.id).where(profiles.c.choices == text)
+        await connection.execute(database.insert(profiles).values(choices=text).on_conflict_do_nothing())
+        numbers[choices] = int((await connection.execute(same)).scalar_one())
+    return numbers
 
 
 def new_signup(

@@ -22,7 +22,8 @@ from publisher.model.people import Licence
 from publisher.model.reader import Coverage, Reader, Sent
 from publisher.model.segment import Picked
 from publisher.model.view import Depth
-from publisher.stores.audience import CONFIRMED_AT, Audience, joined, marked, on, reads, rhythm_of, zone_of
+from publisher.stores.audience import CONFIRMED_AT, Audience, joined, marked, rhythm_of, zone_of
+from publisher.stores.clocks import clocks_of, on, reads
 from publisher.stores.database import Database, chunks, maybe_moment, moment
 from publisher.stores.people_rows import choices_of, licence_of
 from publisher.stores.schema import (
@@ -54,9 +55,8 @@ class Readers:
 
     async def clocks(self, newsletter: str, cadence: str, zone: str) -> list[tuple[str, str]]:
         """Returns the rhythms and zones there are among readers; `cadence` and `zone` are the newsletter's own."""
-        query = sa.select(rhythm_of(cadence), zone_of(zone)).select_from(joined()).where(reads(newsletter))
         async with self._database.read() as connection:
-            return [(row[0], row[1]) for row in await connection.execute(query.distinct().order_by("cadence", "zone"))]
+            return await clocks_of(connection, newsletter, cadence, zone)
 
     async def page(
         self,
@@ -96,7 +96,7 @@ class Readers:
             .limit(limit)
         )
         if clock is not None:
-            query = query.where(*on(clock, cadence, zone))
+            query = query.where(on(clock, cadence, zone))
         if segments and (picked := self._pick(segments)):
             query = query.where(matching(self._database, picked))
         if address_key is not None:
@@ -131,11 +131,19 @@ class Readers:
             picked=self._pick(segments) if segments else None,
         )
 
+    async def addresses(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Returns the addresses of subscribers by number; who is no more is not in it."""
+        wanted = self._database.among(subscribers.c.id, "numbers")
+        query = sa.select(subscribers.c.id, subscribers.c.address).where(wanted)
+        async with self._database.read() as connection:
+            found = await connection.execute(query, {"numbers": self._database.several(list(numbers))})
+            return {row[0]: row[1] for row in found}
+
     async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
         """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
-        query = sa.select(sa.func.count()).select_from(joined()).where(reads(newsletter))
+        query = sa.select(sa.func.count()).select_from(subscriptions).where(reads(newsletter))
         if clock is not None:
-            query = query.where(*on(clock, cadence, zone))
+            query = query.where(on(clock, cadence, zone))
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 

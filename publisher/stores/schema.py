@@ -160,8 +160,12 @@ subscriptions = sa.Table(
     sa.Column("paused_at", Moment),
     sa.Column("paused_until", Moment),
     sa.Column("pending_since", Moment),  # after a change of rhythm or a pause; NULL: as confirmed_at says
+    # `rhythm|zone`, the reader's own or else the person's, '' where it is the newsletter's: kept beside what it is made
+    # of, so that an index tells which clocks there are (stores.clocks).
+    sa.Column("clock", sa.Text, nullable=False, default="|", server_default="|"),
     sa.UniqueConstraint("subscriber_id", "newsletter"),
     sa.Index("ix_subscriptions_newsletter_status", "newsletter", "status", "subscriber_id"),
+    sa.Index("ix_subscriptions_newsletter_status_clock", "newsletter", "status", "clock", "subscriber_id"),
 )
 
 # One filled-in sign-up form: what the link in the confirmation mail confirms. Or the wish of somebody to move to this

@@ -4,8 +4,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from publisher.model.delivery import RelayRecord, Tally
+from publisher.model.delivery import RelayRecord, Route, Tally
 from publisher.model.issue import DeliveryState, IssueKind, IssueState
+from publisher.stores.claims import goes_by
 from publisher.stores.database import Database, micros, moment
 from publisher.stores.schema import deliveries, delivery_events, issues, relays
 
@@ -76,25 +77,24 @@ class Stops:
 
     # Issues ----------------------------------------------------------------------------------------------------------
 
-    async def pause_all(self, reason: str) -> tuple[int, ...]:
-        """Pauses what is being sent but for service mail because of the relay; returns the issues' numbers."""
-        return await self._move(
-            sa.and_(self._being_sent, issues.c.kind != IssueKind.MESSAGE), IssueState.PAUSED, _RELAY + reason
-        )
+    async def pause_all(self, reason: str, route: Route) -> tuple[int, ...]:
+        """Pauses what is being sent by a relay but for service mail; returns the issues' numbers."""
+        sent = sa.and_(self._being_sent, issues.c.kind != IssueKind.MESSAGE, _goes_by(route))
+        return await self._move(sent, IssueState.PAUSED, _RELAY + reason)
 
-    async def resume_all(self) -> tuple[int, ...]:
-        """Lets go on what was paused because of the relay, and only that; returns the issues' numbers."""
+    async def resume_all(self, route: Route) -> tuple[int, ...]:
+        """Lets go on what was paused because of its relay, and only that; returns the issues' numbers."""
         paused = sa.and_(issues.c.state == IssueState.PAUSED, self._ours, issues.c.stop_reason.startswith(_RELAY))
-        return await self._move(paused, IssueState.SENDING, None)
+        return await self._move(sa.and_(paused, _goes_by(route)), IssueState.SENDING, None)
 
     async def pause(self, issue: int, reason: str) -> bool:
         """Pauses one issue that is being sent, until it is released."""
         moved = await self._move(sa.and_(self._being_sent, issues.c.id == issue), IssueState.PAUSED, reason)
         return bool(moved)
 
-    async def being_sent(self) -> tuple[int, ...]:
-        """Returns the issues of newsletters that are being sent."""
-        query = sa.select(issues.c.id).where(self._being_sent, issues.c.kind != IssueKind.MESSAGE)
+    async def being_sent(self, route: Route) -> tuple[int, ...]:
+        """Returns the issues that are being sent by a relay, but for service mail."""
+        query = sa.select(issues.c.id).where(self._being_sent, issues.c.kind != IssueKind.MESSAGE, _goes_by(route))
         async with self._database.read() as connection:
             return tuple(await connection.scalars(query.order_by(issues.c.id)))
 
@@ -129,3 +129,10 @@ class Stops:
         statement = sa.update(issues).where(which).values(state=state, stop_reason=reason).returning(issues.c.id)
         async with self._database.write() as connection:
             return tuple(sorted(await connection.scalars(statement)))
+
+
+def _goes_by(route: Route) -> sa.ColumnElement[bool]:
+    """Whether an issue goes by one relay alone: where its mails may go by several, no relay stops the others."""
+    if route.everything:
+        return sa.true()
+    return sa.and_(goes_by(route, issues.c.newsletter), issues.c.kind != IssueKind.EMBARGO)

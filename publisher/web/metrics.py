@@ -95,6 +95,7 @@ async def _store(app: App) -> "list[Metric]":
     newest = {issue.newsletter: issue for issue in reversed(latest) if issue.newsletter and issue.edition}
     counts = await app.issues.all_counts([issue.number for issue in newest.values()])
     stops = await app.delivering.stops()
+    away = {stop.relay or "smtp" for stop in stops if stop.code == "relay"}
     paused = [issue.stop_reason or "" for issue in latest if issue.state is IssueState.PAUSED]
     reasons = sorted({stop.code for stop in stops} | {reason.partition(":")[0] for reason in paused if reason})
     return [
@@ -106,6 +107,7 @@ async def _store(app: App) -> "list[Metric]":
             [_Row((state.value,), sum(issue.state is state for issue in latest)) for state in open_states],
         ),
         _gauge("stop", "1 for each reason why mail stands still (docs/running.md).", ["reason"], _ones(reasons)),
+        _gauge("relay_left_alone", "1 for each relay that is left alone.", ["relay"], _ones(sorted(away))),
         _gauge(
             "latest_issue_mails",
             "What became of the mails of a newsletter's latest issue.",

@@ -1,9 +1,9 @@
 """A mail relay in a process of its own: keeps every message, whole, and answers as a script says.
 
-Arguments: FOLDER. Prints its port. Each attempt becomes FOLDER/NNNNN.json (recipient, sender, answer, real time) and
-FOLDER/NNNNN.eml, both there before the answer is given. FOLDER/script.json, read at every message, may hold
+Arguments: FOLDER [PORT]. Prints its port. Each attempt becomes FOLDER/NNNNN.json (recipient, sender, answer, real
+time) and FOLDER/NNNNN.eml, both there before the answer is given. FOLDER/script.json, read at every message, may hold
 `{"answers": {ADDRESS: ["451 4.7.1 later", …]}, "pause_seconds": 0.2}`: the n-th attempt of an address gets the n-th
-answer, later ones 250.
+answer, later ones 250. An answer that is empty is never given: the mail is kept, and the sender waits.
 """
 
 import asyncio
@@ -34,6 +34,8 @@ class Relay:
         self._attempts[recipient] += 1
         answer = answers[attempt] if attempt < len(answers) else "250 2.0.0 kept"
         self._keep(recipient, envelope, answer)
+        if not answer:
+            await asyncio.Event().wait()
         return answer
 
     def _script(self) -> dict[str, Any]:
@@ -52,15 +54,15 @@ class Relay:
         made.replace(self._folder / f"{name}.json")
 
 
-async def serve(folder: Path) -> None:
+async def serve(folder: Path, port: int) -> None:
     """Serves until killed."""
     loop = asyncio.get_running_loop()
     relay = Relay(folder)
     server = await loop.create_server(
-        lambda: SMTP(relay, hostname="relay.example", data_size_limit=2**25, loop=loop), host="127.0.0.1", port=0
+        lambda: SMTP(relay, hostname="relay.example", data_size_limit=2**25, loop=loop), host="127.0.0.1", port=port
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
-asyncio.run(serve(Path(sys.argv[1])))
+asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))

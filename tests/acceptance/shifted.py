@@ -3,15 +3,18 @@
 Arguments: OFFSET_FILE, then those of the command. The file is read at every look at the clock, so that a test can
 move the time of a running service, as the clock of a machine is moved that slept. With SHIFTED_MACHINE it is the
 machine's clock that somebody sets: all that asks it jumps, and only what measures how long a while is does not.
+Where the file says `=` and a time (seconds since 1970), the clock stands at that time. With SHIFTED_DIES_AT the process
+dies, as by a power cut, as soon as a slot of that period is granted and nothing else is written of it.
 A service looks around by itself every minute; SHIFTED_ROUND_SECONDS makes its rounds shorter, so that tests do not
-wait for that.
+wait for that, and SHIFTED_RESCAN_SECONDS those in which it looks through its folder in another way.
 """
 
 import os
+import signal
 import sys
 import threading
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import time_machine
@@ -19,6 +22,7 @@ import time_machine
 import publisher.app
 from publisher.cli import main
 from publisher.clock import SystemClock
+from publisher.stores.issues import Issues
 
 _LOOK_SECONDS = 0.02
 
@@ -27,11 +31,27 @@ class ShiftedClock(SystemClock):
     """The machine's clock, moved by as many seconds as the file says."""
 
     def now(self) -> datetime:
-        return super().now() + timedelta(seconds=_offset())
+        said = _offset_file.read_text()
+        if said.startswith("="):
+            return datetime.fromtimestamp(float(said[1:]), UTC)
+        return super().now() + timedelta(seconds=float(said))
 
 
 def _offset() -> float:
     return float(_offset_file.read_text())
+
+
+def die_at(period: str) -> None:
+    """Kills this process once a slot of a period is granted."""
+    granted = Issues.grant_slot
+
+    async def grant(self: Issues, cohort: int, what: str, *moments: datetime) -> bool:
+        done = await granted(self, cohort, what, *moments)
+        if done and what == period:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    Issues.grant_slot = grant
 
 
 def set_machine() -> None:
@@ -50,12 +70,12 @@ def set_machine() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def shorten_rounds(seconds: float) -> None:
+def shorten_rounds(planning: float, rescan: float) -> None:
     """Makes the service look around more often."""
     import publisher.service
 
-    publisher.service._RESCAN_SECONDS = seconds
-    publisher.service._PLAN_SECONDS = seconds
+    publisher.service._PLAN_SECONDS = planning
+    publisher.service._RESCAN_SECONDS = rescan
 
 
 _offset_file = Path(sys.argv[1])
@@ -64,5 +84,7 @@ if os.environ.get("SHIFTED_MACHINE"):
 else:
     publisher.app.SystemClock = ShiftedClock
 if rounds := os.environ.get("SHIFTED_ROUND_SECONDS"):
-    shorten_rounds(float(rounds))
+    shorten_rounds(float(rounds), float(os.environ.get("SHIFTED_RESCAN_SECONDS", rounds)))
+if period := os.environ.get("SHIFTED_DIES_AT"):
+    die_at(period)
 main(sys.argv[2:])

@@ -209,9 +209,15 @@ class Stage:
 
     def set_clock(self, moment: str) -> None:
         """Sets the publication's clock; it goes on from there."""
-        offset = datetime.fromisoformat(moment).timestamp() - time.time()
+        self._say(str(datetime.fromisoformat(moment).timestamp() - time.time()))
+
+    def stop_clock(self, moment: datetime) -> None:
+        """Sets the publication's clock, which then stands until it is set again."""
+        self._say(f"={moment.timestamp()}")
+
+    def _say(self, what: str) -> None:
         made = self._offset.with_suffix(".tmp")
-        made.write_text(str(offset))
+        made.write_text(what)
         made.replace(self._offset)
 
     def now(self) -> datetime:
@@ -244,12 +250,14 @@ class Stage:
         return done
 
     @contextmanager
-    def running(self, at: str | None = None, *, rounds: float | None = 1.0, verbose: bool = False) -> Iterator[Live]:
+    def running(
+        self, at: str | None = None, *, rounds: float | None = 1.0, verbose: bool = False, **environment: str
+    ) -> Iterator[Live]:
         """Runs the service, from a moment on, until the end of the block; `rounds` None: as often as it is made to."""
         if at is not None:
             self.set_clock(at)
         with self.logs.open("a") as log:
-            process = self.start(log.fileno(), rounds, *(["-v"] if verbose else []))
+            process = self.start(log.fileno(), rounds, *(["-v"] if verbose else []), **environment)
             assert process.stdout is not None
             try:
                 line = process.stdout.readline()
@@ -261,9 +269,9 @@ class Stage:
                 process.wait()
                 process.stdout.close()
 
-    def start(self, log: int, rounds: float | None = 1.0, *options: str) -> "subprocess.Popen[str]":
+    def start(self, log: int, rounds: float | None = 1.0, *options: str, **environment: str) -> "subprocess.Popen[str]":
         """Starts the service."""
-        extra = {} if rounds is None else {"SHIFTED_ROUND_SECONDS": str(rounds)}
+        extra = environment if rounds is None else {"SHIFTED_ROUND_SECONDS": str(rounds), **environment}
         return subprocess.Popen(
             [sys.executable, str(SHIFTED), str(self._offset), "-C", str(self.folder), "run", *options],
             stdout=subprocess.PIPE,
@@ -333,10 +341,11 @@ class Stage:
 
 
 @contextmanager
-def relay(folder: Path) -> Iterator[int]:
-    """Runs the relay; yields its port."""
+def relay(folder: Path, port: int = 0) -> Iterator[int]:
+    """Runs the relay, at any free port or at one that is known; yields the port."""
     folder.mkdir()
-    process = subprocess.Popen([sys.executable, str(RELAY), str(folder)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, str(RELAY), str(folder), str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield int(process.stdout.readline())

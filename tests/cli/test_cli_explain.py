@@ -170,7 +170,7 @@ def test_who_had_it_and_what_the_relay_said(desk: Publication) -> None:
 
 def test_a_story_that_is_there_in_two_languages(desk: Publication) -> None:
     config = (CONFIG + PRODUCTS).replace(
-        'timezone = "Europe/Istanbul"', 'timezone = "Europe/Istanbul"\nlanguages = ["tr"]', 1
+        'timezone = "Europe/Istanbul"', 'timezone = "Europe/Istanbul"\nlanguages = ["tr", "ar"]', 1
     )
     (desk.folder / "config.toml").write_text(config)
     _, told = desk.json("explain", "Harbour")
@@ -180,6 +180,9 @@ def test_a_story_that_is_there_in_two_languages(desk: Publication) -> None:
     assert "It comes in the issue of" in explained(desk, "Harbour", "ada")[1]["daily"]
     desk("subscribers", "edit", "ada@example.org", "--language", "tr")
     assert "It comes in the issue of" in explained(desk, "Liman", "ada")[1]["daily"]
+    desk("subscribers", "edit", "ada@example.org", "--language", "ar")
+    assert "It comes in the issue of" in explained(desk, "Harbour", "ada")[1]["daily"]
+    assert "It comes to them in one language only" in explained(desk, "Liman", "ada")[1]["daily"]
 
 
 def test_leaving_pausing_choosing_and_suppressing(desk: Publication) -> None:

@@ -34,6 +34,7 @@ from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.facts import Facts
 from publisher.stores.people import People
+from publisher.stores.records import Records
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CATALOGUE = Catalogue(
@@ -80,6 +81,7 @@ class Opened(Context):
                 tokens=self.tokens,
                 links=Links(CATALOGUE.site.url, self.tokens),
                 choosing=choosing,
+                records=Records(database, self.tokens.address_hash),
             )
             clock = SimpleNamespace(now=lambda: NOW)
             store = bounces.Bounces(database, self.tokens.address_hash)
@@ -260,6 +262,28 @@ def test_people_are_picked(terminal: Terminal) -> None:
     assert json.loads(lines.stdout)["rows"] == 2
     first, _ = (json.loads(line) for line in (terminal.folder / "x.jsonl").read_text().splitlines())
     assert json.loads(first["attributes"]) == {"age": 36, "city": "Izmir"}
+
+
+def test_all_that_is_held_of_one_person_can_be_handed_over(terminal: Terminal) -> None:
+    terminal.subscribers("add", "ada@example.org", "--confirmed", "--name", "Ada", "--attribute", "city=Izmir")
+    terminal.subscribers("add", "bob@example.org", "--confirmed")
+    held = terminal.subscribers("export", "--address", "Ada@Example.org")
+    assert held["subscriber"]["address"] == "ada@example.org"
+    assert held["subscriber"]["attributes"] == {"city": "Izmir"}
+    assert {each["event"] for each in held["consents"]} == {"added"}
+    assert {each["newsletter"] for each in held["subscriptions"]} == {each["newsletter"] for each in held["consents"]}
+    assert "bob" not in json.dumps(held)
+    path = terminal.folder / "ada.json"
+    terminal.subscribers("export", "--address", "ada@example.org", "-o", str(path))
+    assert json.loads(path.read_text()) == held
+    assert path.stat().st_mode & 0o077 == 0
+    terminal.suppressions("add", "never@example.org")
+    never = terminal.subscribers("export", "--address", "never@example.org")
+    assert (never["subscriber"], never["suppressions"][0]["reason"]) == (None, "manual")
+    with pytest.raises(NotFoundError, match="nothing is held of cem@"):
+        terminal.subscribers("export", "--address", "cem@example.org")
+    with pytest.raises(UsageError, match="--address is one person"):
+        terminal.subscribers("export", "--address", "ada@example.org", "--where", "language = en")
 
 
 def test_a_list_of_suppressions_comes_and_goes(terminal: Terminal) -> None:

@@ -1,6 +1,7 @@
 """The delivery service over real sockets and a real store: what becomes of each person's mail."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from publisher.services import deliver
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.services.timekeeping import Timekeeping
+from publisher.services.ways import Way
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.moments import Moments
@@ -78,14 +80,12 @@ class Desk:
         )
         self.delivering = Delivering(
             deliveries=self.store,
-            transport=self.transport,
+            ways=[Way(relay="relay:25", transport=self.transport, policy=policy)],
             letters=Letters(catalogue, "Example <news@example.org>", Links(site.url, TOKENS), KEY),
             engine=self.engine,
             clock=clock or self.clock,
             boot=Boot(id="one", folder="/a", host="h", pid=1, started_at=NOW),
-            policy=policy,
             stops=Stops(database, sandbox=sandbox),
-            relay="relay:25",
             guards=guards,
             reserve=reserve,
             keep_time=Timekeeping(clock, Moments(database)).look if clock else None,
@@ -130,7 +130,7 @@ async def desk(
         )
 
 
-async def until(condition: Callable[[], object], seconds: float = 8.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Waits for something that happens beside the test."""
     async with asyncio.timeout(seconds):
         while True:
@@ -275,6 +275,35 @@ async def test_a_bell_nobody_rang_is_made_up_for_by_polling(sqlite_database: Dat
         await asyncio.sleep(0.2)
         await add_issue(sqlite_database, [1])
         await until(lambda: relay.received, 3.0)
+
+
+async def test_who_has_nothing_to_deliver_asks_no_oftener_than_the_poll(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue = await add_issue(sqlite_database, [1])
+    async with desk(sqlite_database, {"DOT": [SILENCE]}, Policy(connections=2)) as (service, _):
+        asked = 0
+        claim, wait = service.store.claim, service.engine.wait
+        rounds = asyncio.Semaphore(0)
+
+        async def counted(*given: object, **named: object) -> object:
+            nonlocal asked
+            asked += 1
+            return await claim(*given, **named)  # type: ignore[arg-type]
+
+        async def waited(seconds: float) -> None:
+            before = time.monotonic()
+            await wait(seconds)
+            if time.monotonic() - before > seconds / 2:
+                rounds.release()
+
+        monkeypatch.setattr(service.store, "claim", counted)
+        monkeypatch.setattr(service.engine, "wait", waited)
+        async with service.running():
+            for _ in range(3):  # a letter under way, none waiting; then none at all
+                await asyncio.wait_for(rounds.acquire(), 30)
+            assert await issue_state(sqlite_database, issue) in ("sending", "done")
+    assert asked < 20
 
 
 async def test_an_uncertain_mail_is_sent_again_once_and_never_a_third_time(sqlite_database: Database) -> None:

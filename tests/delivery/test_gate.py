@@ -104,7 +104,7 @@ async def test_a_421_makes_us_slower(sqlite_database: Database) -> None:
     issue = await add_issue(sqlite_database, range(1, 9))
     async with desk(sqlite_database, {"RCPT": ["421 4.7.0 slow down"]}, Policy(connections=4)) as (service, _):
         await service.delivering.drain(issue)
-        assert service.delivering._gate.connections == 2
+        assert service.delivering._gates[0].connections == 2
 
 
 async def test_service_mail_and_notices_do_not_wait_for_the_hours_digests_do(sqlite_database: Database) -> None:

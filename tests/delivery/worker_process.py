@@ -32,6 +32,7 @@ from publisher.model.text import Localized
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.services.timekeeping import Timekeeping
+from publisher.services.ways import Way
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.issues import Issues
@@ -261,25 +262,24 @@ def delivering(orders: Orders, database: Database, killer: Killer, clock: System
     store.killer = transport.killer = killer
     letters = PoisonedLetters(catalogue(), "Example <news@example.org>", Links("https://news.example.org", tokens), KEY)
     letters.poison = orders.poison
+    policy = Policy(
+        connections=orders.connections,
+        resend_uncertain=orders.resend,
+        resend_after=timedelta(seconds=orders.resend_after),
+        lease=timedelta(seconds=orders.lease),
+        rate=orders.rate,
+        relay_pause=timedelta(seconds=orders.relay_pause),
+        retry_after=timedelta(seconds=orders.retry_after),
+    )
     return Delivering(
         deliveries=store,
-        transport=transport,
+        ways=[Way(relay="relay:25", transport=transport, policy=policy)],
         letters=letters,
         engine=LocalEngine(),
         clock=clock,
         keep_time=Timekeeping(clock, Moments(database)).look,
         boot=Boot(id=uuid.uuid4().hex, folder=orders.home, host="here", pid=os.getpid(), started_at=clock.now()),
-        policy=Policy(
-            connections=orders.connections,
-            resend_uncertain=orders.resend,
-            resend_after=timedelta(seconds=orders.resend_after),
-            lease=timedelta(seconds=orders.lease),
-            rate=orders.rate,
-            relay_pause=timedelta(seconds=orders.relay_pause),
-            retry_after=timedelta(seconds=orders.retry_after),
-        ),
         stops=Stops(database, sandbox=sandbox),
-        relay="relay:25",
     )
 
 

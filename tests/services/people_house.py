@@ -21,6 +21,7 @@ from publisher.services.subscribe import Subscribing, Visit
 from publisher.stores.choices import ReaderChoices
 from publisher.stores.database import Database
 from publisher.stores.people import People
+from publisher.stores.records import Records
 from publisher.stores.schema import metadata
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -91,6 +92,7 @@ class House:
     people: People
     post: Post
     tokens: Tokens
+    choosing: Choosing
     subscribing: Subscribing
     circulation: Circulation
 
@@ -122,16 +124,17 @@ class House:
         return [licence.product for licence in person.licences if licence.active]
 
 
-def open_house(database: Database) -> House:
+def open_house(database: Database, catalogue: Catalogue = CATALOGUE) -> House:
     """Returns a house over an empty store."""
     people, post, tokens = People(database), Post(), Tokens(bytes(32))
     edges: Any = {
-        "catalogue": CATALOGUE,
+        "catalogue": catalogue,
         "people": people,
         "outbox": post,
         "renderer": Plain(),
         "tokens": tokens,
-        "links": Links(CATALOGUE.site.url, tokens),
-        "choosing": Choosing(CATALOGUE, ReaderChoices(database)),
+        "links": Links(catalogue.site.url, tokens),
+        "choosing": Choosing(catalogue, ReaderChoices(database)),
     }
-    return House(database, people, post, tokens, Subscribing(**edges), Circulation(**edges))
+    circulation = Circulation(**edges, records=Records(database, tokens.address_hash))
+    return House(database, people, post, tokens, edges["choosing"], Subscribing(**edges), circulation)

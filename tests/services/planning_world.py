@@ -29,12 +29,14 @@ from publisher.services.revise import Revising
 from publisher.services.simulate import Simulating, Watched
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.copies import copied
 from publisher.stores.database import Database, micros, moment
 from publisher.stores.facts import Facts
 from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.notices import Notices
+from publisher.stores.pace import Pace
 from publisher.stores.readers import Readers
 from publisher.stores.revisions import Revisions
 from publisher.stores.schema import (
@@ -145,6 +147,7 @@ class World:
     catalogue: Catalogue
     sandbox: bool = True
     page: int = 20_000
+    pace: Pace | None = None
     renderer: PlainRenderer = field(default_factory=PlainRenderer)
     names: dict[str, int] = field(default_factory=dict)
     people: dict[str, int] = field(default_factory=dict)
@@ -155,7 +158,7 @@ class World:
 
     @property
     def issues(self) -> Issues:
-        return Issues(self.database, sandbox=self.sandbox)
+        return Issues(self.database, sandbox=self.sandbox, pace=self.pace)
 
     @property
     def readers(self) -> Readers:
@@ -349,6 +352,7 @@ class World:
                         confirmed_at=then,
                     )
                 )
+            await keep_clocks(connection, [number])
             for product in products:
                 await connection.execute(
                     licences.insert().values(

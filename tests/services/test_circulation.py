@@ -18,8 +18,8 @@ from publisher.model.people import (
     TokenState,
     viewer_of,
 )
+from publisher.services.cells import guarded
 from publisher.services.columns import COLUMNS
-from publisher.services.roster import guarded
 
 
 async def test_add_without_newsletters_means_every_scheduled_one(house: House) -> None:

@@ -11,7 +11,7 @@ from publisher.mail.dkim import Record
 from publisher.mail.message import Sender
 from publisher.model.checkup import Finding, RelayAnswer, Verdict, WebAnswer
 from publisher.model.delivery import Ending, Fault, Phase, Stop
-from publisher.services.doctor import Doctor, Premises
+from publisher.services.doctor import Doctor, Doorway, Premises
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 RECORD = Record(name="news._domainkey.flow.press", value="v=DKIM1; k=rsa; p=AAAA")
@@ -22,9 +22,7 @@ SOUND = Premises(
     contact="mailto:desk@flow.press",
     postal_address="1 Harbour Street",
     sandbox=False,
-    relay="relay.press:465",
     relay_is_named=True,
-    encrypted=True,
     signed=True,
     proof="0123456789abcdef",
 )
@@ -70,14 +68,17 @@ class World:
         return self.last
 
 
-async def findings(premises: Premises = SOUND, world: World | None = None) -> dict[str, Finding]:
+async def findings(premises: Premises = SOUND, world: World | None = None, *further: str) -> dict[str, Finding]:
     world = world or World()
     doctor = Doctor(
         premises=premises,
         record=lambda: RECORD if premises.signed else None,
         names=world,
         web=world,
-        relay=world,
+        relays=[
+            Doorway(table=table, address=f"{table}.press:465", encrypted=True, probe=world)
+            for table in ("smtp", *further)
+        ],
         mailbox=None,
         disk=world,
         remembered=world.remembered,
@@ -90,6 +91,16 @@ async def test_a_sound_installation_has_nothing_to_mend() -> None:
     assert {finding.verdict for finding in found.values()} == {Verdict.OK}
     assert not any(finding.remedy for finding in found.values())
     assert {"smtp", "dns.spf", "dns.dkim", "dns.dmarc", "dns.mx", "address", "clock", "disk", "sender"} <= set(found)
+
+
+async def test_every_relay_is_asked_and_told_by_the_table_that_names_it() -> None:
+    locked = World(relay=Ending(phase=Phase.AUTH, code=535, text="no"))
+    found = await findings(SOUND, locked, "relays.bulk")
+    assert locked.asked == 2
+    assert found["relays.bulk"].verdict is Verdict.FAILED
+    assert found["relays.bulk"].says.startswith("relays.bulk.press:465: at auth")
+    assert "relays.bulk.username" in found["relays.bulk"].remedy
+    assert "smtp.username" in found["smtp"].remedy
 
 
 @pytest.mark.parametrize(

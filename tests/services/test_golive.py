@@ -64,7 +64,7 @@ def going(world: World, way: str = "tls relay.press:465") -> GoingLive:
         people=world,  # type: ignore[arg-type]
         letters=world,  # type: ignore[arg-type]
         renderer=world,  # type: ignore[arg-type]
-        transport=lambda: world,
+        relays=lambda: {"smtp": world},
         language="en",
         way=way,
         code=lambda: next(codes),
@@ -109,8 +109,8 @@ async def test_a_mail_that_went_another_way_or_long_ago_proves_nothing() -> None
 async def test_a_mail_that_the_relay_refused_is_none() -> None:
     world = World()
     world.ending = Ending(phase=Phase.RCPT, code=550, text="no such user")
-    ending = await going(world).send_test("editor@flow.press", NOW)
-    assert not ending.accepted
+    endings = await going(world).send_test("editor@flow.press", NOW)
+    assert not endings["smtp"].accepted
     assert await going(world).trial(NOW) is None
 
 

@@ -5,15 +5,20 @@ import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from people_house import DAY, NOW, House, open_house
+from people_house import CATALOGUE, DAY, NEWSLETTERS, NOW, House, open_house
 
 from publisher.errors import UsageError
+from publisher.model.catalogue import Catalogue, Section
+from publisher.model.choices import Change, Choices, Form
 from publisher.model.people import SuppressionReason
+from publisher.model.text import Localized
 from publisher.services.columns import COLUMNS
 from publisher.services.importing import ImportReport
+from publisher.stores import migrate
 from publisher.stores.database import Database
 
 LISTMONK = """\
@@ -298,3 +303,98 @@ def house_visit() -> Any:
     from publisher.services.subscribe import Visit
 
     return Visit()
+
+
+CHOSEN = """\
+email,status,newsletters,rhythm,rhythm_timezone,paused_until,form,only_sections,only_tags,only_languages,only_urgency
+ada@example.org,confirmed,daily;weekly,weekly sun 02:30,Asia/Tokyo,,brief,news,ferries;tides,tr,2
+ada@example.org,paused,asia,,,2026-04-01T07:00Z,,,,,
+bob@example.org,confirmed,daily,,,,text,,,,
+"""
+OFFERED = Catalogue(
+    **{name: getattr(CATALOGUE, name) for name in ("site", "products", "default_access")},
+    sections={"news": Section(id="news", title=Localized.of("News"))},
+    newsletters={n.id: replace(n, rhythms=("daily", "weekly")) for n in NEWSLETTERS},
+)
+
+
+async def exported(house: House) -> list[str]:
+    """Returns the list of everybody, as lines."""
+    rows = [row async for row in house.circulation.export()]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)
+    return lines(text.getvalue())
+
+
+async def test_what_readers_chose_goes_to_another_house_and_is_the_same_there(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    here = open_house(sqlite_database, OFFERED)
+    report = await here.import_csv(lines(CHOSEN), "x.csv", NOW, confirmed=True)
+    assert (report.added, report.updated, report.skipped) == (2, 1, [])
+    before = await exported(here)
+    chosen = {s.newsletter: s for s in (await here.circulation.show("ada@example.org")).person.subscriptions}
+    wish = Choices(sections=("news",), tags=("ferries", "tides"), languages=("tr",), urgency_max=2, form=Form.BRIEF)
+    daily, asia = chosen["daily"], chosen["asia"]
+    assert (daily.cadence, daily.timezone, daily.choices) == ("weekly sun 02:30", "Asia/Tokyo", wish)
+    assert (asia.status, asia.paused_until) == ("paused", datetime(2026, 4, 1, 7, tzinfo=UTC))
+    other = Database.open("sqlite:///other.db", tmp_path)
+    await migrate.upgrade(other)
+    there = open_house(other, OFFERED)
+    report = await there.import_csv(before, "moved.csv", NOW + DAY)
+    assert report.skipped == []
+    assert await exported(there) == before
+    await other.close()
+
+
+async def test_what_a_reader_chose_meanwhile_is_not_overwritten_by_a_list(sqlite_database: Database) -> None:
+    house = open_house(sqlite_database, OFFERED)
+    await house.import_csv(lines(CHOSEN), "x.csv", NOW, confirmed=True)
+    own = Change(rhythm="weekly mon 08:00", form=Form.FULL)
+    await house.choosing.change(await house.number("ada@example.org"), ["daily"], own, NOW)
+    before = await house.dump()
+    report = await house.import_csv(lines(CHOSEN), "x.csv", NOW + DAY, confirmed=True)
+    assert (report.added, report.updated) == (0, 0)
+    assert await house.dump() == before
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "says"),
+    [
+        ("rhythm", "monthly 1 07:00", "daily does not offer 'monthly 1 07:00'; it offers: daily, weekly"),
+        ("rhythm", "now and then", "now and then"),
+        ("rhythm_timezone", "Mars/Olympus", "'Mars/Olympus' is not a time zone"),
+        ("paused_until", "2026-04-01", "paused_until is for lines whose status is paused"),
+        ("paused_until", "soon", "'soon' is not a day"),
+        ("form", "long", "'long' in form is none; there are full, brief, text"),
+        ("only_sections", "sport", "there is no section 'sport'; there are: news"),
+        ("only_languages", "ar", "no story is in 'ar'"),
+        ("only_urgency", "12", "'12' in only_urgency is not 1"),
+    ],
+)
+async def test_a_choice_that_cannot_be_is_named_with_its_line(
+    sqlite_database: Database, column: str, cell: str, says: str
+) -> None:
+    house = open_house(sqlite_database, OFFERED)
+    text = f"email,newsletters,{column}\nbob@example.org,daily,\nada@example.org,daily,{cell}\n"
+    report = await house.import_csv(lines(text), "x.csv", NOW, confirmed=True)
+    assert report.added == 1
+    [remark] = report.skipped
+    assert (remark.line, remark.email) == (3, "ada@example.org")
+    assert says in remark.reason
+
+
+async def test_who_leaves_is_heard_whatever_else_the_line_says(sqlite_database: Database) -> None:
+    house = open_house(sqlite_database, OFFERED)
+    text = "email,status,newsletters,rhythm\nada@example.org,unsubscribed,daily,nonsense\n"
+    assert (await house.import_csv(lines(text), "x.csv", NOW)).skipped == []
+    assert await house.statuses("ada@example.org") == {"daily": "unsubscribed"}
+
+
+async def test_a_pause_that_is_over_is_none(sqlite_database: Database) -> None:
+    house = open_house(sqlite_database, OFFERED)
+    text = "email,status,newsletters,paused_until\nada@example.org,paused,daily,2026-03-01\n"
+    await house.import_csv(lines(text), "x.csv", NOW, confirmed=True)
+    assert await house.statuses("ada@example.org") == {"daily": "confirmed"}

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.catalogue import Filter
 from publisher.model.issue import IssueState
 from publisher.stores.database import Database
+from publisher.stores.pace import Pace
 
 MONDAY = at("2026-10-19 04:00")
 SLOT = at("2026-10-19 05:00")
@@ -26,9 +27,10 @@ class PowerCutError(Exception):
 
 
 def world(database: Database) -> World:
-    """Returns a publication with two newsletters that share readers, planned in pages of two."""
+    """Returns a publication with two newsletters that share readers, planned four at a time, written two at a time."""
     alerts = newsletter("alerts", "instant", filter=Filter(urgency_max=2))
-    return World(database, publication(alerts, newsletter("daily", "daily 07:00")), page=2)
+    pace = Pace(rows=2, least=2, most=2)
+    return World(database, publication(alerts, newsletter("daily", "daily 07:00")), page=4, pace=pace)
 
 
 @pytest.fixture

@@ -4,34 +4,19 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from planning_world import World, at, newsletter, publication
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ledger_page import MAILS, NOTICES, table
 from publisher.model.article import Correction, Status
 from publisher.model.catalogue import Filter
 from publisher.model.issue import Issue
 from publisher.stores.database import Database, micros
 from publisher.stores.schema import cohorts, deliveries, issues, slots, variants
 
-LEDGER = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text(encoding="utf-8")
-
-
-def table(heading: str, number: int = 0) -> list[list[str]]:
-    """Returns the rows of a section's table, without its head."""
-    section = LEDGER.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    tables = re.findall(r"(?:^\|.*\|\n)+", section, re.MULTILINE)
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in tables[number].splitlines()]
-    return rows[2:]
-
-
-MAILS = [row for row in table("Issues and mails") if row[0] != "notice"]
-
-
-NOTICES = [row for row in table("Issues and mails") if row[0] == "notice"]
 _NOTE = Correction(at=at("2026-10-23 07:00"), kind="correction", text="It is GGI.")
 _SAID: dict[str, dict[str, object]] = {
     "killed": {"status": Status.KILLED, "kill_reason": "wrong"},
@@ -127,8 +112,15 @@ async def week(sqlite_database: Database) -> tuple[World, list[tuple[Issue, str]
 
 
 async def test_the_week_comes_out_as_the_ledger_says(week: tuple[World, list[tuple[Issue, str]]]) -> None:
-    """Slots, issues and mails are those of the page's tables, row by row."""
+    """It is played once, for it takes a while."""
     w, planned = week
+    await _slots_issues_and_mails(w, planned)
+    await _waiting_mail_is_decided_anew(w, planned)
+    await _who_has_the_error_is_told(w)
+
+
+async def _slots_issues_and_mails(w: World, planned: list[tuple[Issue, str]]) -> None:
+    """They are those of the page's tables, row by row."""
     query = (
         sa.select(cohorts, slots.c.period, slots.c.due_at, slots.c.state, issues.c.edition)
         .join(slots, slots.c.cohort_id == cohorts.c.id)
@@ -155,9 +147,8 @@ async def test_the_week_comes_out_as_the_ledger_says(week: tuple[World, list[tup
         assert [as_told(mail, w) for mail in mails] == expected
 
 
-async def test_the_week_decides_waiting_mail_anew(week: tuple[World, list[tuple[Issue, str]]]) -> None:
+async def _waiting_mail_is_decided_anew(w: World, planned: list[tuple[Issue, str]]) -> None:
     """Bora's row is the same, with other contents, in Turkish like the first; nobody else's changed."""
-    w, planned = week
     night = next(issue.number for issue, moment in planned if moment == "2026-10-25 00:30")
     query = (
         sa.select(deliveries.c.subscriber_id, deliveries.c.state, deliveries.c.decided_at, variants.c.language)
@@ -170,9 +161,8 @@ async def test_the_week_decides_waiting_mail_anew(week: tuple[World, list[tuple[
     assert [tuple(row) for row in rows] == [(w.people["Bora"], "accepted", killed, "tr")]
 
 
-async def test_the_week_tells_who_has_the_error(week: tuple[World, list[tuple[Issue, str]]]) -> None:
+async def _who_has_the_error_is_told(w: World) -> None:
     """The correction and the kill go to those who have an earlier version, once, and to nobody else."""
-    w, _ = week
     found = [
         ["notice", planned, named(event, w), reader, "a", story, state]
         for planned, event, reader, story, _, state in await w.notices()

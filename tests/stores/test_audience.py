@@ -9,6 +9,7 @@ import pytest
 from publisher.model.reader import Alike, Reader
 from publisher.services.draft import in_force
 from publisher.stores.audience import marked
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, maybe_micros, micros
 from publisher.stores.readers import Readers
 from publisher.stores.schema import licences, profiles, subscribers, subscriptions, suppressions
@@ -73,6 +74,7 @@ async def fill(database: Database) -> None:
             (profiles, choices), (subscribers, people), (subscriptions, reads), (licences, held), (suppressions, bad),
         ):  # fmt: skip
             await connection.execute(table.insert(), rows)
+        await keep_clocks(connection, (one["id"] for one in people))
 
 
 def told(reader: Reader, *, licensed: bool) -> tuple[object, ...]:

@@ -1,7 +1,9 @@
 """The ledger's promises, on both databases: one slot, one issue, one outcome, one row; and what is covered."""
 
 import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,8 +22,10 @@ from publisher.model.issue import (
 )
 from publisher.model.view import Depth
 from publisher.stores.archive import PastIssues
+from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, micros
 from publisher.stores.issues import Issues
+from publisher.stores.pace import Pace
 from publisher.stores.readers import Readers, packed, packed_count, unpacked
 from publisher.stores.schema import (
     article_versions,
@@ -196,6 +200,29 @@ async def test_coverage_that_changed_meanwhile_is_noticed(database: Database) ->
     assert await store.add_deliveries(issue.number, [Recipients(key, [readers[3]])], mark, NOW)
 
 
+async def test_who_is_overtaken_between_two_transactions_gets_no_row(database: Database) -> None:
+    """Rows come some at a time; those that are there count, and the rest is looked at anew."""
+    pace = Pace(rows=2, least=2, most=2)
+    store, readers = Issues(database, sandbox=True, pace=pace), await people(database, 6)
+    issue = await store.begin(await open_slot(store, "daily:2026-10-20"), WINDOW, NOW, sandbox=False)
+    assert issue is not None
+    key = await store.add_variant(issue.number, "a", variant((1, 1)))
+    mark, steps = await Readers(database).mark(), itertools.count(1)
+
+    class Overtaken(Issues):
+        async def _add_deliveries(self, *arguments: Any) -> int | None:
+            if next(steps) == 2:
+                await issued(database, readers[4:5], (1, 1), period="daily:2026-10-19")
+            return await super()._add_deliveries(*arguments)
+
+    others = Overtaken(database, sandbox=True, pace=pace)
+    assert not await others.add_deliveries(issue.number, [Recipients(key, readers)], mark, NOW)
+    assert await store.planned(issue.number, readers[0], readers[5]) == set(readers[:2])
+    mark = await Readers(database).mark()
+    assert await store.add_deliveries(issue.number, [Recipients(key, [*readers[:4], readers[5]])], mark, NOW)
+    assert await store.planned(issue.number, readers[0], readers[5]) == {*readers} - {readers[4]}
+
+
 async def test_an_empty_slot_is_closed_with_its_empty_issue(database: Database) -> None:
     store, readers = Issues(database, sandbox=True), await people(database, 1)
     slot = await open_slot(store)
@@ -302,6 +329,7 @@ async def test_readers_come_in_pages_with_all_that_matters(database: Database) -
         own = {"cadence": "weekly sun 02:30", "timezone": "Asia/Tokyo", "profile_id": profile.scalar_one()}
         await connection.execute(subscriptions.update().where(mine == numbers[1]).values(own))
         await connection.execute(subscribers.update().where(subscribers.c.id == numbers[2]).values(timezone="UTC"))
+        await keep_clocks(connection, numbers)
         await connection.execute(subscriptions.update().where(mine == numbers[3]).values(status="paused"))
         await connection.execute(subscriptions.update().where(mine == numbers[4]).values(status="unconfirmed"))
         bad = {"address_hash": "h", "address": "r5@x.org", "reason": "manual", "at": 0, "origin": "test"}

@@ -117,12 +117,13 @@ class House:
         self.choosing = Choosing(catalogue, ReaderChoices(self.database))
         told: Any = {"people": self.people, "outbox": self.post, "renderer": templates, "tokens": self.tokens}
         edges = {**told, "catalogue": catalogue, "links": self.links, "choosing": self.choosing}
-        self.subscribing, self.circulation = Subscribing(**edges), Circulation(**edges)
+        records = Records(self.database, self.tokens.address_hash)
+        self.subscribing, self.circulation = Subscribing(**edges), Circulation(**edges, records=records)
         self.housekeeping = Housekeeping(catalogue=catalogue, signups=SignUps(self.database), **told)
         self.moving = Moving(site=catalogue.site, moves=Moves(self.database, self.tokens.feed_hash), **told)
         self.account = Account(
             account_links=AccountLinks(self.database),
-            records=Records(self.database, self.tokens.address_hash),
+            records=records,
             moving=self.moving,
             links=self.links,
             **told,
