@@ -244,7 +244,7 @@ class Publishing:
             await self.open()
             if paths is None or not self._base:
                 return await self._refresh_all(now, accept_loss=accept_loss, at_once=at_once, progress=progress)
-            owing, self._owing = self._owing, True
+            owing = await self._begin()
             report = Report(await self._take(now, paths))
             touched, changed = await self._settle_in(report.taken, now, everything=False)
             if touched or changed:
@@ -260,15 +260,12 @@ class Publishing:
         scan = await asyncio.to_thread(self.intake.scan)
         issues = await self.archive.look()
         causes = self._causes()
-        owing, self._owing = self._owing, True
-        if self._base and not issues and not owing:
+        if self._base and not issues and not self._owing:
             report = await self._unchanged(scan, causes, now, thorough=True)
             if report is not None:
-                self._owing = False
                 return report
-        before, self._stood = self._stood or await self._standings.recall(), None
-        if before is not None:
-            await self._standings.doubt(before)
+        before = self._stood = self._stood or await self._standings.recall()
+        owing = await self._begin()
         taken = await self._take(now, scan=scan, accept_loss=accept_loss, at_once=at_once, progress=progress)
         report = Report(taken)
         base, first = self._documents.base(self._rules, causes), not self._base
@@ -277,9 +274,8 @@ class Publishing:
         touched, changed = await self._settle_in(taken, now, everything=everything)
         present = await asyncio.to_thread(self._output.sweep)
         self._left |= self._documents.note(changed | self._kin, issues)
-        sure = before is not None and before.sure and not owing
-        same = sure and before is not None and before.causes == causes and self._shown == scan.assets
-        if first or everything or not same or not self._all_there(present):
+        same = before is not None and before.causes == causes and self._shown == scan.assets
+        if first or everything or owing or not same or not self._all_there(present):
             documents = self._documents.all(self.intake.assets(None), now)
             reasons = Causes(taken, before, causes, self._come(before, now), first=before is None)
             await self._bring_up(documents, report, reasons, present=present, progress=progress)
@@ -292,6 +288,13 @@ class Publishing:
         self._owing = bool(report.faults)
         await self._note_standing(scan, causes, report, now)
         return report
+
+    async def _begin(self) -> bool:
+        """Takes note that a pass is under way, which may be killed or fail; returns whether the last one failed."""
+        owing, self._owing = self._owing, True
+        if self._stood is not None and self._stood.sure:
+            self._stood = await self._standings.doubt(self._stood)
+        return owing
 
     async def _settle_in(self, taken: Taken, now: datetime, *, everything: bool) -> tuple[set[Shelf], set[int]]:
         """Puts what was taken in on its shelves, and notes what the public knows of; returns shelves and stories."""
@@ -368,7 +371,7 @@ class Publishing:
             issues = await self.archive.look() if self._base else []
             if issues:
                 self._left |= self._documents.note((), issues)
-                owing, self._owing = self._owing, True
+                owing = await self._begin()
                 documents = self._documents.touched((), (), (), now, issues)
                 await self._bring_up(documents, report, Causes(report.taken))
                 self._owing = owing or bool(report.faults)
@@ -576,7 +579,9 @@ class Publishing:
                     due.append(document)
         for start in range(0, len(due), _WRITTEN_AT_ONCE):
             some = due[start : start + _WRITTEN_AT_ONCE]
-            await self._write(some, report, causes, partial(_onward, progress, start, len(due)))
+            await self._write(
+                some, report, causes, partial(_onward, progress, start, len(due)), every=present is not None
+            )
         stale = sorted((self._left if present is None else set(self._known)) - seen)
         self._left = set()
         stale = [path for path in stale if path in self._known]
@@ -593,8 +598,19 @@ class Publishing:
         same = known is not None and known.fingerprint == document.fingerprint
         return same and (present is None or document.path in present or self._output.exists(document.path))
 
+    async def _announce(self, paths: Iterable[str], *, every: bool) -> None:
+        """Remembers which files are about to be other ones: after a kill nobody knows whether they are.
+
+        Of a change of a story it is enough to name the new files: no other version of it has the old fingerprints.
+        """
+        unknown = {path: OutputRecord(path, "", "") for path in paths}
+        named = [record for path, record in unknown.items() if every or path not in self._known]
+        if named:
+            await self._outputs.save_outputs(named, [])
+        self._known |= unknown
+
     async def _write(
-        self, due: Sequence[Document], report: Report, causes: Causes, progress: Callable[[int], None]
+        self, due: Sequence[Document], report: Report, causes: Causes, progress: Callable[[int], None], *, every: bool
     ) -> None:
         """Makes files and puts them in their places, all in one durable moment: few are in memory at a time."""
         records: list[OutputRecord] = []
@@ -616,6 +632,7 @@ class Publishing:
                     report.reasons[document.path] = causes.of(document, self._known.get(document.path))
             failed |= await asyncio.to_thread(self._output.stage, contents)
             progress(min(start + _MADE_AT_ONCE, len(due)))
+        await self._announce(differing, every=every)
         failed |= await asyncio.to_thread(self._output.settle)
         report.faults |= {f"public/{path}: {reason}": path for path, reason in failed.items()}
         records = [record for record in records if record.path not in failed]

@@ -54,10 +54,11 @@ class Standings:
         except msgspec.DecodeError:
             return None
 
-    async def doubt(self, standing: Standing) -> None:
-        """Says that nobody knows what stands: a pass has begun that may change all of it."""
-        if standing.sure:
-            await self.note(msgspec.structs.replace(standing, sure=False))
+    async def doubt(self, standing: Standing) -> Standing:
+        """Remembers that nobody knows what stands, as a pass has begun that may change all of it; returns that."""
+        doubted = msgspec.structs.replace(standing, sure=False)
+        await self.note(doubted)
+        return doubted
 
     async def note(self, standing: Standing) -> None:
         """Remembers what a pass left."""
