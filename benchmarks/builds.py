@@ -181,7 +181,7 @@ async def _measured(folder: Path, count: int) -> str:
 def growth(sizes: tuple[int, ...] = _SIZES) -> str:
     """Returns the table of what must not grow with the number of articles; of a saved file: ms, CPU ms, files."""
     lines = [
-        "| articles | bare look, ms | start unchanged, ms | ratio | all read, s | an old one saved | the newest saved |",
+        "| articles | bare look, ms | start unchanged, ms | ratio | all read, s | an old one saved | newest saved |",
         "|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for count in sizes:

@@ -42,6 +42,8 @@ _NOTES = 200
 """Notes on a page of the log."""
 _ON_PAGE = 40
 """Stories on a front or section page."""
+_FEW = 4
+"""Stories on a page that is about one of them."""
 _PRIVATE_PATHS = (
     "/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/read/", "/inbox/", "/preview/", "/admin/", "/api/",
 )  # fmt: skip
@@ -170,6 +172,12 @@ class Documents:
     def _free(self, documents: Iterable[Document]) -> Iterable[Document]:
         """Yields what an editor's own page or file does not stand in the place of."""
         return (document for document in documents if document.path not in self._held)
+
+    async def ahead(self, documents: Iterable[Document]) -> None:
+        """Fetches together what the pages of single stories need, which are about to be made."""
+        numbers = {number for one in documents if len(one.stories) <= _FEW for number in one.stories}
+        found = (self._public.get(number) or self._alone.get(number) for number in sorted(numbers))
+        await self._renditions.ahead([one for one in found if one is not None], self._depths, Channel.PAGE)
 
     def touched(
         self,

@@ -618,6 +618,7 @@ class Publishing:
         failed: dict[str, str] = {}
         for start in range(0, len(due), _MADE_AT_ONCE):
             contents: dict[str, bytes] = {}
+            await self._documents.ahead(due[start : start + _MADE_AT_ONCE])
             for document in due[start : start + _MADE_AT_ONCE]:
                 try:
                     data = await document.make()

@@ -52,6 +52,12 @@ class Renditions:
         )
         return [one for one in made if one is not None]
 
+    async def ahead(self, articles: Sequence[Article], depths: Mapping[int, Depth], channel: Channel) -> None:
+        """Fetches together the bodies that single stories are about to be shown with."""
+        policy = self._catalogue.policy
+        needed = [(a.number, a.version) for a in articles if needs_body(depths[a.number], channel, policy)]
+        await self._bodies_of(needed[:_BODIES])
+
     def _kept(self, article: Article, depth: Depth, channel: Channel) -> View | None:
         key = (article.number, depth, channel)
         story, known = self._views.get(key, (None, None))
