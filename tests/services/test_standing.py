@@ -8,7 +8,6 @@ import pytest
 
 from publications import AGENCY, ManualClock, make_publication, story, write
 from publisher.app import App, open_app
-from publisher.services import publish
 from publisher.services.publish import Report
 from publisher.stores.articles import Articles
 
@@ -246,7 +245,12 @@ async def test_a_long_build_makes_files_durable_together(folder: Path, monkeypat
     assert synced == [folder / "public"] * 2
 
 
-def test_progress_is_told_of_each_phase() -> None:
-    seen: list[tuple[str, int, int]] = []
-    publish._onward(lambda *told: seen.append(told), 4000, 5000, 50)
-    assert seen == [("writing files", 4050, 5000)]
+async def test_progress_is_told_of_each_phase(folder: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    clock = ManualClock()
+    async with open_app(folder, clock) as app:
+        report = await app.publishing.refresh(clock.now(), progress=lambda *step: told.append(step))
+    assert told[0] == ("reading stories", 3, 3)
+    assert {phase for phase, _, _ in told[1:]} == {"writing files"}
+    assert all(0 < done <= total for _, done, total in told)
+    assert told[-1][1] == told[-1][2] >= len(report.written)
