@@ -91,6 +91,7 @@ async def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
             pass
 
 
+LIVE = "[smtp]\nsandbox = false\n"
 SENDER = "[smtp]\nsender = 'news@example.org'\n"
 TWO_SENDERS = SENDER + "[[newsletters]]\nid = 'a'\ntitle = 'A'\nsender = 'a@example.com'\n"
 
@@ -117,6 +118,15 @@ TWO_SENDERS = SENDER + "[[newsletters]]\nid = 'a'\ntitle = 'A'\nsender = 'a@exam
         ('[smtp]\nsandbox = false\nhost = "mail.example"', "smtp"),
         ('[smtp]\nsandbox = false\nusername = "me"', "smtp"),
         ('[smtp]\npassword_file = "nowhere"', "smtp.password_file"),
+        ("[relays.bulk]\nport = 25", "relays.bulk.host: Field required"),
+        ('[relays.bulk]\nhost = "a.example"\nsender = "x"', "relays.bulk.sender: unknown key"),
+        ('[relays.Bulk-2]\nhost = "a.example"', "a relay's name is lower-case letters"),
+        ('[relays.smtp]\nhost = "a.example"', "choose another name"),
+        ('[relays.bulk]\nhost = "a.example"\nwindow = "late"', "relays.bulk.window"),
+        ('[relays.bulk]\nhost = "a.example"\npassword_file = "nowhere"', "relays.bulk.password_file"),
+        (f'{LIVE}[relays.bulk]\nhost = "a.example"\nsecurity = "none"', 'relays.bulk: security = "none"'),
+        (f'{LIVE}[relays.bulk]\nhost = "a.example"\nusername = "me"', "relays.bulk: username is given without"),
+        ('[[newsletters]]\nid = "a"\ntitle = "A"\nrelay = "bulk"', "newsletters.0.relay: there is no relay 'bulk'"),
         ('[smtp]\nsender = "nobody"', "smtp.sender"),
         ('[smtp]\nsender = "é@example.org"', "smtp.sender: 'é@example.org' is not a sender"),
         ('[[newsletters]]\nid = "a"\ntitle = "A"\nsender = "é@example.org"', "newsletters.0.sender: 'é@"),
@@ -142,6 +152,7 @@ TWO_SENDERS = SENDER + "[[newsletters]]\nid = 'a'\ntitle = 'A'\nsender = 'a@exam
         ('[articles]\non_expire = "burn"', "articles.on_expire"),
         ('[[products]]\nid = "asia"\ntitle = "A"\nchannels = ["fax"]', "products.0.channels"),
         ('[[products]]\nid = "asia"\ntitle = "A"\nsubjects = ["war"]', "products.0.subjects"),
+        ('[theme.fonts]\nheadline = "x; }"', "theme.fonts.headline: names of fonts"),
         ('[database]\nurl = "mysql://x"', "database.url"),
         ("[site\n", "config.toml"),
     ],
@@ -152,6 +163,14 @@ def test_what_is_wrong_with_the_configuration_is_named_by_its_key(tmp_path: Path
     with pytest.raises(ConfigError) as error:
         config.load(tmp_path)
     assert named in "\n".join(error.value.problems)
+
+
+def test_a_key_that_takes_two_kinds_of_values_is_named_once(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[theme.fonts]\nheadline = 'x; }'\ntext = '<'\n[theme.light]\nink = 1\n")
+    with pytest.raises(ConfigError) as error:
+        config.load(tmp_path)
+    keys = [problem.partition(":")[0] for problem in error.value.problems]
+    assert keys == ["theme.light.ink", "theme.fonts.headline", "theme.fonts.text"]
 
 
 def test_all_problems_are_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +191,25 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert settings.http.port == 2
     assert settings.smtp.password.get_secret_value() == "hush"
     assert "hush" not in repr(settings)
+
+
+def test_each_relay_has_its_own_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a file, or in the environment."""
+    (tmp_path / "config.toml").write_text(
+        '[smtp]\nsandbox = false\n[relays.bulk]\nhost = "a.example"\nusername = "me"\npassword_file = "secret"\n'
+        '[relays.slow_one]\nhost = "b.example"\nusername = "me"\nwindow = ""\n'
+    )
+    (tmp_path / "secret").write_text("hush\n")
+    monkeypatch.setenv("PUBLISHER_RELAYS__SLOW_ONE__PASSWORD", "whisper")
+    relays = config.load(tmp_path).relays
+    assert {name: relay.password.get_secret_value() for name, relay in relays.items()} == {
+        "bulk": "hush",
+        "slow_one": "whisper",
+    }
+    assert (relays["bulk"].port, relays["bulk"].security, relays["bulk"].window) == (587, "starttls", None)
+    assert relays["slow_one"].window == ""
+    assert "hush" not in repr(relays)
+    assert "whisper" not in repr(relays)
 
 
 def test_names_in_other_scripts_become_what_mail_and_feeds_can_carry(tmp_path: Path) -> None:

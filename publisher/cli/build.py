@@ -6,8 +6,10 @@ import click
 
 from publisher.cli.bars import Bar
 from publisher.cli.context import Context, pass_context
+from publisher.errors import UsageError
 
 if TYPE_CHECKING:
+    from publisher.app import App
     from publisher.services.publish import Report
     from publisher.services.reasons import Reason
 
@@ -35,16 +37,18 @@ _NAMED = 3
 
 @click.command("build")
 @click.option("--accept-loss", is_flag=True, help="Believe it when most of the folder is gone at once.")
+@click.option("--from-here", is_flag=True, help="Of several nodes' folders this one is the publication's from now on.")
 @click.option("--explain", is_flag=True, help="Say of each file why it was written or removed.")
 @pass_context
-def build_command(ctx: Context, accept_loss: bool, explain: bool) -> int:
+def build_command(ctx: Context, accept_loss: bool, from_here: bool, explain: bool) -> int:
     """Make one pass from articles/ to public/; exit code 1 when a file was refused."""
-    from publisher.app import App
     from publisher.owner import owning
 
     bar = Bar("building")
 
-    async def work(app: App) -> "Report":
+    async def work(app: "App") -> "Report":
+        if from_here:
+            await _take_over(app)
         now = app.clock.now()
         await app.planning.begin(now)
         report = await app.publishing.glance(now, thorough=True)
@@ -104,3 +108,9 @@ def _because(reasons: "list[Reason]") -> str:
 
 def _told(reason: "Reason") -> dict[str, Any]:
     return {"because": reason.because, "what": reason.what or None, "change": reason.change or None}
+
+
+async def _take_over(app: "App") -> None:
+    if app.node is None:
+        raise UsageError("--from-here is for publications of several nodes, on PostgreSQL; here is the only folder")
+    await app.node.custody.adopt()

@@ -30,6 +30,7 @@ def check_command(ctx: Context, strict: bool, external: bool) -> int:
         found += app.preflight.among(app.rehearsal.articles, places)
         config = (app.folder / "config.toml").read_text(encoding="utf-8")
         found += app.preflight.publication(config)
+        found += app.preflight.missing(await app.readers.newsletters())
         found += await app.preflight.issues(app.previewing, config)
         return found + (await _unreachable(ctx, app) if external else [])
 

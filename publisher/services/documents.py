@@ -6,29 +6,30 @@ turn out to be those of the files that stand there already.
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
 from publisher.editorial.benefits import benefits
-from publisher.editorial.recall import Telling
 from publisher.editorial.rendition import log_entry
 from publisher.editorial.shelves import Shelf, Shelves
 from publisher.editorial.tally import Tally, next_day, tally
-from publisher.feeds import FORMATS, Format
+from publisher.feeds import FORMATS
+from publisher.feeds.fit import fit
 from publisher.feeds.opml import opml
 from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, news_sitemap
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
 from publisher.model.page import Page, PlainFile
-from publisher.model.view import Channel, Depth, Kin, Label, View
+from publisher.model.view import Channel, Depth, Label, View
 from publisher.ports import Companions, Renderer
 from publisher.services.advices import Advices
 from publisher.services.archive import Archive
 from publisher.services.corrections import CorrectionLog, Noted
 from publisher.services.document import Document, fingerprint
+from publisher.services.feed_archives import FeedArchives
+from publisher.services.feed_documents import FeedDocuments
 from publisher.services.issue_pages import IssuePages
 from publisher.services.outline import ISSUES, Outline, feed_path, file_of
 from publisher.services.renditions import Renditions
@@ -65,6 +66,7 @@ class Documents:
         alone: Mapping[int, Article],
         depths: Mapping[int, Depth],
         advices: Advices,
+        feed_archives: FeedArchives,
         log: CorrectionLog,
         archive: Archive,
         latest: Callable[[int], Article | None],
@@ -81,6 +83,16 @@ class Documents:
         self._alone = alone
         self._depths = depths
         self._advices = advices
+        self._feeds = FeedDocuments(
+            catalogue=catalogue,
+            outline=outline,
+            renditions=renditions,
+            public=public,
+            depths=depths,
+            advices=advices,
+            archives=feed_archives,
+            page=self._page,
+        )
         self._log = log
         self._archive = archive
         self._issue_pages = IssuePages(
@@ -97,6 +109,7 @@ class Documents:
         self._linked: tuple[bool, frozenset[str]] = (False, frozenset())
         """Where list pages lead."""
         self._base = ""
+        self._rules = ""
         self._held: frozenset[str] = frozenset()
         self._pages: Sequence[Page] = ()
         self._tallies: dict[str, Tally] = {}
@@ -120,6 +133,7 @@ class Documents:
 
     def base(self, rules: str, causes: Mapping[str, str]) -> str:
         """Takes note of what all documents have in common, a hash of which it returns."""
+        self._rules = rules
         self._base = fingerprint(rules, causes["templates"], causes["pages"])
         return self._base
 
@@ -160,6 +174,7 @@ class Documents:
             yield from self._of_shelf(shelf)
         for number in sorted({*self._public.numbers(), *self._alone}):
             yield from self._of_story(number)
+        yield from self._feeds.of_archives(self._rules)
         yield from self._of_assets(assets)
         yield from self._sitemaps.documents()
         yield from self._of_site(now)
@@ -192,7 +207,12 @@ class Documents:
 
     def note(self, stories: Collection[int], issues: Iterable[PastIssue] = ()) -> set[str]:
         """Takes note of what changed; returns the files of sitemaps and past issues that may lose their reason."""
+        self._feeds.archives.note(stories)
         return self._sitemaps.files(stories) | self._issue_pages.note(stories, issues)
+
+    def following(self) -> Iterable[Document]:
+        """Yields, once, the documents that making others has brought about."""
+        return self._free(self._feeds.cut(self._rules))
 
     async def rehearse_issue(self, issue: PastIssue) -> bytes | None:
         """Returns the page that an issue would have; None when the public would have nothing of it."""
@@ -220,6 +240,7 @@ class Documents:
             yield from self._of_list(Shelf(language=language))
         for number in sorted(stories):
             yield from self._of_story(number)
+        yield from self._feeds.of_archives(self._rules, stories)
         yield from self._of_assets(assets)
         if shelves:
             yield from self._sitemaps.documents(stories)
@@ -227,18 +248,9 @@ class Documents:
         yield from self._issue_pages.touched(self._base, stories, issues)
 
     def _of_shelf(self, shelf: Shelf) -> Iterable[Document]:
-        stories = self._public.newest(shelf, self._site.feed_limit)
-        tellings = self._advices.on(shelf)
-        empty = not stories and not any(telling.in_feeds for telling in tellings)
-        if not self._outline.declares(shelf) or (shelf.tag and empty):
+        if not self._outline.declares(shelf) or (shelf.tag and self._feeds.is_empty(shelf)):
             return
-        kin = [mark for article in stories for mark in self._mark_of_kin(article)]
-        mark = [*self._mark(stories), *kin, *(telling.mark for telling in tellings)]
-        numbers = [*(article.number for article in stories), *(a.number for t in tellings for a in t.seen)]
-        path = feed_path(shelf)
-        for fmt in FORMATS.values():
-            make = partial(self._feed_bytes, shelf, stories, tellings, path, fmt)
-            yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(self._base, fmt.name, *mark), make, numbers)
+        yield from self._feeds.of_shelf(self._base, shelf)
         yield from self._of_list(shelf)
 
     def _of_list(self, shelf: Shelf) -> Iterable[Document]:
@@ -281,7 +293,7 @@ class Documents:
     def _of_story(self, number: int) -> Iterable[Document]:
         article = self._public.get(number) or self._alone.get(number)
         if article is not None:
-            mark = fingerprint(self._base, "story", *self._mark([article]), *self._mark_of_kin(article))
+            mark = fingerprint(self._base, "story", *self._mark([article]), *self._feeds.marks_of_kin(article))
             held = {number, *(one.number for one in self._public.ties.named(article.related))}
             yield Document(file_of(article.path), mark, partial(self._story_page, article), held)
 
@@ -335,27 +347,14 @@ class Documents:
             yield _copy(file)
 
     def _mark(self, articles: Sequence[Article]) -> list[str]:
-        return [f"{a.number}.{a.version}.{self._depths[a.number]}.{a.access}" for a in articles]
-
-    def _mark_of_kin(self, article: Article) -> list[str]:
-        ties = self._public.ties
-        related = self._mark(ties.named(article.related))
-        kin = self._outline.kin(article, ties)
-        return [*related, *([] if kin == Kin() else [repr(kin)])]
-
-    async def _feed_bytes(
-        self, shelf: Shelf, stories: Sequence[Article], tellings: Sequence[Telling], path: str, fmt: Format
-    ) -> bytes:
-        kin = {article.number: self._outline.kin(article, self._public.ties) for article in stories}
-        views = [replace(one, kin=kin[one.number]) for one in await self._views(stories, Channel.FEED)]
-        entries, departed = self._advices.joined(views, tellings, told=False)
-        return fmt.render(self._outline.feed(shelf, entries, path=path, departed=departed))
+        return self._feeds.marks(articles)
 
     async def _corrections_page(self, noted: Sequence[Noted], language: str, home: str) -> bytes:
         return self._page("corrections", language, home, entries=await self._log_entries(noted))
 
     async def _corrections_feed(self, noted: Sequence[Noted]) -> bytes:
-        return FORMATS["atom"].render(self._outline.corrections(await self._log_entries(noted)))
+        feed = self._outline.corrections(await self._log_entries(noted))
+        return fit(feed, [FORMATS["atom"]], self._site.feed_bytes)[1]["atom"]
 
     async def _log_entries(self, noted: Sequence[Noted]) -> list[View]:
         stories = {one.article.number: one.article for one in noted}
@@ -428,9 +427,14 @@ class Documents:
         return self._renderer.page(name, language, **{**common, **context}).encode()
 
     async def _opml(self) -> bytes:
-        feeds = [self._outline.feed(shelf, (), path=feed_path(shelf)) for shelf in self._outline.offered()]
-        feeds += [self._outline.issue_feed(one) for one in self._archive.newsletters()]
-        return opml(self._site.title, feeds, FORMATS["atom"])
+        outline, atom = self._outline, FORMATS["atom"]
+        feeds = []
+        for shelf in outline.offered():
+            formats = outline.formats_of(shelf)
+            feed = outline.feed(shelf, (), path=feed_path(shelf))
+            feeds.append((feed, atom if atom in formats else formats[0]))
+        feeds += [(outline.issue_feed(one), atom) for one in self._archive.newsletters()]
+        return opml(self._site.title, feeds)
 
     async def _news_sitemap(self, fresh: Sequence[Article], now: datetime) -> bytes:
         return news_sitemap(await self._views(fresh, Channel.PAGE), self._site.title, now)

@@ -51,6 +51,8 @@ class Taken:
 
     changes: list[tuple[Change, Article]] = field(default_factory=list)
     gone: list[Article] = field(default_factory=list)
+    followed: frozenset[int] = frozenset()
+    """The stories that another process has changed, who knows how."""
     problems: list[Problem] = field(default_factory=list)
     """Of every file that has any, not only of those read now."""
     read: int = 0
@@ -180,6 +182,7 @@ class Intake:
 
     async def load(self) -> None:
         """Reads what the store remembers."""
+        await self._store.note()  # whoever saves from here on is noticed, also while we read
         self._files = await self._store.files()
         self._hashes = {record.content_hash: path for path, record in self._files.items()}
         self._faulty, self._illustrating = set(), {}
@@ -195,6 +198,24 @@ class Intake:
         self._remember([], current)
         named = {record.article for record in self._files.values()}
         self._displaced = dict.fromkeys(self._present - named, "")
+
+    async def is_behind(self) -> bool:
+        """Returns whether another process has saved since everything was read."""
+        return await self._store.moved()
+
+    async def follow(self) -> Taken:
+        """Reads again what another process saved; returns what is not as it was here."""
+        taken = Taken()
+        if await self._store.moved():
+            before, present = self._articles, self._present
+            await self.load()
+            differing = (self._articles[n] for n in sorted(self._present) if before.get(n) != self._articles[n])
+            back = (self._articles[n] for n in sorted(self._present - present) if before.get(n) == self._articles[n])
+            followed = [(Change(kind=ChangeKind.UPDATED, version=a.version), a) for a in (*differing, *back)]
+            taken.changes, taken.followed = followed, frozenset(a.number for _, a in followed)
+            taken.gone = [self._articles[n] for n in sorted(present - self._present) if n in self._articles]
+        taken.problems = self.problems()
+        return taken
 
     def elsewhere(self, store: ArticleStore) -> "Intake":
         """Returns a way in from the same folder that keeps what it takes in another store."""
@@ -661,6 +682,13 @@ class Rehearsal:
     async def files(self) -> dict[str, FileRecord]:
         """Returns what the store has."""
         return await self._store.files()
+
+    async def moved(self) -> bool:
+        """Returns whether somebody else has saved."""
+        return await self._store.moved()
+
+    async def note(self) -> None:
+        """Takes note of nothing: what the store knows is its own affair."""
 
     async def bodies(self, versions: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Body]:
         """Returns what the store has."""

@@ -19,7 +19,7 @@ from publisher.editorial.access import decide, goes_by, open_from, settled
 from publisher.editorial.shelves import Shelf, Shelves, shelves_of
 from publisher.editorial.ties import Ties
 from publisher.editorial.timing import next_change_at, publishable
-from publisher.errors import PublisherError
+from publisher.errors import PublisherError, StaleError
 from publisher.feeds import FORMATS
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Problem
@@ -28,12 +28,13 @@ from publisher.model.files import FileStat, Scan
 from publisher.model.people import PUBLIC
 from publisher.model.publication import Loss, OutputRecord
 from publisher.model.view import Channel, Depth
-from publisher.ports import Companions, Facts, Output, Outputs, Renderer, Stories
+from publisher.ports import Companions, Custodian, Facts, FeedArchiveStore, Output, Outputs, Renderer, Stories
 from publisher.services.advices import FOLLOWED, Advices
 from publisher.services.archive import Archive
 from publisher.services.corrections import CorrectionLog
 from publisher.services.document import Document, fingerprint
 from publisher.services.documents import CORRECTIONS_FEED, Documents
+from publisher.services.feed_archives import FeedArchives
 from publisher.services.gone import GoneMap
 from publisher.services.intake import Intake, Taken
 from publisher.services.outline import Outline, feed_path, file_of
@@ -87,19 +88,23 @@ class Publishing:
         renderer: Renderer,
         catalogue: Catalogue,
         archive: Archive,
+        feed_archives: FeedArchiveStore,
         authority: str,
         epoch: datetime,
         setting: str,
+        custody: Custodian | None = None,
+        home: str = "",
     ) -> None:
         """`beside` is the folder that public/ is in, `authority` `domain,date` of the feeds' tag URIs, `epoch` when the
-        publication began, `setting` a hash of all in config that stories and outputs depend on."""
+        publication began, `setting` a hash of all in config that stories and outputs depend on; `custody` says whether
+        this node takes the folder in, None: there is no other; `home` is what the folder is remembered by."""
         self.intake = intake
         self.catalogue = catalogue
         self.outline = Outline(catalogue, authority, epoch)
         self.renditions = Renditions(articles, catalogue)
-        self.everything = Shelves()
+        self.everything = Shelves(catalogue)
         """Every story that is out, for whoever may read it."""
-        self.public = Shelves()
+        self.public = Shelves(catalogue)
         """What the public may know of."""
         self.advices = Advices(articles, catalogue)
         """What is told beside."""
@@ -109,11 +114,12 @@ class Publishing:
         """Of which moment the last pass was."""
         self.archive = archive
         """The past issues that stand on the web."""
+        self._custody = custody
         self._facts = facts
         self._companions = companions
         self._outputs = outputs
         self._output = output
-        self._gone_map = GoneMap(beside, facts)
+        self._gone_map = GoneMap(beside, facts, home)
         self._rules = fingerprint(__version__, setting)
         self._base = ""
         self._depths: dict[int, Depth] = {}
@@ -125,6 +131,7 @@ class Publishing:
         """When the public may have what so far only subscribers have."""
         self._log = CorrectionLog()
         self._until: datetime | None = None
+        self._feed_archives = FeedArchives(feed_archives, catalogue, self.outline, self.public)
         self._documents = Documents(
             catalogue=catalogue,
             outline=self.outline,
@@ -136,6 +143,7 @@ class Publishing:
             alone=self._alone,
             depths=self._depths,
             advices=self.advices,
+            feed_archives=self._feed_archives,
             log=self._log,
             archive=archive,
             latest=intake.story,
@@ -159,6 +167,9 @@ class Publishing:
         """Files that may have lost their reason in this pass."""
         self._kin: set[int] = set()
         """Stories whose pages speak of what changed in this pass."""
+        self._takes_in = custody is None
+        self._unsure = False
+        """Whether some of what was taken in may be on no shelf."""
         self._busy = asyncio.Lock()
 
     @property
@@ -190,6 +201,7 @@ class Publishing:
         if not self._opened:
             await self.intake.load()
             self._known = await self._outputs.outputs()
+            await self._feed_archives.open()
             self._opened = True
 
     async def wake(self, now: datetime) -> None:
@@ -242,10 +254,15 @@ class Publishing:
         """
         async with self._busy:
             await self.open()
-            if paths is None or not self._base:
+            if paths is None or not self._base or self._unsure:
                 return await self._refresh_all(now, accept_loss=accept_loss, at_once=at_once, progress=progress)
             owing = await self._begin()
-            report = Report(await self._take(now, paths))
+            report = Report(await self._taken(now, paths))
+            if self._unsure:
+                whole = await self._refresh_all(now)
+                whole.taken.changes = report.taken.changes + whole.taken.changes
+                whole.taken.gone = report.taken.gone + whole.taken.gone
+                return whole
             touched, changed = await self._settle_in(report.taken, now, everything=False)
             if touched or changed:
                 self._left |= self._documents.note(changed | self._kin)
@@ -256,7 +273,9 @@ class Publishing:
             self._owing = owing or bool(report.faults)
             return report
 
-    async def _refresh_all(self, now: datetime, *, accept_loss: bool, at_once: bool, progress: Progress) -> Report:
+    async def _refresh_all(
+        self, now: datetime, *, accept_loss: bool = False, at_once: bool = False, progress: Progress = unseen
+    ) -> Report:
         scan = await asyncio.to_thread(self.intake.scan)
         issues = await self.archive.look()
         causes = self._causes()
@@ -264,9 +283,10 @@ class Publishing:
             report = await self._unchanged(scan, causes, now, thorough=True)
             if report is not None:
                 return report
-        before = self._stood = self._stood or await self._standings.recall()
+        before = self._stood = self._stood or await self._recalled()
         owing = await self._begin()
-        taken = await self._take(now, scan=scan, accept_loss=accept_loss, at_once=at_once, progress=progress)
+        taken = await self._taken(now, scan=scan, accept_loss=accept_loss, at_once=at_once, progress=progress)
+        self._unsure = False
         report = Report(taken)
         base, first = self._documents.base(self._rules, causes), not self._base
         everything = base != self._base or owing or not len(self.everything)
@@ -277,7 +297,7 @@ class Publishing:
         same = before is not None and before.causes == causes and self._shown == scan.assets
         if first or everything or owing or not same or not self._all_there(present):
             documents = self._documents.all(self.intake.assets(None), now)
-            reasons = Causes(taken, before, causes, self._come(before, now), first=before is None)
+            reasons = Causes(taken, before, causes, self._come(before, now), first=not self._known)
             await self._bring_up(documents, report, reasons, present=present, progress=progress)
         else:
             assets = self.intake.assets(changed)
@@ -320,7 +340,7 @@ class Publishing:
         self, scan: Scan, causes: Mapping[str, str], now: datetime, *, thorough: bool
     ) -> Report | None:
         """Returns the report of a pass that would change nothing; None when there is something to do."""
-        standing = await self._standings.recall()
+        standing = await self._recalled()
         if standing is None or not standing.holds(now, causes) or standing.tree != tree(scan):
             return None
         if await self.loss() is not None:
@@ -334,6 +354,10 @@ class Publishing:
             self.as_of = now
         return Report(Taken(problems=[*standing.problems]))
 
+    async def _recalled(self) -> Standing | None:
+        """Returns what the last whole pass left; of several nodes none knows what another one does meanwhile."""
+        return await self._standings.recall() if self._custody is None else None
+
     async def _paths(self) -> Collection[str]:
         return self._known if self._opened else await self._outputs.output_paths()
 
@@ -343,7 +367,12 @@ class Publishing:
 
     async def _note_standing(self, scan: Scan, causes: dict[str, str], report: Report, now: datetime) -> None:
         """Remembers what this pass left, if it left nothing open."""
-        if report.faults or report.taken.again_at is not None or await self.loss() is not None:
+        if (
+            self._custody is not None
+            or report.faults
+            or report.taken.again_at is not None
+            or await self.loss() is not None
+        ):
             return
         self._stood = Standing(
             tree=tree(scan),
@@ -363,6 +392,13 @@ class Publishing:
             return []
         dated = ((a, next_change_at([a], before.at)) for a in self.intake.dated)
         return [article for article, at in dated if at is not None and at <= now]
+
+    async def is_behind(self, now: datetime) -> bool:
+        """Returns whether a pass is due because of another node: it took stories in, or does so no more."""
+        if self._custody is None:
+            return False
+        ours = await self._custody.ours(now)
+        return ours is not self._takes_in or await self.intake.is_behind()
 
     async def refresh_issues(self, now: datetime) -> Report:
         """Brings the pages and feeds of past issues up to date with the ledger: to be said when some were planned."""
@@ -386,12 +422,42 @@ class Publishing:
         """Returns what is another one whenever what is out, or how it is laid out, has changed."""
         return f"{self.generation}.{self._base}"
 
-    async def _take(
+    async def _taken(
         self,
         now: datetime,
         paths: Iterable[str] | None = None,
         *,
         scan: Scan | None = None,
+        accept_loss: bool = False,
+        at_once: bool = False,
+        progress: Progress = unseen,
+    ) -> Taken:
+        """Takes in what changed, or follows the node that does."""
+        take = partial(self._take, now, accept_loss=accept_loss, at_once=at_once, progress=progress)
+        if self._custody is None:
+            return await take(paths, scan)
+        followed = await self.intake.follow()
+        self._takes_in = await self._custody.ours(now)
+        if not self._takes_in:
+            return followed
+        try:
+            taken = await take(paths, scan)
+        except StaleError:  # what was taken in up to then is on no shelf yet: everything is put there anew
+            self._base, self._unsure = "", True
+            followed = await self.intake.follow()
+            taken = await take(None, None)
+        again = {a.number for _, a in taken.changes} | {a.number for a in taken.gone}
+        taken.changes = [each for each in followed.changes if each[1].number not in again] + taken.changes
+        taken.gone = [each for each in followed.gone if each.number not in again] + taken.gone
+        taken.followed = followed.followed
+        return taken
+
+    async def _take(
+        self,
+        now: datetime,
+        paths: Iterable[str] | None,
+        scan: Scan | None,
+        *,
         accept_loss: bool = False,
         at_once: bool = False,
         progress: Progress = unseen,
@@ -462,12 +528,16 @@ class Publishing:
         for number in gone:
             touched |= self._remove(number)
         kin = (story for number in self._kin if (story := self.public.get(number)) is not None)
-        touched |= {shelf for story in kin for shelf in shelves_of(story)}
+        touched |= {shelf for story in kin for shelf in shelves_of(story, self.catalogue)}
         return touched, changed | aged
 
     async def _follow(self, taken: Taken, now: datetime) -> None:
         """Reads the histories that there is more to tell of than before."""
-        changed = [a.number for c, a in taken.changes if c.kind in FOLLOWED or a.number in self.advices]
+        changed = [
+            a.number
+            for c, a in taken.changes
+            if c.kind in FOLLOWED or a.number in self.advices or a.number in taken.followed
+        ]
         await self.advices.follow([*changed, *(article.number for article in taken.gone)], now)
 
     def _place(self, article: Article, now: datetime) -> set[Shelf]:
@@ -520,8 +590,8 @@ class Publishing:
 
     def _leave_feeds(self, shelves: Iterable[Shelf]) -> None:
         """Notes the feeds of tags, which are there only for what they hold."""
-        feeds = (f"{feed_path(one)}.{fmt.extension}" for one in shelves if one.tag for fmt in FORMATS.values())
-        self._left |= set(map(file_of, feeds))
+        for path in (feed_path(shelf) for shelf in shelves if shelf.tag):
+            self._left |= {file_of(f"{path}/"), *(file_of(f"{path}.{fmt.extension}") for fmt in FORMATS.values())}
 
     def _due(self, now: datetime) -> dict[int, Article]:
         """Returns the stories of which a date has come since the last pass, or the public's time, by number."""
@@ -570,19 +640,16 @@ class Publishing:
         With all files that are `present` it is told of every document: what is missing is made again, and what
         should not be there is taken away.
         """
-        seen: set[str] = set()
-        due: list[Document] = []
-        async for document in in_turns(documents):
-            if document.path not in seen:
-                seen.add(document.path)
-                if not self._stands(document, present):
-                    due.append(document)
-        for start in range(0, len(due), _WRITTEN_AT_ONCE):
-            some = due[start : start + _WRITTEN_AT_ONCE]
-            await self._write(
-                some, report, causes, partial(_onward, progress, start, len(due)), every=present is not None
-            )
-        stale = sorted((self._left if present is None else set(self._known)) - seen)
+        wanted: set[str] = set()
+        found: Iterable[Document] = documents
+        while (due := await self._due_among(found, wanted, present)) is not None:
+            for start in range(0, len(due), _WRITTEN_AT_ONCE):
+                told = partial(_onward, progress, start, len(due))
+                await self._write(
+                    due[start : start + _WRITTEN_AT_ONCE], report, causes, told, every=present is not None
+                )
+            found = self._documents.following()
+        stale = sorted((self._left if present is None else set(self._known)) - wanted)
         self._left = set()
         stale = [path for path in stale if path in self._known]
         if stale:
@@ -592,6 +659,23 @@ class Publishing:
                 self._known.pop(path, None)
                 report.reasons[path] = causes.of_removed()
             report.removed += stale
+
+    async def _due_among(
+        self, documents: Iterable[Document], wanted: set[str], present: set[str] | None
+    ) -> list[Document] | None:
+        """Returns the documents that do not stand, of several with one path the first; None when there are none at all.
+
+        The paths of all are added to `wanted`.
+        """
+        seen: set[str] = set()
+        due = []
+        async for document in in_turns(documents):
+            if document.path not in seen:
+                seen.add(document.path)
+                if not self._stands(document, present):
+                    due.append(document)
+        wanted |= seen
+        return due if seen else None
 
     def _stands(self, document: Document, present: set[str] | None) -> bool:
         known = self._known.get(document.path)

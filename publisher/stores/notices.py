@@ -17,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.issue import BRINGS, COVERS, OPEN, UNFINISHED, DeliveryState, IssueKind, IssueState
 from publisher.model.notice import Addressee, Holder, Holders, Opened
 from publisher.model.people import SubscriptionStatus
+from publisher.stores.compaction import sealed, unpacked
 from publisher.stores.database import Database, chunks, micros
 from publisher.stores.issues import delivery_row, overtaken
 from publisher.stores.people_rows import in_force, licences_of
-from publisher.stores.readers import Readers, lock_planning, unpacked
+from publisher.stores.readers import Readers, lock_planning
 from publisher.stores.revisions import unfit
 from publisher.stores.schema import (
     article_versions,
@@ -262,27 +263,31 @@ class Notices:
 
     async def holders(self, article: int) -> AsyncIterator[Holders]:
         """Yields those who have a story, or are about to get it, range by range of subscribers."""
-        brought, found_in, compacted, highest = await self._brought(article)
+        brought, found_in, compacted, highest, seal = await self._brought(article)
         for first in range(1, highest + 1, self._page):
             last = min(first + self._page - 1, highest)
             mark = await Readers(self._database).mark()
+            found, now_sealed = await self._rows(found_in, first, last)
+            while now_sealed != seal:  # issues were compacted meanwhile
+                brought, found_in, compacted, _, seal = await self._brought(article)
+                found, now_sealed = await self._rows(found_in, first, last)
             rows: dict[int, list[tuple[int, bool, bool]]] = {}
             for variant, ids in compacted.items():
                 for reader in ids[bisect_left(ids, first) : bisect_right(ids, last)]:
                     rows.setdefault(reader, []).append((variant, True, False))
-            for row in await self._rows(found_in, first, last):
+            for row in found:
                 if row.variant_id not in brought:
                     continue
                 received = row.state in _RECEIVED or row.resends > 0
                 rows.setdefault(row.subscriber_id, []).append((row.variant_id, received, row.state in _OPEN))
-            found = tuple(_holder(reader, brought, rows[reader]) for reader in sorted(rows))
-            yield Holders(first=first, last=last, holders=found, mark=mark)
+            holders = tuple(_holder(reader, brought, rows[reader]) for reader in sorted(rows))
+            yield Holders(first=first, last=last, holders=holders, mark=mark)
 
     async def _brought(
         self, article: int
-    ) -> tuple[dict[int, tuple[int, str]], list[int], dict[int, "array[int]"], int]:
-        """Returns the variants that bring a story (version, newsletter), their issues, who got the compacted ones, and
-        the last subscriber.
+    ) -> tuple[dict[int, tuple[int, str]], list[int], dict[int, "array[int]"], int, tuple[int, int]]:
+        """Returns the variants that bring a story (version, newsletter), their issues, who got the compacted ones,
+        the last subscriber, and what is another as soon as more is compacted.
         """
         query = (
             sa.select(
@@ -301,7 +306,8 @@ class Notices:
             )
         )
         compacted: dict[int, array[int]] = {}
-        async with self._database.read() as connection:
+        async with self._database.snapshot() as connection:
+            seal = await sealed(connection)
             rows = (await connection.execute(query)).all()
             brought = {row.variant_id: (row.version, row.newsletter or "") for row in rows}
             for some in chunks(sorted(brought)):
@@ -309,13 +315,14 @@ class Notices:
                 for variant, blob in await connection.execute(blobs):
                     compacted[variant] = array("Q", unpacked(blob))
             highest = (await connection.execute(sa.select(sa.func.max(subscribers.c.id)))).scalar()
-        return brought, sorted({row.issue_id for row in rows}), compacted, highest or 0
+        return brought, sorted({row.issue_id for row in rows}), compacted, highest or 0, seal
 
-    async def _rows(self, some_issues: Sequence[int], first: int, last: int) -> list[Any]:
-        """Returns what subscribers from `first` to `last` got, or may still get, of some issues."""
+    async def _rows(self, some_issues: Sequence[int], first: int, last: int) -> tuple[list[Any], tuple[int, int]]:
+        """Returns what subscribers from `first` to `last` got, or may still get, of some issues; and the seal."""
         state = sa.func.coalesce(deliveries.c.state, "")  # SQLite would rather read all rows of an issue by their state
         found: list[Any] = []
-        async with self._database.read() as connection:
+        async with self._database.snapshot() as connection:
+            seal = await sealed(connection)
             for some in chunks(some_issues):
                 query = sa.select(
                     deliveries.c.subscriber_id, deliveries.c.variant_id, deliveries.c.state, deliveries.c.resends
@@ -325,7 +332,7 @@ class Notices:
                     sa.or_(state.in_(_COVERS), deliveries.c.resends > 0),
                 )
                 found += await connection.execute(query)
-        return found
+        return found, seal
 
     async def cleared(self, now: datetime) -> list[int]:
         """Returns who has a licence in force that clears for embargoes."""
@@ -348,7 +355,7 @@ class Notices:
             )
             async with self._database.read() as connection:
                 people = (await connection.execute(query)).all()
-                held = await licences_of(connection, list(some))
+                held = await licences_of(self._database, connection, list(some))
                 newsletters: dict[int, set[str]] = {}
                 for reader, newsletter in await connection.execute(reads):
                     newsletters.setdefault(reader, set()).add(newsletter)

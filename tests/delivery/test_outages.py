@@ -184,7 +184,11 @@ async def test_an_operators_word_takes_effect_within_the_open_transactions(
         now = service.clock.at
         assert await (ledger.hold(issue, "operator: wait") if what == "hold" else ledger.cancel(issue, now))
         before = len(relay.received)
-        await asyncio.sleep(0.5)
+
+        async def is_quiet() -> bool:
+            return not {"claimed", "in_flight"} & (await states(sqlite_database, issue)).keys()
+
+        await until(is_quiet)
         assert len(relay.received) <= before + 4
         if what == "hold":
             assert await ledger.release(issue, now)

@@ -30,7 +30,7 @@ NOW = PUBLISHED + timedelta(hours=1)
 @pytest.mark.parametrize(("name", "version"), [("rss", "RSS2"), ("atom", "ATOM1"), ("json", None)])
 def test_opml_lists_each_feed_once_with_its_address(name: str, version: str | None):
     feeds = [feed(), feed(title="Asia <&> Pacific", url=f"{SITE}/feeds/asia-pacific", language="tr", description="")]
-    document = opml("Example News Flow: feeds", feeds, FORMATS[name])
+    document = opml("Example News Flow: feeds", [(one, FORMATS[name]) for one in feeds])
     root = check_xml(document)
     assert (root.tag, root.get("version")) == ("opml", "2.0")
     assert root.findtext("head/title") == "Example News Flow: feeds"
@@ -43,11 +43,11 @@ def test_opml_lists_each_feed_once_with_its_address(name: str, version: str | No
     assert outlines[1].get("htmlUrl") == "https://news.example.org/"
     assert outlines[1].get("language") == "tr"
     assert [o.get("description") for o in outlines] == ["News from two ports", None]
-    assert document == opml("Example News Flow: feeds", feeds, FORMATS[name])
+    assert document == opml("Example News Flow: feeds", [(one, FORMATS[name]) for one in feeds])
 
 
 def test_opml_of_nothing_is_still_a_document():
-    root = check_xml(opml("None", [], FORMATS["rss"]))
+    root = check_xml(opml("None", []))
     assert root.find("head/dateModified") is None
     assert len(root.find("body")) == 0
     assert OPML_TYPE == "text/x-opml; charset=utf-8"

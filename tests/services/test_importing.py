@@ -25,7 +25,7 @@ LISTMONK = """\
 uuid,email,name,attributes,status,created_at,updated_at
 u1,ada@example.org,Ada,"{""City"":""Izmir"",""stack"":{""langs"":[""go""]}}",enabled,2021-07-25 11:05:48.123 +0530 IST,
 u2,bob@example.org,Bob,{},blocklisted,2021-07-25 11:05:48 +0000 UTC,x
-u3,cem@example.org,Cem,{},disabled,2021-07-25 11:05:48 +0000 UTC,x
+u3,cem@example.org,Cem,{},disabled,2021-07-25 11:05:48.5+00,x
 u4,dan@example.org,Dan,nonsense,enabled,2021-07-25 11:05:48 +0000 UTC,x
 u5,eve@example.org,Eve,{},sleeping,2021-07-25 11:05:48 +0000 UTC,x
 """

@@ -462,7 +462,12 @@ async def test_a_story_that_is_withheld_leaves_its_tags_feed_at_once(folder: Pat
         write(folder, "b.md", story("Two", tags="[cow]"))
         await app.publishing.refresh(clock.move(seconds=1), ["a.md", "b.md"])
         left = [name for name in public(folder) if name.startswith("feeds/tags/")]
-    assert sorted(left) == ["feeds/tags/cow.atom", "feeds/tags/cow.json", "feeds/tags/cow.rss"]
+    assert sorted(left) == [
+        "feeds/tags/cow.atom",
+        "feeds/tags/cow.json",
+        "feeds/tags/cow.rss",
+        "feeds/tags/cow/index.html",
+    ]
 
 
 async def test_a_build_takes_deleted_stories_down_at_once(folder: Path, clock: ManualClock) -> None:
@@ -526,7 +531,7 @@ async def test_hostile_tags_end_nothing(folder: Path, clock: ManualClock) -> Non
     write(folder, "a.md", story("One", tags=tags))
     report = await first_build(folder, clock)
     assert not report.faults
-    assert len([name for name in public(folder) if name.startswith("feeds/tags/")]) == 4 * 3
+    assert len([name for name in public(folder) if name.startswith("feeds/tags/")]) == 4 * 4  # three formats and a page
     assert not [name for name in public(folder) if "/." in name]
 
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from ledger_rows import NOW, add_issue
 from publisher.model.people import Allowance, Enrolment, MoveState, Proof, SignUpLimits, SubscriptionStatus
 from publisher.stores.account_links import AccountLinks
+from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database
 from publisher.stores.moves import Moves
 from publisher.stores.people import People
-from publisher.stores.readers import Readers
 from publisher.stores.records import Records
 from publisher.stores.schema import deliveries, issues, subscribers
 from publisher.stores.signups import SignUps
@@ -141,7 +141,7 @@ async def test_export_knows_mails_also_of_compacted_issues(database: Database) -
         await connection.execute(sa.update(issues).where(issues.c.id == issue).values(state="done"))
     records = Records(database, address_hash)
     (row,) = (await records.of(1) or {})["mails"]
-    await Readers(database).compact(issue)
+    await Compaction(database).compact(issue)
     (blob,) = (await records.of(1) or {})["mails"]
     assert (row["state"], blob["state"]) == ("accepted", "accepted")
     assert row["planned_at"] == blob["planned_at"] == NOW.isoformat()
