@@ -369,7 +369,7 @@ async def _compose(
     announcing = Announcing(
         Desk(
             catalogue=catalogue,
-            notices=Notices(database, sandbox=settings.smtp.sandbox),
+            notices=Notices(database, sandbox=settings.smtp.sandbox, pick=partial(_pick, catalogue, clock)),
             issues=issues,
             articles=articles,
             versions=stored,
@@ -571,7 +571,8 @@ def _simulating(app: App, database: Database) -> Simulating:
     catalogue, sandbox = app.catalogue, app.settings.smtp.sandbox
     stored = Articles(database)
     articles = Articles(database, partial(settled, catalogue=catalogue))
-    issues, readers = Issues(database, sandbox=sandbox), Readers(database)
+    picking = partial(_pick, catalogue, app.clock)
+    issues, readers = Issues(database, sandbox=sandbox), Readers(database, picking)
     watched = Watched(catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=app.templates)
     return Simulating(
         planning=Planning(
@@ -586,7 +587,7 @@ def _simulating(app: App, database: Database) -> Simulating:
         announcing=Announcing(
             Desk(
                 catalogue=catalogue,
-                notices=Notices(database, sandbox=sandbox),
+                notices=Notices(database, sandbox=sandbox, pick=picking),
                 issues=issues,
                 articles=articles,
                 versions=stored,

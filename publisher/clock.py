@@ -23,7 +23,7 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._server: datetime | None = None
-        self._began = self._measured()
+        self._began = self._measured(self.steady())
 
     def steady(self) -> timedelta:
         """Returns the time since the machine was started, its sleep included: nobody can set it."""
@@ -31,14 +31,16 @@ class SystemClock:
 
     def now(self) -> datetime:
         """Returns the present moment, aware UTC; a jump shows as soon as it was reckoned with, and not before."""
-        if not self.jump:
-            self._began = self._measured()
-        return self._began + self.steady()
+        steady = self.steady()  # once: a mail asks for the time twice, and each reading costs
+        measured = self._measured(steady)
+        if abs(measured - self._began) <= TOLERANCE:
+            self._began = measured
+        return self._began + steady
 
     @property
     def jump(self) -> timedelta:
         """Returns by how much the clock was set and that has not been reckoned with; zero: it was not, or by little."""
-        by = self._measured() - self._began
+        by = self._measured(self.steady()) - self._began
         return by if abs(by) > TOLERANCE else timedelta(0)
 
     def reckon(self, by: timedelta) -> None:
@@ -51,6 +53,6 @@ class SystemClock:
         if first:
             self._began = self._server
 
-    def _measured(self) -> datetime:
-        """Returns when the machine would have been started, by the clock that counts."""
-        return self._server if self._server is not None else wall() - self.steady()
+    def _measured(self, steady: timedelta) -> datetime:
+        """Returns when the machine would have been started, by the clock that counts, so long after that."""
+        return self._server if self._server is not None else wall() - steady

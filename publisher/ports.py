@@ -950,6 +950,9 @@ class NoticeStore(Protocol):
     async def cleared(self, now: datetime) -> list[int]:
         """Returns who has a licence in force that clears for embargoes."""
 
+    async def within(self, segments: Sequence[str], numbers: Iterable[int]) -> set[int]:
+        """Returns which of these people are in all of some segments."""
+
     async def addressees(self, numbers: Iterable[int], *, paused: bool = True) -> dict[int, Addressee]:
         """Returns people with all that decides what they are told."""
 

@@ -31,6 +31,8 @@ class Context:
 
         SIGTERM ends it as Ctrl-C does: what is under way is let end. Said a second time it ends at once.
         """
+        import uvloop
+
         from publisher.app import open_app
         from publisher.logs import configure
 
@@ -42,7 +44,8 @@ class Context:
                 return await work(app)
 
         try:
-            return asyncio.run(opened())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(opened())
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 

@@ -54,7 +54,7 @@ class Gate:
 
     @property
     def guarded(self) -> bool:
-        """Returns whether a guard says no; asked before each message, for what was claimed may wait a while."""
+        """Returns whether a guard says no; asked before mail is handed over, for what was claimed may wait a while."""
         return any(guard.stop() is not None for guard in self._guards)
 
     @property

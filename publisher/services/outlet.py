@@ -177,6 +177,7 @@ class Outlet:
 
     def _hand_over(self) -> None:
         self._stirred = False
+        guarded = bool(self._ready) and self._gate.guarded  # once for all that is handed over now
         while self._ready and self._work.at_work and self._busy < self._places:
             row = self._ready.popleft()
             self._busy += 1
@@ -186,7 +187,7 @@ class Outlet:
                 self._approaching.add(approach)
                 approach.add_done_callback(self._approaching.discard)
             else:
-                self._post(row, prepared)
+                self._post(row, prepared, guarded=guarded)
         if not self._dry and len(self._ready) < self._policy.connections:
             self._work.engine.ring()
 
@@ -209,7 +210,7 @@ class Outlet:
                 self._give_up_claim(row)
                 self._let_go(row)
             else:
-                self._post(row, prepared)
+                self._post(row, prepared, guarded=self._gate.guarded)
 
     def _has_missed_its_place(self, row: Claimed) -> bool:
         """Whether a letter comes so late that it needs another place in the rates: this process was stopped, say.
@@ -224,9 +225,9 @@ class Outlet:
         self._overdue.add(row.number)
         return True
 
-    def _post(self, row: Claimed, prepared: Prepared) -> None:
+    def _post(self, row: Claimed, prepared: Prepared, *, guarded: bool) -> None:
         """Makes the letter and hands it over."""
-        if self._work.stopping.is_set() or self._gate.shut or self._gate.guarded:
+        if self._work.stopping.is_set() or self._gate.shut or guarded:
             self._give_up_claim(row)
             self._let_go(row)
             return

@@ -265,7 +265,8 @@ class Issues:
             state = sa.select(issues.c.state).where(issues.c.id == issue)
             if (await connection.execute(state)).scalar() == _UNPLANNED:
                 await connection.execute(self._new_rows, values)
-            highest = await connection.scalar(sa.select(sa.func.max(deliveries.c.id)))
+            more = recipients[-1] >> _SUBSCRIBER < last
+            highest = await connection.scalar(sa.select(sa.func.max(deliveries.c.id))) if more else None
         self._pace.took(len(recipients), time.perf_counter() - began)
         return max(mark, highest or 0)
 

@@ -6,7 +6,7 @@ notice for as long as it may turn out that a copy reached them after all; nobody
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.issue import BRINGS, COVERS, OPEN, UNFINISHED, DeliveryState, IssueKind, IssueState
 from publisher.model.notice import Addressee, Holder, Holders, Opened
 from publisher.model.people import SubscriptionStatus
+from publisher.model.segment import Picked
 from publisher.stores.compaction import sealed, unpacked
 from publisher.stores.database import Database, chunks, micros
 from publisher.stores.issues import delivery_row, overtaken
@@ -35,6 +36,7 @@ from publisher.stores.schema import (
     variant_stories,
     variants,
 )
+from publisher.stores.segments import matching
 
 _PAGE = 20_000
 _LATE = timedelta(minutes=10)
@@ -54,8 +56,19 @@ _GIVEN_WAY = sa.and_(deliveries.c.state == DeliveryState.CANCELLED.value, delive
 class Notices:
     """The ledger of what was told about stories."""
 
-    def __init__(self, database: Database, *, sandbox: bool, page: int = _PAGE) -> None:
-        """`sandbox`: whether mail goes to the sandbox's inbox at present; `page`: subscribers looked at at once."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        sandbox: bool,
+        page: int = _PAGE,
+        pick: Callable[[Sequence[str]], Picked | None] = lambda _: None,
+    ) -> None:
+        """`sandbox`: whether mail goes to the sandbox's inbox at present; `page`: subscribers looked at at once.
+
+        `pick` says who is in all of some segments, as of now.
+        """
+        self._pick = pick
         self._database = database
         self._sandbox = sandbox
         self._page = page
@@ -339,6 +352,18 @@ class Notices:
         query = sa.select(licences.c.subscriber_id).where(licences.c.embargo_cleared, in_force(now))
         async with self._database.read() as connection:
             return sorted(set((await connection.execute(query)).scalars()))
+
+    async def within(self, segments: Sequence[str], numbers: Iterable[int]) -> set[int]:
+        """Returns which of these people are in all of some segments."""
+        picked, found = self._pick(segments), set(numbers)
+        if picked is None:
+            return found
+        inside: set[int] = set()
+        for some in chunks(sorted(found)):
+            query = sa.select(subscribers.c.id).where(subscribers.c.id.in_(some), matching(self._database, picked))
+            async with self._database.read() as connection:
+                inside |= set((await connection.execute(query)).scalars())
+        return inside
 
     async def addressees(self, numbers: Iterable[int], *, paused: bool = True) -> dict[int, Addressee]:
         """Returns people with all that decides what they are told; `paused`: newsletters they paused count as read."""

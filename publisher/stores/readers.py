@@ -39,6 +39,8 @@ from publisher.stores.schema import (
 from publisher.stores.segments import matching
 
 PLANNING_LOCK = 0x706C616E  # "plan": one writer of plans at a time on a PostgreSQL
+_HIGHEST = 2**31 - 1
+"""The highest number of a subscriber for whom mail can be planned (stores.issues)."""
 _COVERS = tuple(state.value for state in COVERS)
 
 
@@ -176,17 +178,28 @@ class Readers:
 
         Who is not `planning`, but only looks, gets no mark and waits for no planner.
         """
-        return await self.history(articles, sandbox=sandbox).among(first, last, planning=planning)
+        only = History(self._database, self, articles, sandbox=sandbox, only=(first, last))
+        return await only.among(first, last, planning=planning)
 
 
 class History:
     """What went out of some articles, and to whom; what concerns no single range is read again when it changed."""
 
-    def __init__(self, database: Database, readers: Readers, articles: Iterable[int], *, sandbox: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        readers: Readers,
+        articles: Iterable[int],
+        *,
+        sandbox: bool,
+        only: tuple[int, int] = (0, _HIGHEST),
+    ) -> None:
+        """`only`: the first and last subscriber of whom anything will be asked."""
         self._database = database
         self._readers = readers
         self._articles = sorted(set(articles))
         self._sandbox = sandbox
+        self._only = only
         self._seen: tuple[int, ...] | None = None
         self._sent: dict[int, Sent] = {}
         self._issues: list[int] = []
@@ -199,8 +212,7 @@ class History:
         async with self._database.snapshot() as connection:
             await self._look(connection)
             brought: list[tuple[int, Sequence[int]]] = [
-                (variant, ids[bisect_left(ids, first) : bisect_right(ids, last)])
-                for variant, ids in self._compacted.items()
+                (variant, _between(ids, first, last)) for variant, ids in self._compacted.items()
             ]
             for some in chunks(self._issues):
                 brought += await self._rows(connection, some, first, last)
@@ -219,7 +231,8 @@ class History:
         for some in chunks(sorted(self._sent)):
             query = sa.select(variant_readers).where(variant_readers.c.variant_id.in_(some))
             for variant, blob in await connection.execute(query):
-                self._compacted[variant] = array("Q", unpacked(blob))
+                if ids := _between(array("I", unpacked(blob)), *self._only):
+                    self._compacted[variant] = ids
         self._seen = seen if min(self._sent, default=0) == oldest else None
 
     async def _rows(
@@ -233,6 +246,11 @@ class History:
         )
         found = await connection.execute(query)
         return [(variant, self._database.gathered(ids)) for variant, ids in found if variant in self._sent]
+
+
+def _between(ids: "array[int]", first: int, last: int) -> "array[int]":
+    """Returns the sorted numbers from `first` to `last`."""
+    return ids[bisect_left(ids, first) : bisect_right(ids, last)]
 
 
 async def lock_planning(database: Database, connection: AsyncConnection) -> None:

@@ -33,8 +33,8 @@ class SettableClock(SystemClock):
         self.by = by
         super().__init__()
 
-    def _measured(self) -> datetime:
-        return super()._measured() + (self.by if self._server is None else timedelta(0))
+    def _measured(self, steady: timedelta) -> datetime:
+        return super()._measured(steady) + (self.by if self._server is None else timedelta(0))
 
 
 async def survives(database: Database, jump: timedelta) -> None:

@@ -247,8 +247,8 @@ class WrongClock(SystemClock):
         self._wrong = timedelta(seconds=seconds)
         super().__init__()
 
-    def _measured(self) -> datetime:
-        return super()._measured() + (self._wrong if self._server is None else timedelta(0))
+    def _measured(self, steady: timedelta) -> datetime:
+        return super()._measured(steady) + (self._wrong if self._server is None else timedelta(0))
 
 
 def catalogue() -> Catalogue:

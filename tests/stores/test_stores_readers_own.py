@@ -164,3 +164,18 @@ async def test_reminder_falls_to_one_of_several(database: Database, people: Peop
     noted = await asyncio.gather(*(store.remind(waiting, address_hash, LIMITS.per_address, later) for _ in range(3)))
     assert sorted(noted) == [False, False, True]
     assert await store.unanswered(later - timedelta(days=1), later) == []
+
+
+async def test_no_number_that_a_link_names_is_given_twice(people: People, moves: Moves, database: Database) -> None:
+    """Or old mail of somebody who is no more would open the page of who came after."""
+    links, hour, often = AccountLinks(database), timedelta(hours=1), (Allowance(window=timedelta(days=1), most=9),)
+
+    async def arrive(address: str) -> tuple[int, int | None, int]:
+        (number,) = await enrol(people, enrolment(address, "daily"))
+        return number, await links.issue(number, hour, often, AT), await wish(moves, number, f"new-{address}")
+
+    first = await arrive("ada@example.org")
+    for address in ("ada@example.org", "new-ada@example.org"):
+        await people.erase(address, address_hash(address), "command", AT)
+    second = await arrive("bob@example.org")
+    assert not any(one == other for one, other in zip(first, second, strict=True)), (first, second)
