@@ -66,6 +66,7 @@ class Desk:
         guards: Sequence[Guard] = (),
         reserve: Reserve | None = None,
         clock: SystemClock | None = None,
+        patience: Patience = SHORT,
     ) -> None:
         daily = Newsletter(id="daily", title=Localized.of("Daily digest"), sender="Daily <daily@example.org>")
         site = Site(title="Example", url="https://news.example.org")
@@ -76,7 +77,9 @@ class Desk:
         self.engine = LocalEngine()
         self.store = Deliveries(database, TOKENS.address_hash, sandbox=sandbox)
         self.transport = SmtpTransport(
-            Relay(host="127.0.0.1", port=relay.port, security="none", hostname="localhost"), policy.connections, SHORT
+            Relay(host="127.0.0.1", port=relay.port, security="none", hostname="localhost"),
+            policy.connections,
+            patience,
         )
         self.delivering = Delivering(
             deliveries=self.store,
@@ -113,6 +116,7 @@ async def desk(
     guards: Sequence[Guard] = (),
     reserve: Reserve | None = None,
     clock: SystemClock | None = None,
+    patience: Patience = SHORT,
 ) -> AsyncIterator[tuple[Desk, ScriptedRelay]]:
     """Gives a service and its relay."""
     async with ScriptedRelay(script or {}, extensions=("PIPELINING",)).running() as relay:
@@ -125,6 +129,7 @@ async def desk(
                 guards=guards,
                 reserve=reserve,
                 clock=clock,
+                patience=patience,
             ),
             relay,
         )
