@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bomb prove endure years prove-wire prove-mail bench lock wheel clean
+.PHONY: help run test check bomb prove prove-nodes endure years prove-wire prove-mail bench lock wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ prove: $(READY) ## Everything that can go wrong with delivery, at full size (hou
 	@PROVE=1 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=0 tests/delivery/test_kill.py \
 		tests/delivery/test_crash_planning.py tests/delivery/test_database_dies.py tests/delivery/test_full_disk.py \
 		tests/delivery/test_relay_dies.py
+
+prove-nodes: $(READY) ## Four nodes on one PostgreSQL, killed and stopped at random; 50,000 readers (half an hour)
+	@PROVE=1 PROVE_NODES=1 $(BIN)/python -m pytest -n 0 -s -o faulthandler_timeout=0 \
+		tests/delivery/test_nodes.py tests/delivery/prove_rates.py
 
 check: $(READY) ## Lint (ruff) and types (mypy strict)
 	@$(BIN)/ruff check .

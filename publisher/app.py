@@ -8,13 +8,13 @@ import hashlib
 import hmac
 import os
 import secrets
-import socket
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from functools import partial
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,10 +33,10 @@ from publisher.mail.message import Sender
 from publisher.mail.reports import LARGEST
 from publisher.mail.tokens import Links, ReturnPath, Tokens
 from publisher.model.catalogue import Catalogue
-from publisher.model.delivery import Boot, Policy, Route, Stop, Window
+from publisher.model.delivery import Boot, Living, Policy, Route, Stop, Window
 from publisher.model.segment import AllOf, Picked
 from publisher.output import Output
-from publisher.owner import home, key_id, secret_key
+from publisher.owner import home, host, key_id, place, secret_key
 from publisher.ports import Clock, Engine
 from publisher.rendering.templates import Templates
 from publisher.services.account import Account
@@ -45,8 +45,10 @@ from publisher.services.archive import Archive
 from publisher.services.bounces import Bounces
 from publisher.services.choose import Choosing
 from publisher.services.circulation import Circulation
+from publisher.services.custody import Custody
 from publisher.services.deliver import Delivering
 from publisher.services.desk import Desk
+from publisher.services.doorbell import Doorbell
 from publisher.services.draft import Drafting
 from publisher.services.explain import Explaining
 from publisher.services.golive import GoingLive
@@ -68,6 +70,7 @@ from publisher.services.subscribe import Subscribing
 from publisher.services.timekeeping import Timekeeping
 from publisher.services.upcoming import Upcoming
 from publisher.services.ways import Way
+from publisher.services.websub import Announcer
 from publisher.services.wire import Wire
 from publisher.settings import (
     BouncesSettings,
@@ -78,21 +81,27 @@ from publisher.settings import (
     SmtpSettings,
 )
 from publisher.sources.companions import FolderCompanions
+from publisher.sources.mark import Mark
 from publisher.sources.scan import Directory
 from publisher.stores import bounces
 from publisher.stores.account_links import AccountLinks
+from publisher.stores.announcements import Announcements
 from publisher.stores.archive import PastIssues
 from publisher.stores.articles import Articles
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.compaction import Compaction
 from publisher.stores.copies import copied
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
+from publisher.stores.edition import Edition
 from publisher.stores.facts import Facts
+from publisher.stores.feed_archives import FeedArchiveRows
 from publisher.stores.foresight import Foresight
 from publisher.stores.issues import Issues
 from publisher.stores.migrate import upgrade
 from publisher.stores.moments import Moments
 from publisher.stores.moves import Moves
+from publisher.stores.nodes import IssuesAhead, Nodes
 from publisher.stores.notices import Notices
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
@@ -102,6 +111,7 @@ from publisher.stores.revisions import Revisions
 from publisher.stores.signups import SignUps
 from publisher.stores.stops import Stops
 from publisher.stores.traces import Traces
+from publisher.transports.hubs import HubCaller
 from publisher.transports.inbox import Inbox
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 from publisher.transports.probe import RelayProbe
@@ -133,11 +143,14 @@ class App:
     issues: Issues
     copied: bool
     """Whether this is a copy of a publication that nobody has said should mail."""
+    node: "Node | None"
+    """This process among those that share the database; None: it is the only one."""
     readers: Readers
     deliveries: Deliveries
     inbox: Inbox
     """What the sandbox caught."""
     engine: Engine
+    doorbell: Doorbell
     templates: Templates
     tokens: Tokens
     links: Links
@@ -169,6 +182,8 @@ class App:
     report_mailbox: ImapMailbox | None
     """None: reports come in by no mailbox."""
     going_live: GoingLive
+    announcer: Announcer
+    """Who tells hubs of changed feeds."""
     key_id: str
     """What tells this publication from others to who asks from outside; it tells no secret."""
     epoch: datetime
@@ -200,6 +215,25 @@ class App:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One of several processes that share a database, each with a folder of its own."""
+
+    nodes: Nodes
+    boot: Boot
+    home: str
+    custody: Custody
+    """Whether this node takes the articles folder in."""
+
+    async def beat(self, now: datetime) -> None:
+        """Says that this process lives: nodes that join know by it that the database is the one that is at work."""
+        await self.nodes.beat(self.boot, self.home, now)
+
+    async def others(self, now: datetime) -> tuple[Living, ...]:
+        """Returns the processes that live at present, this one too."""
+        return await self.nodes.living(now)
+
+
 class _Copy:
     """What keeps a copy of a publication from mailing its readers a second time."""
 
@@ -208,30 +242,47 @@ class _Copy:
         return Stop(
             code="copy",
             reason="this is a copy of a publication, or a restored one: it mails nobody until you have said "
-            "publisher migrate --confirm-copy and started it again",
+            "publisher migrate --confirm-copy and started it again (a node that joins others needs one that runs)",
         )
 
 
 @asynccontextmanager
 async def open_app(
-    folder: Path, clock: Clock | None = None, *, accept_key: bool = False, confirm_copy: bool = False
+    folder: Path,
+    clock: Clock | None = None,
+    *,
+    accept_key: bool = False,
+    confirm_copy: bool = False,
+    patient: bool = False,
 ) -> AsyncIterator[App]:
     """Opens the publication in `folder`, its database up to date, and closes it at the end.
 
     Raises ConfigError for a folder that is none, or whose config cannot be used. `accept_key`: go on with a
     secret that is not the one the database was used with. `confirm_copy`: from now on this copy is the publication.
+    `patient`: a new folder waits a while for the nodes that it joins, which may just be starting.
     """
     settings = config.load(folder)
     state = state_folder(folder)
+    _require_extra(settings.database.url)
     database = Database.open(settings.database.url, folder)
     try:
         await upgrade(database)
-        copied = await _is_copy(Facts(database), home(state, database.path), confirm=confirm_copy)
+        nodes = Nodes(database)
+        here = home(state, database.path, await nodes.server())
+        copied = await _is_copy(Facts(database), nodes, here, confirm=confirm_copy, patient=patient)
         machine = SystemClock()
         timekeeping = Timekeeping(machine, Moments(database))
         await timekeeping.begin()
         yield await _compose(
-            folder, state, settings, clock or machine, timekeeping, database, accept_key=accept_key, copied=copied
+            folder,
+            state,
+            settings,
+            clock or machine,
+            timekeeping,
+            database,
+            home=here,
+            accept_key=accept_key,
+            copied=copied,
         )
     finally:
         await database.close()
@@ -245,6 +296,7 @@ async def _compose(
     timekeeping: Timekeeping,
     database: Database,
     *,
+    home: str,
     accept_key: bool,
     copied: bool,
 ) -> App:
@@ -281,7 +333,9 @@ async def _compose(
     )
     as_configured = partial(settled, catalogue=catalogue)
     articles = Articles(database, as_configured)
-    stored = Articles(database)
+    boot = _boot(folder, now)
+    node = _node(database, facts, boot, home, source, articles_root)
+    stored = Articles(database, home=home, edition=Edition(database)) if node else Articles(database)
     read = partial(parse, rules=rules)
     people, issues, readers = (
         People(database),
@@ -301,7 +355,7 @@ async def _compose(
     inbox = Inbox(state / "inbox")
     return_path = ReturnPath(settings.smtp.return_path, tokens)
     letters = Letters(catalogue, settings.smtp.sender, links, key, _signer(settings.dkim, folder), return_path)
-    engine, disk = LocalEngine(), Disk(state)
+    engine, disk = _engine(settings.database.url, embedded=database.embedded), Disk(state)
     drafting = Drafting(catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=templates)
     planning = Planning(
         catalogue=catalogue,
@@ -315,7 +369,7 @@ async def _compose(
     announcing = Announcing(
         Desk(
             catalogue=catalogue,
-            notices=Notices(database, sandbox=settings.smtp.sandbox),
+            notices=Notices(database, sandbox=settings.smtp.sandbox, pick=partial(_pick, catalogue, clock)),
             issues=issues,
             articles=articles,
             versions=stored,
@@ -336,9 +390,12 @@ async def _compose(
         renderer=templates,
         catalogue=catalogue,
         archive=Archive(PastIssues(database, sandbox=settings.smtp.sandbox), catalogue),
+        feed_archives=FeedArchiveRows(database),
         authority=authority,
         epoch=epoch,
         setting=_setting(settings),
+        custody=node.custody if node else None,
+        home=home if node else "",
     )
     preflight = Preflight(
         parse=read,
@@ -362,10 +419,12 @@ async def _compose(
         people=people,
         issues=issues,
         copied=copied,
+        node=node,
         readers=readers,
         deliveries=deliveries,
         inbox=inbox,
         engine=engine,
+        doorbell=Doorbell(IssuesAhead(database, sandbox=settings.smtp.sandbox), engine),
         templates=templates,
         tokens=tokens,
         links=links,
@@ -411,6 +470,7 @@ async def _compose(
             catalogue=catalogue,
             people=people,
             signups=SignUps(database),
+            compaction=Compaction(database),
             outbox=issues,
             renderer=templates,
             tokens=tokens,
@@ -462,7 +522,7 @@ async def _compose(
             engine=engine,
             clock=clock,
             keep_time=timekeeping.look,
-            boot=_boot(folder, now),
+            boot=boot,
             revise=Revising(
                 planning=planning,
                 drafting=drafting,
@@ -478,6 +538,7 @@ async def _compose(
         ),
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
+        announcer=Announcer(site, Announcements(database), facts, HubCaller(), clock),
         going_live=GoingLive(
             facts=facts,
             people=people,
@@ -510,7 +571,8 @@ def _simulating(app: App, database: Database) -> Simulating:
     catalogue, sandbox = app.catalogue, app.settings.smtp.sandbox
     stored = Articles(database)
     articles = Articles(database, partial(settled, catalogue=catalogue))
-    issues, readers = Issues(database, sandbox=sandbox), Readers(database)
+    picking = partial(_pick, catalogue, app.clock)
+    issues, readers = Issues(database, sandbox=sandbox), Readers(database, picking)
     watched = Watched(catalogue=catalogue, articles=articles, versions=articles, issues=issues, renderer=app.templates)
     return Simulating(
         planning=Planning(
@@ -525,7 +587,7 @@ def _simulating(app: App, database: Database) -> Simulating:
         announcing=Announcing(
             Desk(
                 catalogue=catalogue,
-                notices=Notices(database, sandbox=sandbox),
+                notices=Notices(database, sandbox=sandbox, pick=picking),
                 issues=issues,
                 articles=articles,
                 versions=stored,
@@ -602,14 +664,46 @@ def state_folder(folder: Path) -> Path:
     return state
 
 
-async def _is_copy(facts: Facts, here: str, *, confirm: bool) -> bool:
-    """Returns whether the state was brought here from somewhere else, and nobody has said that this is right."""
+async def _is_copy(facts: Facts, nodes: Nodes, here: str, *, confirm: bool, patient: bool) -> bool:
+    """Returns whether the state was brought here from somewhere else, and nobody has said that this is right.
+
+    A node that joins others is no copy: it sees one of them live, in this database and no other.
+    """
     known = (await facts.settle("homes", here)).split()
     if here in known:
         return False
-    if confirm:
+    if confirm or await nodes.is_at_work(known, patient=patient):
         await facts.put("homes", " ".join([*known, here]))
-    return not confirm
+        return False
+    return True
+
+
+def _node(
+    database: Database, facts: Facts, boot: Boot, home: str, source: Directory, articles_root: Path
+) -> "Node | None":
+    if database.embedded:
+        return None
+    nodes = Nodes(database)
+    mark = Mark(articles_root, place)
+    return Node(nodes, boot, home, Custody(facts, nodes, mark, source, home))
+
+
+def _engine(url: str, *, embedded: bool) -> Engine:
+    """Returns how processes wake each other; the library for several is loaded only where there may be several."""
+    if embedded:
+        return LocalEngine()
+    from publisher.engines.postgresql import PostgresqlEngine
+
+    return PostgresqlEngine(url)
+
+
+def _require_extra(url: str) -> None:
+    """Raises a ConfigError where the database is PostgreSQL and what it needs is not installed."""
+    needed = () if url.startswith("sqlite:") else ("psycopg", "procrastinate")
+    if any(find_spec(name) is None for name in needed):
+        raise ConfigError(
+            ["database.url: PostgreSQL needs an extra; install it with: pip install 'publisher[postgres]'"]
+        )
 
 
 async def _secret(facts: Facts, state: Path, *, accept: bool) -> bytes:
@@ -740,7 +834,7 @@ def _window(hours: tuple[time, time] | Literal[""] | None, timezone: str) -> Win
 
 def _boot(folder: Path, now: datetime) -> Boot:
     """Returns this process's identity: random, so that no other life of it can be taken for it."""
-    return Boot(id=str(uuid.uuid4()), folder=str(folder), host=socket.gethostname(), pid=os.getpid(), started_at=now)
+    return Boot(id=str(uuid.uuid4()), folder=str(folder), host=host(), pid=os.getpid(), started_at=now)
 
 
 def _asset_path(key: bytes, source: str) -> str:
@@ -751,5 +845,7 @@ def _asset_path(key: bytes, source: str) -> str:
 
 def _setting(settings: Settings) -> str:
     """Returns a hash of all in config that pages and feeds may depend on; no secret and no mail setting is among it."""
-    told = settings.model_dump_json(include={"site", "articles", "sections", "products", "newsletters", "theme"})
+    told = settings.model_dump_json(
+        include={"site", "articles", "sections", "products", "feeds", "websub", "newsletters", "theme"}
+    )
     return hashlib.sha256(told.encode()).hexdigest()

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def load(folder: Path, *, live: bool = False) -> Settings:
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError([*problems, *map(_line, error.errors(include_url=False))]) from error
+        raise ConfigError([*problems, *_lines(error.errors(include_url=False))]) from error
     problems += [*problems_of(settings), *_schedules(settings), *_addresses(settings), *_senders(settings)]
     if problems:
         raise ConfigError(problems)
@@ -155,8 +156,18 @@ def _senders(settings: Settings) -> list[str]:
     return problems
 
 
-def _line(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"]) or "config.toml"
+def _lines(errors: Sequence[Any]) -> list[str]:
+    """Returns what is wrong, once for each key: one that takes two kinds of values has an error for each of them."""
+    told = {tuple(part for part in error["loc"] if not _is_kind(part)): error for error in reversed(errors)}
+    return [_line(place, error) for place, error in reversed(told.items())]
+
+
+def _is_kind(part: str | int) -> bool:
+    return isinstance(part, str) and part.endswith("]")
+
+
+def _line(place: Sequence[str | int], error: Any) -> str:
+    key = ".".join(map(str, place)) or "config.toml"
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key; see docs/configuration.md for the keys there are"
     message = str(error["msg"]).removeprefix("Value error, ")

@@ -63,6 +63,10 @@ class StoreError(PublisherError):
     """The store refused what was asked of it."""
 
 
+class StaleError(StoreError):
+    """Another process changed what this one was about to write: it must be read again first."""
+
+
 class TemplateError(ConfigError):
     """A template cannot be used; says which file and line, and what is wrong there."""
 

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,14 +70,32 @@ def owned(state: Path) -> int | None:
     return None
 
 
-def home(state: Path, database: Path | None) -> str:
-    """Returns what tells this publication from a copy of it: the machine, the state folder, the database's file.
+def home(state: Path, database: Path | None, server: str = "") -> str:
+    """Returns what tells this publication from a copy of it: the machine, the state folder, the database.
 
-    Moving the folder on its disk changes nothing; copying or restoring it, or just the database, does.
+    `database` is its file, `server` what its server calls it. Moving the folder on its disk changes nothing; copying
+    or restoring it, or just the database, does.
     """
     places = [str(path.stat().st_ino) for path in (state, database) if path is not None and path.exists()]
-    machine = next((text for path in _MACHINE_IDS if (text := _text(path))), "")
-    return hashlib.sha256("\n".join([machine, *places]).encode()).hexdigest()[:32]
+    named = [server] if server else []
+    return hashlib.sha256("\n".join([_machine(), *places, *named]).encode()).hexdigest()[:32]
+
+
+def place(folder: Path) -> str:
+    """Returns what tells a folder from others on this machine and elsewhere, also before it is there."""
+    number = str(folder.stat().st_ino) if folder.exists() else ""
+    return hashlib.sha256("\n".join([_machine(), number, str(folder)]).encode()).hexdigest()[:32]
+
+
+def host() -> str:
+    """Returns this machine's name, with what tells it from others of the same name where there is such a thing."""
+    machine = _machine()
+    mark = hashlib.sha256(f"publisher host {machine}".encode()).hexdigest()[:8]
+    return f"{socket.gethostname()}/{mark}" if machine else socket.gethostname()
+
+
+def _machine() -> str:
+    return next((text for path in _MACHINE_IDS if (text := _text(path))), "")
 
 
 def _text(path: Path) -> str:

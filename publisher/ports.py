@@ -1,5 +1,6 @@
 """What the services need of the edges, as protocols over the nouns; `app` picks who satisfies them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Body, Problem
 from publisher.model.checkup import RelayAnswer, WebAnswer
-from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Rates, RelayRecord, Route, Stop, Tally
+from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Lot, Rates, RelayRecord, Route, Stop, Tally
 from publisher.model.files import FileStat, Scan
 from publisher.model.forecast import Turn
 from publisher.model.issue import (
@@ -200,10 +201,47 @@ class ArticleStore(Protocol):
     async def files(self) -> dict[str, FileRecord]:
         """Returns the snapshot of the folder."""
 
+    async def note(self) -> None:
+        """Takes note that everything is about to be read."""
+
+    async def moved(self) -> bool:
+        """Returns whether another process has saved since this one took note, or last saved."""
+
     async def save(
         self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime
     ) -> list[Article]:
         """Stores new versions and the snapshot in one transaction; returns the articles with their numbers."""
+
+
+class Custodian(Protocol):
+    """Which of several nodes takes the articles folder in (decision 30)."""
+
+    async def ours(self, now: datetime) -> bool:
+        """Returns whether this node does so at present; takes its turn when nobody else has it."""
+
+
+class FolderMark(Protocol):
+    """What tells an articles folder from another, also where several machines share it."""
+
+    @property
+    def place(self) -> str:
+        """Returns what tells the folder from others, but not who shares it."""
+
+    def read(self) -> str | None:
+        """Returns the mark, None for a folder that has none or is not there."""
+
+    def write(self, mark: str) -> str:
+        """Gives the folder a mark; returns the one by which it goes from now on."""
+
+
+class Turns(Protocol):
+    """What several processes do by turns."""
+
+    async def hold(self, name: str, holder: str, now: datetime, lasting: timedelta) -> bool:
+        """Returns whether it is this holder's turn, which lasts so long from now; by the database's clock."""
+
+    async def supersede(self, name: str, before: str, after: str) -> bool:
+        """Changes a fact that is `before` to `after` while no file was ever taken in; returns whether it did."""
 
 
 class Facts(Protocol):
@@ -228,14 +266,47 @@ class Outputs(Protocol):
     async def save_outputs(self, written: Sequence[OutputRecord], removed: Sequence[str]) -> None:
         """Remembers what was written and what was taken away."""
 
-    async def redirects(self) -> dict[str, int]:
-        """Returns old addresses and the numbers of the articles they lead to."""
+    async def output_paths(self) -> set[str]:
+        """Returns the paths of all files."""
+
+    async def redirects(self, numbers: Collection[int] | None = None) -> dict[str, int]:
+        """Returns old addresses that lead to these articles (None: to any), and the numbers of those."""
 
     async def note_public(self, numbers: Sequence[int], now: datetime) -> None:
         """Remembers that the public knows these articles from now on, if it did not before."""
 
-    async def lost_addresses(self, public: Sequence[int]) -> set[str]:
-        """Returns every address of articles that the public once knew, but of those that it knows now."""
+    async def once_public(self, numbers: Collection[int] | None = None) -> dict[int, set[str]]:
+        """Returns every address of those of these articles (None: of all) that the public ever knew, by number."""
+
+
+class FeedArchiveStore(Protocol):
+    """Which stories the archive documents of feeds hold."""
+
+    async def pages(self) -> dict[str, list[tuple[int, ...]]]:
+        """Returns the numbers of the stories of every document in order, by feed."""
+
+    async def add(self, feed: str, first: int, pages: Sequence[Sequence[int]]) -> bool:
+        """Says what new documents hold, from number `first` on; False, and nothing, when one of them is there."""
+
+
+class AnnouncementStore(Protocol):
+    """What hubs were told of."""
+
+    async def knows(self, hub: str) -> bool:
+        """Returns whether a hub was ever told of anything."""
+
+    async def unheard(self, hub: str) -> dict[str, str]:
+        """Returns the files of feeds that are not as the hub was told, each with the hash of its bytes."""
+
+    async def save(self, hub: str, heard: dict[str, str]) -> None:
+        """Remembers what a hub was told of: bytes by their hash."""
+
+
+class Hubs(Protocol):
+    """WebSub hubs, which tell subscribers of changed feeds."""
+
+    async def publish(self, hub: str, topic: str) -> None:
+        """Says that a feed is another one; UnreachableError when the hub does not take it."""
 
 
 class Output(Protocol):
@@ -245,13 +316,19 @@ class Output(Protocol):
         """Returns whether a file stands there."""
 
     def write(self, contents: Mapping[str, bytes]) -> None:
-        """Replaces files, each atomically, durable when this returns."""
+        """Replaces files, each atomically, durable when this returns; OSError when one cannot be."""
+
+    def stage(self, contents: Mapping[str, bytes]) -> Mapping[str, str]:
+        """Writes files where nobody sees them yet; returns why some could not be."""
+
+    def settle(self) -> Mapping[str, str]:
+        """Puts all that is staged in its place, durable when this returns; returns why some could not be."""
 
     def remove(self, paths: list[str]) -> None:
         """Deletes files."""
 
-    def sweep(self) -> None:
-        """Deletes what a killed process left half-done."""
+    def sweep(self) -> set[str]:
+        """Deletes what a killed process left half-done; returns the paths of all files that stand there."""
 
 
 class Companions(Protocol):
@@ -375,6 +452,16 @@ class PeopleStore(Protocol):
         """Returns who is never mailed, latest first."""
 
 
+class CompactionStore(Protocol):
+    """What was sent long ago, in less room."""
+
+    async def ripe(self, finished_before: datetime) -> list[int]:
+        """Returns the issues that ended before a moment and have rows to fold, oldest first."""
+
+    async def compact(self, issue: int) -> bool:
+        """Folds an issue's accepted deliveries that nothing came back for; False: it has not come to its end."""
+
+
 class SignUpStore(Protocol):
     """Sign-ups that nobody answered."""
 
@@ -477,6 +564,19 @@ class Engine(Protocol):
 
     async def wait(self, seconds: float) -> None:
         """Returns once somebody rang since the last call, or the time is over."""
+
+    async def announce(self, lot: Lot) -> None:
+        """Says to all processes that deliveries wait; never fails, for nothing depends on who hears it."""
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Hears what other processes announce, until `stop`."""
+
+
+class Lots(Protocol):
+    """What there is to announce."""
+
+    async def lots(self) -> tuple[Lot, ...]:
+        """Returns one lot per issue that is being sent."""
 
 
 class DeliveryStore(Protocol):
@@ -850,6 +950,9 @@ class NoticeStore(Protocol):
     async def cleared(self, now: datetime) -> list[int]:
         """Returns who has a licence in force that clears for embargoes."""
 
+    async def within(self, segments: Sequence[str], numbers: Iterable[int]) -> set[int]:
+        """Returns which of these people are in all of some segments."""
+
     async def addressees(self, numbers: Iterable[int], *, paused: bool = True) -> dict[int, Addressee]:
         """Returns people with all that decides what they are told."""
 
@@ -896,6 +999,9 @@ class ReaderStore(Protocol):
 
     async def count(self, newsletter: str, cadence: str, zone: str, *, clock: tuple[str, str] | None = None) -> int:
         """Returns how many confirmed readers there are, of all rhythms and zones or of one."""
+
+    async def newsletters(self) -> Mapping[str, int]:
+        """Returns the newsletters that people have, and how many: also those that config lacks."""
 
     async def coverage(
         self, articles: Iterable[int], first: int, last: int, *, sandbox: bool, planning: bool = True

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -17,14 +18,17 @@ import uvicorn
 from publisher.app import App
 from publisher.errors import PublisherError, UnreachableError
 from publisher.scheduler import Scheduler
+from publisher.services.turns import Progress, unseen
 from publisher.sources.names import is_article
 from publisher.sources.watcher import changes
+from publisher.stores.nodes import BEAT_SECONDS
 from publisher.web.application import application
 from publisher.web.health import Vitals
 
 _RESCAN_SECONDS = 60
 _PLAN_SECONDS = 30
 _REQUESTS_SECONDS = 1
+_FOLLOW_SECONDS = 2
 _HOUSEKEEPING_SECONDS = 600
 _STOP_SECONDS = 75
 _WATCH_AGAIN_SECONDS = 5
@@ -55,22 +59,26 @@ class Service:
         """Asks the service to end cleanly."""
         self._stop.set()
 
-    async def run(self, ready: Callable[[str], None]) -> None:
-        """Runs until `stop`; `ready` is told the address once everything stands."""
+    async def run(self, ready: Callable[[str], None], progress: Progress = unseen) -> None:
+        """Runs until `stop`; `ready` is told the address once everything stands, `progress` how far that is."""
         listener = listen(self._app.settings.http.host, self._app.settings.http.port)
         try:
+            await self._beat()
             await self._app.planning.begin(self._app.clock.now())
-            await self._app.publishing.open()
-            await self._refresh()
+            await self._look(progress)
             self._scheduler.start()
             self._scheduler.every("rescan", _RESCAN_SECONDS, self._refresh)
             self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
+            if self._app.node is not None:
+                self._scheduler.every("beat", BEAT_SECONDS, self._beat)
+                self._scheduler.every("follow", _FOLLOW_SECONDS, self._follow)
             self._scheduler.every("requests", _REQUESTS_SECONDS, self._answer_requests)
             self._scheduler.every("housekeeping", _HOUSEKEEPING_SECONDS, self._tidy_up)
             self._app.timekeeping.on_jump(self._set_anew)
             self._read_reports()
-            parts = [self._serve(listener), *map(self._watch, self._watched())]
+            parts = [self._serve(listener), self._app.announcer.run(self._stop), *map(self._watch, self._watched())]
             tasks = [asyncio.create_task(part) for part in parts]
+            tasks.append(asyncio.create_task(self._app.engine.serve(self._stop)))
             await self._plan()
             # What waited while nothing ran may say what holds no more: planning ends that first.
             tasks.append(asyncio.create_task(self._deliver()))
@@ -98,11 +106,21 @@ class Service:
 
     # Articles ---------------------------------------------------------------------------------------------------------
 
-    async def _refresh(self, paths: Iterable[str] | None = None) -> None:
+    async def _look(self, progress: Progress) -> None:
+        """Brings public/ up to date before it is served; where it is so already, stories are read beside serving."""
+        now = self._app.clock.now()
+        report = await self._app.publishing.glance(now, thorough=False)
+        if report is None:
+            await self._refresh(progress=progress)
+        else:
+            self._tell_problems([*map(str, report.refused)])
+            self._scheduler.at("wake", now, self._refresh)
+
+    async def _refresh(self, paths: Iterable[str] | None = None, *, progress: Progress = unseen) -> None:
         """Brings public/ up to date; what is newly out is planned at once."""
         began = time.perf_counter()
         try:
-            report = await self._app.publishing.refresh(self._app.clock.now(), paths)
+            report = await self._app.publishing.refresh(self._app.clock.now(), paths, progress=progress)
         except PublisherError as error:
             self._vitals.faults["articles"] = str(error)
             _log.error("publish.failed", error=str(error))
@@ -111,6 +129,8 @@ class Service:
             self._vitals.faults["articles"] = "; ".join(report.faults)
         else:
             self._vitals.faults.pop("articles", None)
+        if report.written:
+            self._app.announcer.ring()
         changed = [article.source for _, article in report.taken.changes]
         if changed or report.taken.gone or report.written or report.removed:
             _log.info(
@@ -151,6 +171,19 @@ class Service:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), _WATCH_AGAIN_SECONDS)
 
+    # Other nodes ------------------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        if self._app.node is not None:
+            with suppress(UnreachableError):  # who delivers says so
+                await self._app.node.beat(self._app.clock.now())
+
+    async def _follow(self) -> None:
+        """Shows what another node has taken in, and takes the folder in where that one does so no more."""
+        with suppress(UnreachableError):
+            if await self._app.publishing.is_behind(self._app.clock.now()):
+                await self._refresh()
+
     # Mail -------------------------------------------------------------------------------------------------------------
 
     async def _plan(self) -> None:
@@ -161,14 +194,14 @@ class Service:
                 await self._app.choosing.wake(now)
                 await self._app.announcing.due(now)
                 if await self._app.planning.due(now):
-                    await self._app.publishing.refresh_issues(now)
+                    await self._refresh_issues(now)
                 ahead = (await self._app.announcing.next_due(now), await self._app.planning.next_due(now))
                 self._scheduler.at("plan-next", min(filter(None, ahead), default=None), self._plan)
                 self._vitals.faults.pop("planning", None)
             except PublisherError as error:
                 self._vitals.faults["planning"] = str(error)
                 _log.error("plan.failed", error=str(error))
-            self._app.engine.ring()
+            await self._app.doorbell.ring()
 
     async def _answer_requests(self) -> None:
         """Does what commands beside this service asked for (decisions 16)."""
@@ -177,9 +210,13 @@ class Service:
             await self._refresh()
         async with self._planning:
             if await self._app.planning.answer_requests(self._app.clock.now()):
-                self._app.engine.ring()
+                await self._app.doorbell.ring()
         # What somebody released beside us, before a reader asks for it.
-        await self._app.publishing.refresh_issues(self._app.clock.now())
+        await self._refresh_issues(self._app.clock.now())
+
+    async def _refresh_issues(self, now: datetime) -> None:
+        if (await self._app.publishing.refresh_issues(now)).written:
+            self._app.announcer.ring()
 
     def _set_anew(self) -> None:
         """The clock was set: other slots may be due now, and timers would ring at the wrong time."""
@@ -188,7 +225,7 @@ class Service:
 
     async def _tidy_up(self) -> None:
         if await self._app.housekeeping.run(self._app.clock.now()):
-            self._app.engine.ring()
+            await self._app.doorbell.ring()
 
     async def _deliver(self) -> None:
         await self._app.delivering.run(self._stop)

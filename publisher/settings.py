@@ -12,7 +12,6 @@ from datetime import time, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
-from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -20,11 +19,25 @@ from pydantic.functional_validators import AfterValidator
 
 from publisher.errors import UsageError
 from publisher.model.article import Access
-from publisher.model.catalogue import Audience, Catalogue, Filter, Late, Newsletter, Policy, Product, Section, Site
+from publisher.model.catalogue import (
+    Archives,
+    Audience,
+    Catalogue,
+    DeclaredFeed,
+    Filter,
+    Late,
+    Newsletter,
+    Policy,
+    Product,
+    Section,
+    Site,
+)
+from publisher.model.podcast import Podcast
 from publisher.model.segment import Segment
 from publisher.model.text import Localized
 from publisher.model.theme import DARK, LIGHT, Logo, Theme
-from publisher.model.view import Channel
+from publisher.model.view import Channel, Depth
+from publisher.model.zones import time_zones
 from publisher.segments import Vocabulary, parse_condition
 
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
@@ -110,7 +123,7 @@ def _language(value: str) -> str:
 
 
 def _timezone(value: str) -> str:
-    if value not in available_timezones():
+    if value not in time_zones():
         raise ValueError("an IANA time zone such as Europe/Istanbul is needed")
     return value
 
@@ -139,6 +152,13 @@ def _origin(value: str) -> str:
     return (
         f"{parts.scheme}://{host}" if port in (None, _USUAL_PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"
     )
+
+
+def _hub(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or re.search(r"[\s<>\"]", value):
+        raise ValueError("the address of a hub such as https://hub.example.org/ is needed")
+    return value if value.isascii() else _public_url(value)
 
 
 def _in_ascii(domain: str) -> str:
@@ -231,6 +251,9 @@ class SiteSettings(_Table):
     author: str = ""
     postal_address: str = ""
     feed_limit: int = Field(default=50, ge=1, le=2000)
+    feed_bytes: int = Field(default=1_000_000, ge=10_000)
+    feed_depth: Literal["headline", "summary", "full"] = "full"
+    feed_archives: Archives = Archives.MAIN
 
     @field_validator("contact")
     @classmethod
@@ -325,6 +348,44 @@ class ProductSettings(_FilterKeys):
     title: LocalizedText
     exclude: _FilterKeys | None = None
     channels: list[Literal["feed", "email", "wire"]] = []
+
+
+class PodcastSettings(_Table):
+    """`[feeds.podcast]`: what makes a feed a podcast."""
+
+    image: Picture
+    category: Literal[
+        "Arts", "Business", "Comedy", "Education", "Fiction", "Government", "Health & Fitness", "History",
+        "Kids & Family", "Leisure", "Music", "News", "Religion & Spirituality", "Science", "Society & Culture",
+        "Sports", "TV & Film", "Technology", "True Crime",
+    ] = "News"  # fmt: skip
+    subcategory: str = ""
+    author: str = ""
+    owner: Mailbox | Literal[""] = ""
+    explicit: bool = False
+    kind: Literal["episodic", "serial"] = "episodic"
+
+
+class FeedSettings(_FilterKeys):
+    """`[[feeds]]`: a public feed of a choice of stories."""
+
+    id: Identifier
+    title: LocalizedText
+    description: LocalizedText = ""
+    language: Language | Literal[""] = ""
+    products: list[str] = []
+    exclude: _FilterKeys | None = None
+    limit: int | None = Field(default=None, ge=1, le=2000)
+    depth: Literal["headline", "summary", "full"] | None = None
+    formats: list[Literal["rss", "atom", "json"]] | None = Field(default=None, min_length=1)
+    archive: bool = True
+    podcast: PodcastSettings | None = None
+
+
+class WebsubSettings(_Table):
+    """`[websub]`: who is told at once that a feed has changed (W3C WebSub)."""
+
+    hubs: list[Annotated[str, AfterValidator(_hub)]] = []
 
 
 class SegmentSettings(_Table):
@@ -618,6 +679,8 @@ class Settings(_Table):
     articles: ArticlesSettings = ArticlesSettings()
     sections: list[SectionSettings] = []
     products: list[ProductSettings] = []
+    feeds: list[FeedSettings] = []
+    websub: WebsubSettings = WebsubSettings()
     segments: list[SegmentSettings] = []
     newsletters: list[NewsletterSettings] = []
     theme: ThemeSettings = ThemeSettings()
@@ -662,6 +725,7 @@ class Settings(_Table):
                 for p in self.products
             },
             newsletters={n.id: self._newsletter(n) for n in self.newsletters},
+            feeds={f.id: self._feed(f) for f in self.feeds},
             default_access=self.default_access,
             segments={
                 s.id: Segment(id=s.id, condition=parse_condition(s.where, vocabulary_of(self))) for s in self.segments
@@ -696,9 +760,29 @@ class Settings(_Table):
             service=self.site.service or self.site.title,
             author=self.site.author,
             feed_limit=self.site.feed_limit,
+            feed_bytes=self.site.feed_bytes,
+            feed_depth=Depth(self.site.feed_depth),
+            feed_archives=self.site.feed_archives,
+            hubs=tuple(dict.fromkeys(self.websub.hubs)),
             gated=self.gated,
             postal_address=self.site.postal_address,
             theme=self.theme.to_theme(),
+        )
+
+    def _feed(self, f: FeedSettings) -> DeclaredFeed:
+        return DeclaredFeed(
+            id=f.id,
+            title=Localized.of(f.title),
+            description=Localized.of(f.description),
+            language=f.language,
+            match=f.to_filter(),
+            exclude=f.exclude.to_filter() if f.exclude else None,
+            products=tuple(f.products),
+            limit=f.limit or self.site.feed_limit,
+            depth=Depth(f.depth or self.site.feed_depth),
+            formats=tuple(dict.fromkeys(f.formats or ())),
+            archive=f.archive,
+            podcast=Podcast(**f.podcast.model_dump()) if f.podcast else None,
         )
 
     def _newsletter(self, n: NewsletterSettings) -> Newsletter:
@@ -739,11 +823,22 @@ def problems_of(settings: Settings) -> list[str]:
         *_duplicates("products", [p.id for p in settings.products]),
         *_duplicates("newsletters", [n.id for n in settings.newsletters]),
         *_duplicates("segments", [s.id for s in settings.segments]),
+        *_duplicates("feeds", [f.id for f in settings.feeds]),
+        *_taken_addresses(settings),
         *_unreadable_segments(settings),
         *_unknown_names(settings),
         *_exposed(settings),
         *_unsaid(settings),
         *_circles(settings.redirects),
+    ]
+
+
+def _taken_addresses(settings: Settings) -> list[str]:
+    sections = {s.id for s in settings.sections}
+    return [
+        f"feeds.{i}.id: the section {f.id!r} has its feed at /feeds/{f.id}; choose another id"
+        for i, f in enumerate(settings.feeds)
+        if f.id in sections
     ]
 
 
@@ -780,6 +875,15 @@ def _unknown_names(settings: Settings) -> list[str]:
         found += [
             f"newsletters.{i}.products: there is no product {name!r} in [[products]]"
             for name in n.products
+            if name not in products
+        ]
+    for i, f in enumerate(settings.feeds):
+        filters.append((f"feeds.{i}", f))
+        if f.exclude:
+            filters.append((f"feeds.{i}.exclude", f.exclude))
+        found += [
+            f"feeds.{i}.products: there is no product {name!r} in [[products]]"
+            for name in f.products
             if name not in products
         ]
     found += [

@@ -57,10 +57,10 @@ def postgresql_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql_server: str) -> str:
-    """The URL of a database with every table, shared by the tests: each empties it first."""
+    """The URL of an empty database with every table, to be copied: nobody writes into it."""
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE conformance")
-    url = postgresql_server.replace("/postgres?", "/conformance?")
+        connection.execute("CREATE DATABASE migrated")
+    url = postgresql_server.replace("/postgres?", "/migrated?")
 
     async def migrated() -> None:
         database = Database.open(url, Path())

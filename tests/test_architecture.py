@@ -38,6 +38,7 @@ ROWS = {
     "web": 5,
     "scheduler": 5,
     "service": 5,
+    "worker": 5,
     "cli": 6,
     "__main__": 6,
 }
@@ -56,6 +57,7 @@ DOORS = {
     "alembic": "stores",
     "aiosqlite": "stores",
     "psycopg": "stores",
+    "procrastinate": "engines",
     "apscheduler": "scheduler",
     "imaplib": "transports",
     "dns": "probes",

@@ -152,6 +152,7 @@ TWO_SENDERS = SENDER + "[[newsletters]]\nid = 'a'\ntitle = 'A'\nsender = 'a@exam
         ('[articles]\non_expire = "burn"', "articles.on_expire"),
         ('[[products]]\nid = "asia"\ntitle = "A"\nchannels = ["fax"]', "products.0.channels"),
         ('[[products]]\nid = "asia"\ntitle = "A"\nsubjects = ["war"]', "products.0.subjects"),
+        ('[theme.fonts]\nheadline = "x; }"', "theme.fonts.headline: names of fonts"),
         ('[database]\nurl = "mysql://x"', "database.url"),
         ("[site\n", "config.toml"),
     ],
@@ -162,6 +163,14 @@ def test_what_is_wrong_with_the_configuration_is_named_by_its_key(tmp_path: Path
     with pytest.raises(ConfigError) as error:
         config.load(tmp_path)
     assert named in "\n".join(error.value.problems)
+
+
+def test_a_key_that_takes_two_kinds_of_values_is_named_once(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[theme.fonts]\nheadline = 'x; }'\ntext = '<'\n[theme.light]\nink = 1\n")
+    with pytest.raises(ConfigError) as error:
+        config.load(tmp_path)
+    keys = [problem.partition(":")[0] for problem in error.value.problems]
+    assert keys == ["theme.light.ink", "theme.fonts.headline", "theme.fonts.text"]
 
 
 def test_all_problems_are_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

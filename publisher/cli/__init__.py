@@ -42,6 +42,7 @@ COMMANDS = (
     "subscribers",
     "suppressions",
     "unsubscribes",
+    "worker",
 )
 """Each is `publisher.cli.NAME` with a click command of that name; loaded when it is called."""
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-import signal
 
 import click
 
+from publisher.cli.bars import Bar
 from publisher.cli.context import Context, pass_context
+from publisher.cli.serving import until_told
 
 
 @click.command("run")
@@ -22,26 +23,23 @@ def run_command(ctx: Context) -> None:
 
     configure(logging.DEBUG if ctx.verbose else logging.INFO)
 
+    bar = Bar("building")
+
     def ready(app: App, address: str) -> None:
+        bar.end()
         click.echo(f"{app.catalogue.site.title} is at {address}")
         if app.settings.smtp.sandbox:
             click.echo(f"mail goes to the built-in inbox, none leaves this machine: {address}inbox/")
         click.echo("stop with Ctrl-C")
 
     async def serve() -> None:
-        async with open_app(ctx.folder) as app:
+        async with open_app(ctx.folder, patient=True) as app:
             service = Service(app)
-            loop = asyncio.get_running_loop()
-
-            def told(number: int) -> None:
-                """Ends cleanly; whoever says it again is not kept waiting (what is open is found in doubt then)."""
-                service.stop()
-                loop.remove_signal_handler(number)
-                signal.signal(number, signal.SIG_DFL)
-
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, told, number)
-            await service.run(lambda address: ready(app, address))
+            served = service.run(lambda address: ready(app, address), progress=bar.phase)
+            try:
+                await until_told(served, service.stop)
+            finally:
+                bar.end()
 
     state = ctx.state()
     with owning(state), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,5 +1,6 @@
 """`publisher status`: what is running, what comes next, what waits, what is wrong."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,12 +39,14 @@ async def _status(app: "App") -> dict[str, Any]:
     loss = await app.publishing.loss()
     return {
         "running": owned(app.state),
+        "nodes": await node_lines(app, now),
         "sandbox": app.settings.smtp.sandbox,
         "articles": len(app.publishing.intake.articles),
         "refused": problems,
         "held": [] if loss is None or loss.released else [loss.reason],
         "waiting": [issue.number for issue in await app.issues.held()],
         "next": upcoming,
+        "missing": [problem.message for problem in app.preflight.missing(await app.readers.newsletters())],
         "issues": [
             {
                 "issue": issue.number,
@@ -60,6 +63,15 @@ async def _status(app: "App") -> dict[str, Any]:
         ],
         "reports": await app.bounces.tallies(),
         "report_mailbox": await app.bounces.trouble() if app.report_mailbox else None,
+        "hubs": [
+            {
+                "hub": each.hub,
+                "waiting": each.waiting,
+                "error": each.trouble.error if each.trouble else None,
+                "since": each.trouble.since if each.trouble else None,
+            }
+            for each in await app.announcer.states()
+        ],
         "quarantined": [
             {"issue": each.issue, "hard": each.hard, "recipients": each.recipients, "text": quarantine_line(each)}
             for each in await app.bounces.quarantines()
@@ -70,6 +82,19 @@ async def _status(app: "App") -> dict[str, Any]:
         ],
         "queue": {state.value: count for state, count in (await app.deliveries.unsettled(None)).items()},
     }
+
+
+async def node_lines(app: "App", now: datetime) -> list[dict[str, Any]]:
+    """Returns the processes that share the database and live, with who takes the articles in."""
+    from publisher.services.custody import ARTICLES
+
+    if app.node is None:
+        return []
+    keeper = await app.node.nodes.holder(ARTICLES, now)
+    return [
+        {"host": each.host, "folder": each.folder, "process": each.pid, "articles": each.home == keeper}
+        for each in await app.node.others(now)
+    ]
 
 
 def _barred(app: "App", issue: "Issue") -> str | None:
@@ -84,10 +109,16 @@ def _text(found: dict[str, Any]) -> str:
         f"mail       {'sandbox: none leaves this machine' if found['sandbox'] else 'goes to real people'}",
         f"articles   {found['articles']}",
     ]
+    lines += [
+        f"node       {each['host']} {each['folder']}, process {each['process']}"
+        f"{': the articles are taken in here' if each['articles'] else ''}"
+        for each in found["nodes"]
+    ]
     lines += [f"held       {reason}" for reason in found["held"]]
     if found["waiting"]:
         lines.append(f"waiting    for your word: publisher issues release {' '.join(map(str, found['waiting']))}")
     lines += [f"next       {name}: {_moment(at)}" for name, at in found["next"].items()]
+    lines += [f"missing    {message}" for message in found["missing"]]
     queue = ", ".join(f"{count} {state}" for state, count in found["queue"].items() if count)
     lines.append(f"queue      {queue or 'empty'}")
     lines += [f"stopped    {stop['code']}: {stop['reason']}{_until(stop['until'])}" for stop in found["stopped"]]
@@ -104,9 +135,15 @@ def _text(found: dict[str, Any]) -> str:
         lines.append("reports    " + ", ".join(f"{count} {name}" for name, count in found["reports"].items()))
     if found["report_mailbox"]:
         lines.append(f"reports    {found['report_mailbox']}")
+    lines += [f"hub        {each['hub']}: {_heard(each)}" for each in found["hubs"]]
     lines += [f"bounces    {each['text']}" for each in found["quarantined"]]
     lines += [f"refused    {problem}" for problem in found["refused"]]
     return "\n".join(lines)
+
+
+def _heard(hub: dict[str, Any]) -> str:
+    waiting = f"{hub['waiting']} changed feeds wait" if hub["waiting"] else "has heard of every change"
+    return f"{waiting}; since {_moment(hub['since'])}: {hub['error']}" if hub["error"] else waiting
 
 
 def _until(at: Any) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from publisher.content import characters, frontmatter, html, markdown, names, story, summary, text, wiretext
 from publisher.content import slug as slugs
 from publisher.content.entries import Entry
+from publisher.content.episode import episode
 from publisher.content.fields import Fields
 from publisher.content.links import Links
 from publisher.content.names import FileName
@@ -86,6 +87,7 @@ def _manuscript(
         dateline=story.dateline(fields),
         image=image,
         enclosures=enclosures,
+        episode=episode(fields),
         corrections=story.corrections(fields, rules),
         status=status,
         access=access,

@@ -7,6 +7,7 @@ from datetime import datetime
 from publisher.content import fields as f
 from publisher.content import permalink, times
 from publisher.content.entries import Table
+from publisher.content.episode import duration
 from publisher.content.fields import Fields
 from publisher.content.links import Links
 from publisher.content.names import FileName
@@ -253,7 +254,7 @@ def enclosures(fields: Fields, links: Links) -> tuple[Enclosure, ...]:
     found = fields.entry("enclosures")
     if found is None:
         return ()
-    result = []
+    result: list[Enclosure] = []
     for table in f.tables(found, "url"):
         source = f.part(table, "url", "src", "href")
         url = links.absolute(source.replace(" ", "%20")) if source else None
@@ -266,10 +267,23 @@ def enclosures(fields: Fields, links: Links) -> tuple[Enclosure, ...]:
             raise RefusedError(f"enclosures: type {given[:60]!r} is no media type such as audio/mpeg", table.line)
         result.append(
             Enclosure(
-                url=url, media_type=given or guessed, length=_pixels(table, "length") or 0, title=f.part(table, "title")
+                url=url,
+                media_type=given or guessed,
+                length=_pixels(table, "length") or 0,
+                title=f.part(table, "title"),
+                duration=_seconds(fields, table, first=not result),
             )
         )
     return tuple(result)
+
+
+def _seconds(fields: Fields, table: Table, *, first: bool) -> int:
+    """Returns how long an enclosure is heard: as it says itself, or the story of its first one."""
+    typed = f.part(table, "duration") or (fields.text("duration") if first else "")
+    seconds = duration(typed) if typed else 0
+    if seconds is None:
+        fields.warn(f"duration is {typed[:60]!r}; write seconds, or 1:02:03; left out", table.line)
+    return seconds or 0
 
 
 def corrections(fields: Fields, rules: Rules) -> tuple[Correction, ...]:

@@ -169,12 +169,12 @@ def covers(product: Product | None, story: Story) -> bool:
         return False
     if product.id in story.products:
         return True
-    return matches(product.match, story) and not _excluded(product, story)
+    return matches(product.match, story) and not excluded(product.exclude, story)
 
 
-def _excluded(product: Product, story: Story) -> bool:
-    # An exclusion without criteria excludes nothing, although an empty filter matches everything.
-    return product.exclude is not None and product.exclude != Filter() and matches(product.exclude, story)
+def excluded(exclusion: Filter | None, story: Story) -> bool:
+    """Returns whether an exclusion keeps the story out: one without criteria keeps out nothing."""
+    return exclusion is not None and exclusion != Filter() and matches(exclusion, story)
 
 
 def matches(criteria: Filter, story: Story) -> bool:

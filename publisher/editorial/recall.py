@@ -46,6 +46,19 @@ class Telling:
         return self.listed or bool(self.advisories)
 
     @property
+    def entries(self) -> int:
+        """How many entries feeds have because of it, at most."""
+        return self.listed + len(self.advisories)
+
+    @property
+    def latest(self) -> datetime:
+        """When the last of it happened."""
+        moments = [one.at for one, _ in self.advisories]
+        moments += [self.recalled[0].revised_at] if self.recalled else []
+        moments += [self.departure.at] if self.departure else []
+        return max(moments)
+
+    @property
     def mark(self) -> str:
         """Returns what differs when anything that is told does."""
         recalled = f"{self.recalled[0].version}.{self.recalled[1]}.{self.listed}" if self.recalled else ""
@@ -72,6 +85,20 @@ def tell(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Pol
     if not told.listed and now < at + REMEMBERED:
         told = replace(told, departure=Departure(id=current.id, at=at))
     return told if told.recalled or told.departure else None
+
+
+def latest_told(tellings: Sequence[Telling], limit: int) -> tuple[list[Telling], int]:
+    """Returns the latest of what is told, no more than half of a feed of `limit` entries, and how many are left.
+
+    A recall concerns those who have the story, however old it is: the newest stories leave it room.
+    """
+    room = max(1, limit // 2)
+    found: list[Telling] = []
+    for telling in sorted(tellings, key=lambda one: one.latest, reverse=True):
+        if telling.entries <= room:
+            found.append(telling)
+            room -= telling.entries
+    return found, max(0, limit - sum(telling.entries for telling in found))
 
 
 def as_had(current: Article, had: Article) -> Article:

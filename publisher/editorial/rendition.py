@@ -19,6 +19,7 @@ from publisher.model.article import Access, Article, Body, Correction, Image, St
 from publisher.model.catalogue import Catalogue, Policy, Section, Site
 from publisher.model.view import FULL, Channel, Depth, FullView, Label, Notice, View
 
+_ORDER = (Depth.HEADLINE, Depth.SUMMARY, Depth.FULL).index
 _ROLES = {
     "writer": "writing_by",
     "editor": "editing_by",
@@ -36,6 +37,8 @@ _BREAK = re.compile(r"<br\b[^>]*>")
 _MARKUP = re.compile(r"<[^>]*>")
 _SPACE = re.compile(r"\s+")
 _INSTANT = timedelta(microseconds=1)
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:-]+(?:/[A-Za-z0-9/._~-]*)?")
+"""Most are: there is nothing to encode."""
 _URL_SAFE = "/%:?#[]@!$&'()*+,;=~-._"
 
 
@@ -129,6 +132,7 @@ def _summary(article: Article, depth: Depth, catalogue: Catalogue) -> View:
         sources=article.sources,
         image=_image(article.image, catalogue.site),
         corrections=article.corrections,
+        episode=article.episode,
     )
 
 
@@ -170,6 +174,13 @@ def brief(shown: View) -> View:
     lead = () if shown.summary or shown.deck else _lead(Body(html=shown.body_html, text=shown.body_text), 1)
     values = {field.name: getattr(shown, field.name) for field in fields(View)}
     return View(**(values | {"lead": lead, "key_points": (), "shortened": True}))
+
+
+def capped(shown: View, depth: Depth) -> View:
+    """Returns a rendition for a list that shows at most this depth of every story, whatever its viewer may have."""
+    if depth is Depth.FULL or shown.depth not in (Depth.FULL, Depth.SUMMARY):
+        return shown
+    return replace(brief(shown) if depth is Depth.SUMMARY else bare(shown), depth=min(shown.depth, depth, key=_ORDER))
 
 
 def bare(shown: View) -> View:
@@ -377,6 +388,8 @@ def _image(image: Image | None, site: Site) -> Image | None:
 def absolute_url(site: Site, address: str) -> str:
     """Returns a URI (RFC 3986) for a root-relative path or an absolute address; what is encoded stays so."""
     absolute = site.absolute(address) if address.startswith("/") and not address.startswith("//") else address
+    if _PLAIN_URL.fullmatch(absolute):
+        return absolute
     parts = urlsplit(absolute)
     if not parts.netloc.isascii():
         absolute = urlunsplit(parts._replace(netloc=_ascii_host(parts.netloc)))

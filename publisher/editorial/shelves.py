@@ -8,8 +8,10 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from publisher.editorial.access import covers, excluded, matches
 from publisher.editorial.ties import Ties
 from publisher.model.article import Article
+from publisher.model.catalogue import Catalogue, DeclaredFeed
 
 _Place = tuple[float, int]
 
@@ -20,6 +22,8 @@ class Shelf(NamedTuple):
     language: str = ""
     section: str = ""
     tag: str = ""
+    feed: str = ""
+    """The id of a declared feed."""
 
 
 ALL = Shelf()
@@ -28,7 +32,8 @@ ALL = Shelf()
 class Shelves:
     """Stories in the order they are listed (newest first), on every shelf they belong to."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
         self._places: dict[Shelf, list[_Place]] = {}
         self._stories: dict[int, Article] = {}
         self.ties = Ties()
@@ -45,7 +50,7 @@ class Shelves:
         touched = self.take(article.number)
         self._stories[article.number] = article
         self.ties.put(article)
-        for shelf in shelves_of(article):
+        for shelf in shelves_of(article, self._catalogue):
             insort(self._places.setdefault(shelf, []), _place(article))
             touched.add(shelf)
         return touched
@@ -56,7 +61,7 @@ class Shelves:
         if article is None:
             return set()
         self.ties.take(article)
-        touched = shelves_of(article)
+        touched = shelves_of(article, self._catalogue)
         for shelf in touched:
             places = self._places[shelf]
             del places[bisect_left(places, _place(article))]
@@ -69,9 +74,9 @@ class Shelves:
         places = self._places.get(shelf, [])
         return [self._stories[-number] for _, number in places[:limit]]
 
-    def walk(self) -> Iterator[Article]:
-        """Yields all stories, the newest first, as far as anybody asks."""
-        return (self._stories[-number] for _, number in self._places.get(ALL, ()))
+    def walk(self, shelf: Shelf = ALL) -> Iterator[Article]:
+        """Yields the stories of a shelf, the newest first, as far as anybody asks."""
+        return (self._stories[-number] for _, number in self._places.get(shelf, ()))
 
     def get(self, number: int) -> Article | None:
         """Returns a story that is on the shelves."""
@@ -86,13 +91,22 @@ class Shelves:
         return list(self._places)
 
 
-def shelves_of(article: Article) -> set[Shelf]:
+def shelves_of(article: Article, catalogue: Catalogue) -> set[Shelf]:
     """Returns where a story belongs."""
     section = article.section or ""
     found = {ALL, Shelf(language=article.language), *(Shelf(tag=tag) for tag in article.tags)}
     if section:
         found |= {Shelf(section=section), Shelf(language=article.language, section=section)}
-    return found
+    return found | {Shelf(feed=feed.id) for feed in catalogue.feeds.values() if _holds(feed, article, catalogue)}
+
+
+def _holds(feed: DeclaredFeed, article: Article, catalogue: Catalogue) -> bool:
+    return (
+        (feed.podcast is None or any(one.is_played for one in article.enclosures))
+        and matches(feed.match, article)
+        and not excluded(feed.exclude, article)
+        and (not feed.products or any(covers(catalogue.products[name], article) for name in feed.products))
+    )
 
 
 def _place(article: Article) -> _Place:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+from publisher.model.delivery import Lot
+
 
 class LocalEngine:
     """A bell within this process; other processes' work is found by polling."""
@@ -20,3 +22,11 @@ class LocalEngine:
             async with asyncio.timeout(seconds):
                 await self._bell.wait()
         self._bell.clear()
+
+    async def announce(self, lot: Lot) -> None:
+        """Says that deliveries wait, to the only process there is."""
+        self.ring()
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Hears nothing from elsewhere, until `stop`."""
+        await stop.wait()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from publisher.feeds.entries import authors, categories, contributors, feed_author, hubs
+from publisher.feeds.entries import archive_links, authors, categories, contributors, feed_author, hubs
 from publisher.feeds.extension import add_entry, generator_for
 from publisher.feeds.format import Format
 from publisher.feeds.text import clean, content_html, entry_html, line, summary_html, title
@@ -21,6 +21,8 @@ def render(feed: Feed) -> bytes:
     generator.link(href=FORMAT.url_of(feed), rel="self", type=FORMAT.media_type)
     for hub in hubs(feed):
         generator.link(href=hub, rel="hub")
+    for rel, url in archive_links(feed, FORMAT.extension):
+        generator.link(href=url, rel=rel, type=FORMAT.media_type)
     generator.link(href=clean(feed.home_url), rel="alternate", type="text/html")
     for view in feed.entries:
         _write(add_entry(generator, feed, view), view)

@@ -63,6 +63,12 @@ def hubs(feed: Feed) -> list[str]:
     return [] if feed.private else [clean(hub) for hub in feed.hubs]
 
 
+def archive_links(feed: Feed, extension: str) -> list[tuple[str, str]]:
+    """Returns relations and addresses of the documents that a feed is continued in (RFC 5005 §4)."""
+    found = {"current": feed.current, "prev-archive": feed.prev_archive, "next-archive": feed.next_archive}
+    return [(rel, f"{clean(url)}.{extension}") for rel, url in found.items() if url]
+
+
 def image_type(image: Image) -> str | None:
     """Returns the media type that the image's file name tells of."""
     path = image.src.partition("?")[0].partition("#")[0]

@@ -10,11 +10,13 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
+from publisher.feeds import podcast as podcasts
 from publisher.feeds.dates import rfc822, rfc3339
-from publisher.feeds.entries import authors, contributors, hubs, image_type
+from publisher.feeds.entries import archive_links, authors, contributors, hubs, image_type
 from publisher.feeds.text import clean, line
-from publisher.model.article import Image
+from publisher.model.article import Enclosure, Image
 from publisher.model.feed import Feed
+from publisher.model.podcast import Podcast
 from publisher.model.view import Depth, View
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -23,6 +25,7 @@ NAMESPACES = {
     "dcterms": "http://purl.org/dc/terms/",
     "media": "http://search.yahoo.com/mrss/",
 }
+HISTORY = "http://purl.org/syndication/history/1.0"
 TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -33,12 +36,16 @@ class FeedExtension(BaseExtension):  # type: ignore[misc]
     feed: Feed | None = None
 
     def extend_ns(self) -> dict[str, str]:
-        """Returns the namespaces, to be declared once on the root; that of tombstones only where there are any."""
-        departed = self.feed is not None and self.feed.departed
-        return NAMESPACES | {"at": TOMBSTONES} if departed else NAMESPACES
+        """Returns the namespaces, to be declared once on the root; rarer ones only where they are used."""
+        if self.feed is None:
+            return NAMESPACES
+        departed = {"at": TOMBSTONES} if self.feed.departed else {}
+        podcast = podcasts.NAMESPACES if self.feed.podcast else {}
+        return NAMESPACES | departed | podcast | ({"fh": HISTORY} if self.feed.current else {})
 
     def extend_atom(self, root: Any) -> Any:
-        """Adds which entries are gone (RFC 6721 §3)."""
+        """Adds which entries are gone (RFC 6721 §3), and that this is an archive document (RFC 5005 §4)."""
+        _add_history(root, self.feed)
         for one in self.feed.departed if self.feed is not None else ():
             etree.SubElement(root, f"{{{TOMBSTONES}}}deleted-entry", ref=one.id, when=rfc3339(one.at))
         return root
@@ -49,6 +56,11 @@ class FeedExtension(BaseExtension):  # type: ignore[misc]
             _add(root[0], "lastBuildDate", rfc822(self.feed.updated_at))
             for hub in hubs(self.feed):
                 etree.SubElement(root[0], f"{{{ATOM}}}link", rel="hub", href=hub)
+            for rel, url in archive_links(self.feed, "rss"):
+                etree.SubElement(root[0], f"{{{ATOM}}}link", rel=rel, href=url)
+            _add_history(root[0], self.feed)
+            if self.feed.podcast is not None:
+                podcasts.add_channel(root[0], self.feed, self.feed.podcast)
         return root
 
 
@@ -57,6 +69,7 @@ class EntryExtension(BaseEntryExtension):  # type: ignore[misc]
 
     view: View | None = None
     feed_language = ""
+    podcast: Podcast | None = None
 
     def extend_rss(self, item: Any) -> Any:
         """Adds what RSS items lack in feedgen."""
@@ -73,6 +86,10 @@ class EntryExtension(BaseEntryExtension):  # type: ignore[misc]
         if self.view.depth is Depth.TOMBSTONE:  # what is still good leaves with its time, and says nothing before
             _add_validity(item, self.view)
         _add_image(item, self.view.image)
+        for enclosure in self.view.enclosures[1:]:  # an item has one enclosure at most (RSS profile)
+            _add_media(item, enclosure)
+        if self.podcast is not None:
+            podcasts.add_item(item, self.view, self.podcast)
         return item
 
     def extend_atom(self, entry: Any) -> Any:
@@ -113,8 +130,14 @@ def add_entry(generator: FeedGenerator, feed: Feed, view: View) -> Any:
     entry = generator.add_entry(order="append")
     entry.publisher.view = view
     entry.publisher.feed_language = feed.language
+    entry.publisher.podcast = feed.podcast
     entry.id(view.id)
     return entry
+
+
+def _add_history(parent: Any, feed: Feed | None) -> None:
+    if feed is not None and feed.current:
+        etree.SubElement(parent, f"{{{HISTORY}}}archive")
 
 
 def _dc(name: str) -> str:
@@ -159,6 +182,15 @@ def _add_validity(entry: Any, view: View) -> None:
     if until is not None:
         start, end = rfc3339(view.published_at), rfc3339(until)
         _add(entry, _dcterms("valid"), f"start={start}; end={end}; scheme=W3C-DTF")
+
+
+def _add_media(parent: Any, enclosure: Enclosure) -> None:
+    kind = enclosure.media_type.partition("/")[0]
+    content = etree.SubElement(parent, _media("content"), url=clean(enclosure.url), type=clean(enclosure.media_type))
+    medium = kind if kind in ("audio", "image", "video") else "document"
+    _set(content, medium=medium, fileSize=enclosure.length or None, duration=enclosure.duration or None)
+    if line(enclosure.title):
+        _add(content, _media("title"), line(enclosure.title), type="plain")
 
 
 def _add_image(entry: Any, image: Image | None) -> None:

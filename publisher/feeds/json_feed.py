@@ -31,6 +31,7 @@ class _Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
     mime_type: str
     title: str | None = None
     size_in_bytes: int | None = None
+    duration_in_seconds: int | None = None
 
 
 class _Notice(msgspec.Struct, frozen=True):
@@ -76,6 +77,7 @@ class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
     language: str
     items: list[_Item]
     description: str | None = None
+    next_url: str | None = None
     hubs: list[_Hub] = []
 
 
@@ -87,6 +89,7 @@ def render(feed: Feed) -> bytes:
         description=line(feed.description) or None,
         home_page_url=clean(feed.home_url),
         feed_url=FORMAT.url_of(feed),
+        next_url=f"{clean(feed.prev_archive)}.{FORMAT.extension}" if feed.prev_archive else None,
         authors=[_Author(feed_author(feed))],
         language=feed.language,
         hubs=[_Hub(url) for url in hubs(feed)],
@@ -120,6 +123,7 @@ def _attachment(enclosure: Enclosure) -> _Attachment:
         mime_type=clean(enclosure.media_type),
         title=line(enclosure.title) or None,
         size_in_bytes=enclosure.length or None,
+        duration_in_seconds=enclosure.duration or None,
     )
 
 

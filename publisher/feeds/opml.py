@@ -14,15 +14,15 @@ CONTENT_TYPE = "text/x-opml; charset=utf-8"
 _VERSIONS = {"rss": "RSS2", "atom": "ATOM1"}
 
 
-def opml(title: str, feeds: Sequence[Feed], feed_format: Format) -> bytes:
+def opml(title: str, feeds: Sequence[tuple[Feed, Format]]) -> bytes:
     """Returns the subscription list of `feeds`, each at its address in one format."""
     root = etree.Element("opml", version="2.0")
     head = etree.SubElement(root, "head")
     etree.SubElement(head, "title").text = line(title)
     if feeds:
-        etree.SubElement(head, "dateModified").text = rfc822(max(feed.updated_at for feed in feeds))
+        etree.SubElement(head, "dateModified").text = rfc822(max(feed.updated_at for feed, _ in feeds))
     body = etree.SubElement(root, "body")
-    for feed in feeds:
+    for feed, feed_format in feeds:
         body.append(_outline(feed, feed_format))
     document: bytes = etree.tostring(root, pretty_print=True, encoding="UTF-8", xml_declaration=True)
     return document

@@ -2,12 +2,12 @@
 
 from functools import cache
 from unicodedata import combining, normalize
-from zoneinfo import available_timezones
 
 from babel.core import get_global
 from babel.dates import get_timezone_location
 
 from publisher.languages.locales import locale_of
+from publisher.model.zones import time_zones
 
 _AREAS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
@@ -36,7 +36,7 @@ def _city(zone: str, language: str) -> str:
 def _places() -> tuple[str, ...]:
     known = get_global("zone_territories")
     found: dict[str, str] = {}
-    in_order = sorted(z for z in available_timezones() if z.partition("/")[0] in _AREAS)
+    in_order = sorted(z for z in time_zones() if z.partition("/")[0] in _AREAS)
     # The name of today (Asia/Kolkata) before an older one, and the CLDR's own (Europe/Istanbul) before a link to it.
     for zone in sorted(in_order, key=lambda z: (_last(z) != _city(z, "en"), z not in known)):
         found.setdefault(_city(zone, "en"), zone)

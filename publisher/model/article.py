@@ -71,6 +71,32 @@ class Enclosure:
     media_type: str
     length: int = 0
     title: str = ""
+    duration: int = 0
+    """Seconds to hear or see it; 0 when unknown."""
+
+    @property
+    def is_played(self) -> bool:
+        """Whether it is something to hear or to see."""
+        return self.media_type.startswith(("audio/", "video/"))
+
+
+class EpisodeKind(enum.StrEnum):
+    """What an episode is to its podcast."""
+
+    FULL = "full"
+    TRAILER = "trailer"
+    BONUS = "bonus"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """A story's place in a podcast."""
+
+    number: int | None = None
+    season: int | None = None
+    kind: EpisodeKind = EpisodeKind.FULL
+    explicit: bool | None = None
+    """None: as the podcast is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +135,7 @@ class Story:
     dateline: Dateline | None = None
     image: Image | None = None
     enclosures: tuple[Enclosure, ...] = ()
+    episode: Episode | None = None
     corrections: tuple[Correction, ...] = ()
     status: Status = Status.PUBLISHED
     access: Access | None = None

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from publisher.model.article import Access
+from publisher.model.podcast import Podcast
 from publisher.model.segment import Segment
 from publisher.model.text import Localized
 from publisher.model.theme import Theme
-from publisher.model.view import Channel
+from publisher.model.view import Channel, Depth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,40 @@ class Product:
     exclude: Filter | None = None
     channels: frozenset[Channel] = frozenset()
     """Ways in which the text may go to its subscribers; empty: all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredFeed:
+    """A public feed of a choice of stories, at `/feeds/ID.…`."""
+
+    id: str
+    title: Localized
+    description: Localized = field(default_factory=lambda: Localized({}))
+    language: str = ""
+    """In which its own words are; empty: the site's."""
+    match: Filter = field(default_factory=Filter)
+    exclude: Filter | None = None
+    products: tuple[str, ...] = ()
+    """Only stories that one of these holds; empty: any."""
+    limit: int = 50
+    depth: Depth = Depth.FULL
+    """The most it shows of a story: never more than the public may have."""
+    formats: tuple[str, ...] = ()
+    """Names of the formats it has; empty: all."""
+    archive: bool = True
+    """Whether what leaves it goes to archive documents (RFC 5005)."""
+    podcast: Podcast | None = None
+    """What makes it a podcast: then it has only stories with something to hear or to see."""
+
+
+class Archives(enum.StrEnum):
+    """Which feeds have archive documents (RFC 5005 §4) beside those that are declared."""
+
+    NONE = "none"
+    MAIN = "main"
+    """The feed of everything."""
+    EVERY = "every"
+    """All but those of tags."""
 
 
 class Audience(enum.StrEnum):
@@ -119,6 +154,12 @@ class Site:
     author: str = ""
     languages: tuple[str, ...] = ("en",)
     feed_limit: int = 50
+    feed_bytes: int = 1_000_000
+    feed_depth: Depth = Depth.FULL
+    """The most that public feeds show of a story."""
+    feed_archives: Archives = Archives.MAIN
+    hubs: tuple[str, ...] = ()
+    """WebSub hubs that are told of every change of a public feed."""
     gated: bool = False
     """Whether anything at all may be withheld from the public; False: nothing speaks of subscriptions (decisions 9)."""
     postal_address: str = ""
@@ -152,5 +193,6 @@ class Catalogue:
     products: dict[str, Product]
     newsletters: dict[str, Newsletter]
     default_access: Access
+    feeds: dict[str, DeclaredFeed] = field(default_factory=dict)
     segments: dict[str, Segment] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)

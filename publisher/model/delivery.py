@@ -21,6 +21,26 @@ class Boot:
     started_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Living:
+    """A process that shares the work, as the others see it."""
+
+    host: str
+    folder: str
+    pid: int
+    home: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Some of an issue's deliveries: those to the subscribers from `first` to `last`."""
+
+    issue: int
+    first: int
+    last: int
+
+
 class Phase(enum.StrEnum):
     """How far a connection or transaction had come (RFC 5321 §3)."""
 

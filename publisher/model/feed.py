@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from publisher.model.podcast import Podcast
 from publisher.model.view import View
 
 
@@ -32,6 +33,13 @@ class Feed:
     author: str = ""
     private: bool = False
     hubs: tuple[str, ...] = ()
+    podcast: Podcast | None = None
+    prev_archive: str = ""
+    """The archive document with what is older (RFC 5005 §4), as `url` without extension; empty: there is none."""
+    next_archive: str = ""
+    """Of an archive document: the one with what is newer."""
+    current: str = ""
+    """Of an archive document: the feed that it belongs to; empty: this is no archive document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

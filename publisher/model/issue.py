@@ -268,6 +268,8 @@ class Edition:
     coming_up: tuple[ComingUp, ...] = ()
     web_url: str | None = None
     test: bool = False
+    left_out: int = 0
+    """Stories that are not even named here, for want of room."""
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -282,14 +284,23 @@ class Edition:
 
     @property
     def shortened(self) -> bool:
-        """Returns whether its reader may have more of a story than stands here."""
-        return any(view.shortened for view in self.views)
+        """Returns whether its reader may have more than stands here."""
+        return self.left_out > 0 or any(view.shortened for view in self.views)
 
     def with_views(self, views: Sequence[View]) -> "Edition":
         """Returns the same edition with other renditions of its stories, in their order."""
         rest = iter(views)
         groups = tuple(replace(group, views=tuple(next(rest) for _ in group.views)) for group in self.groups)
         return replace(self, groups=groups)
+
+    def foremost(self, count: int) -> "Edition":
+        """Returns the same edition with its first stories alone."""
+        groups, room = [], count
+        for group in self.groups:
+            if room > 0:
+                groups.append(replace(group, views=group.views[:room]))
+                room -= len(group.views)
+        return replace(self, groups=tuple(groups), left_out=self.left_out + len(self.views) - count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

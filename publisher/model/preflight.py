@@ -15,6 +15,7 @@ CODES: dict[str, bool] = {
     "issue-large": False,
     "link-dead": False,
     "link-unreachable": False,
+    "newsletter-missing": False,
     "placeholder": False,
     "postal-missing": False,
     "reference-unknown": False,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from publisher.model.advisory import AdvisoryKind
-from publisher.model.article import Correction, Enclosure, Image
+from publisher.model.article import Correction, Enclosure, Episode, Image
 
 
 class Depth(enum.StrEnum):
@@ -116,6 +116,7 @@ class View:
     """The first paragraphs of the text, as far as the publication gives them away."""
     image: Image | None = None
     enclosures: tuple[Enclosure, ...] = ()
+    episode: Episode | None = None
     corrections: tuple[Correction, ...] = ()
     urgency: int = 4
     published_at: datetime

@@ -190,7 +190,7 @@ def _short(edition: Edition) -> dict[str, object]:
         "newsletter": edition.newsletter_title,
         "number": edition.number,
         "date": date_text(edition.local_date, edition.language, str(edition.local_date.tzinfo)),
-        "count": len(headlines),
+        "count": len(headlines) + edition.left_out,
         "headline": edition.lead.title,
         "headlines": headlines,
     }

@@ -4,7 +4,7 @@ It is read from the store once and then follows each change, so that no pass
 and no request ever looks at the history of all stories.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -86,13 +86,23 @@ class Advices:
             if after is not None:
                 self._public[number] = after
             if before is None or after is None or before.mark != after.mark:
-                touched |= _shelves(before) | _shelves(after)
-            for shelf in _shelves(before) - _shelves(after):
+                touched |= self.places(before) | self.places(after)
+            for shelf in self.places(before) - self.places(after):
                 self._shelves[shelf].discard(number)
-            for shelf in _shelves(after):
+            for shelf in self.places(after):
                 self._shelves.setdefault(shelf, set()).add(number)
             self._forget(number, now)
         return touched
+
+    def of(self, numbers: Set[int]) -> list[Telling]:
+        """Returns what the public is told of these stories, in a steady order."""
+        return [self._public[number] for number in sorted(self._public.keys() & numbers)]
+
+    def places(self, telling: Telling | None) -> set[Shelf]:
+        """Returns the shelves on which something is told."""
+        if telling is None:
+            return set()
+        return {shelf for version in telling.seen for shelf in shelves_of(version, self._catalogue)}
 
     def _forget(self, number: int, now: datetime) -> None:
         """Leaves a history whose time is over; a story on hold stays until something becomes of it."""
@@ -156,7 +166,3 @@ class Advices:
         """Returns when a story that is out again came back; None for one that never left."""
         versions = self._versions.get(number)
         return released_at(versions) if versions else None
-
-
-def _shelves(telling: Telling | None) -> set[Shelf]:
-    return {shelf for version in telling.seen for shelf in shelves_of(version)} if telling else set()

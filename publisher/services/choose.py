@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from zoneinfo import available_timezones
 
 import structlog
 
@@ -11,6 +10,7 @@ from publisher.errors import NotFoundError, UsageError
 from publisher.model.catalogue import Catalogue, Newsletter
 from publisher.model.choices import Change, Choices, Wish
 from publisher.model.people import Subscription
+from publisher.model.zones import time_zones
 from publisher.newsletters.rhythm import cadence_of, changed, chosen, paused, pending_since, resumed
 from publisher.ports import ChoiceStore
 
@@ -130,7 +130,7 @@ def _judge_rhythm(rhythm: str | None, newsletter: Newsletter) -> None:
 
 
 def _judge_zone(timezone: str) -> None:
-    if timezone and timezone not in available_timezones():
+    if timezone and timezone not in time_zones():
         raise UsageError(f"{timezone!r} is not a time zone such as Europe/Istanbul")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from publisher.errors import NotFoundError, StoreError, UsageError
-from publisher.mail.addresses import parse_address
+from publisher.mail.addresses import Address, parse_address
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.people import (
@@ -215,7 +215,7 @@ class Circulation:
         async for page in self._people.pages(picked=picked):
             consents = await self._people.consents_of([person.subscriber.number for person in page])
             for person in page:
-                key = parse_address(person.subscriber.address).key
+                key = Address(person.subscriber.address).key
                 for row in roster_rows(person, consents.get(person.subscriber.number, ()), suppressed.get(key)):
                     yield row
 

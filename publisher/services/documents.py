@@ -5,33 +5,35 @@ turn out to be those of the files that stand there already.
 """
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from publisher.editorial.benefits import benefits
-from publisher.editorial.recall import Telling
-from publisher.editorial.rendition import absolute_url, log_entry
+from publisher.editorial.rendition import log_entry
 from publisher.editorial.shelves import Shelf, Shelves
 from publisher.editorial.tally import Tally, next_day, tally
-from publisher.feeds import FORMATS, Format
+from publisher.feeds import FORMATS
+from publisher.feeds.fit import fit
 from publisher.feeds.opml import opml
-from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, Location, news_sitemap, sitemaps
+from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, news_sitemap
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
 from publisher.model.page import Page, PlainFile
-from publisher.model.view import Channel, Depth, Kin, Label, View
+from publisher.model.view import Channel, Depth, Label, View
 from publisher.ports import Companions, Renderer
 from publisher.services.advices import Advices
 from publisher.services.archive import Archive
 from publisher.services.corrections import CorrectionLog, Noted
 from publisher.services.document import Document, fingerprint
+from publisher.services.feed_archives import FeedArchives
+from publisher.services.feed_documents import FeedDocuments
 from publisher.services.issue_pages import IssuePages
 from publisher.services.outline import ISSUES, Outline, feed_path, file_of
 from publisher.services.renditions import Renditions
+from publisher.services.sitemaps import Sitemaps
 
 CORRECTIONS_FEED = "corrections.atom"
 _LISTS = frozenset({"front", "section", "corrections", "issues", "archive"})
@@ -41,6 +43,8 @@ _NOTES = 200
 """Notes on a page of the log."""
 _ON_PAGE = 40
 """Stories on a front or section page."""
+_FEW = 4
+"""Stories on a page that is about one of them."""
 _PRIVATE_PATHS = (
     "/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/read/", "/inbox/", "/preview/", "/admin/", "/api/",
 )  # fmt: skip
@@ -62,6 +66,7 @@ class Documents:
         alone: Mapping[int, Article],
         depths: Mapping[int, Depth],
         advices: Advices,
+        feed_archives: FeedArchives,
         log: CorrectionLog,
         archive: Archive,
         latest: Callable[[int], Article | None],
@@ -78,6 +83,16 @@ class Documents:
         self._alone = alone
         self._depths = depths
         self._advices = advices
+        self._feeds = FeedDocuments(
+            catalogue=catalogue,
+            outline=outline,
+            renditions=renditions,
+            public=public,
+            depths=depths,
+            advices=advices,
+            archives=feed_archives,
+            page=self._page,
+        )
         self._log = log
         self._archive = archive
         self._issue_pages = IssuePages(
@@ -90,18 +105,36 @@ class Documents:
             latest=latest,
             page=self._page,
         )
+        self._sitemaps = Sitemaps(self._site, outline, public)
         self._linked: tuple[bool, frozenset[str]] = (False, frozenset())
         """Where list pages lead."""
         self._base = ""
+        self._rules = ""
         self._held: frozenset[str] = frozenset()
         self._pages: Sequence[Page] = ()
         self._tallies: dict[str, Tally] = {}
         """Of the day at hand, by the language of the front page, where the public does not see all."""
+        self._oldest_news: datetime | None = None
+        """When the oldest story in the news sitemap was published."""
 
-    def base(self, rules: str) -> str:
-        """Works out anew what all documents have in common: the rules, the templates, the names of the pages."""
+    def causes(self) -> dict[str, str]:
+        """Looks anew at what documents are made from beside stories; returns hashes of it.
+
+        All documents have the `templates` and the names of the `pages` in common; `files` are those of static/ and
+        the pages' texts.
+        """
         self._pages = self._companions.pages()
-        self._base = fingerprint(rules, self._renderer.fingerprint(), self._companions.fingerprint())
+        files = [f"{file.path} {file.mark}" for file in self._companions.files()]
+        return {
+            "templates": self._renderer.fingerprint(),
+            "pages": self._companions.fingerprint(),
+            "files": fingerprint(*files, *(page.content_hash for page in self._pages)),
+        }
+
+    def base(self, rules: str, causes: Mapping[str, str]) -> str:
+        """Takes note of what all documents have in common, a hash of which it returns."""
+        self._rules = rules
+        self._base = fingerprint(rules, causes["templates"], causes["pages"])
         return self._base
 
     def addresses(self) -> dict[str, str]:
@@ -120,8 +153,11 @@ class Documents:
         return {file.path for source in sources if (file := self._companions.asset(source)) is not None}
 
     def next_change_at(self, now: datetime) -> datetime | None:
-        """Returns when a front page no longer counts the day that it counts; None while none counts."""
-        return next_day(now, self._site.timezone) if self._tallies else None
+        """Returns when a front page no longer counts the day that it counts, or a story is news no longer, if ever."""
+        moments = [next_day(now, self._site.timezone)] if self._tallies else []
+        if self._oldest_news is not None:
+            moments.append(self._oldest_news + NEWS_WINDOW + timedelta(microseconds=1))
+        return min((at for at in moments if at > now), default=None)
 
     def all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         """Yields every output there should be."""
@@ -138,7 +174,9 @@ class Documents:
             yield from self._of_shelf(shelf)
         for number in sorted({*self._public.numbers(), *self._alone}):
             yield from self._of_story(number)
+        yield from self._feeds.of_archives(self._rules)
         yield from self._of_assets(assets)
+        yield from self._sitemaps.documents()
         yield from self._of_site(now)
         yield from self._issue_pages.all(self._base)
 
@@ -149,6 +187,12 @@ class Documents:
     def _free(self, documents: Iterable[Document]) -> Iterable[Document]:
         """Yields what an editor's own page or file does not stand in the place of."""
         return (document for document in documents if document.path not in self._held)
+
+    async def ahead(self, documents: Iterable[Document]) -> None:
+        """Fetches together what the pages of single stories need, which are about to be made."""
+        numbers = {number for one in documents if len(one.stories) <= _FEW for number in one.stories}
+        found = (self._public.get(number) or self._alone.get(number) for number in sorted(numbers))
+        await self._renditions.ahead([one for one in found if one is not None], self._depths, Channel.PAGE)
 
     def touched(
         self,
@@ -161,9 +205,14 @@ class Documents:
         """Yields the outputs that hold what changed; `issues` came to the archive, or left it."""
         return self._free(self._touched(shelves, set(stories), assets, now, issues))
 
-    def note(self, stories: Iterable[int], issues: Iterable[PastIssue] = ()) -> set[str]:
-        """Takes note of what changed; returns the files of past issues that may lose their reason."""
-        return self._issue_pages.note(stories, issues)
+    def note(self, stories: Collection[int], issues: Iterable[PastIssue] = ()) -> set[str]:
+        """Takes note of what changed; returns the files of sitemaps and past issues that may lose their reason."""
+        self._feeds.archives.note(stories)
+        return self._sitemaps.files(stories) | self._issue_pages.note(stories, issues)
+
+    def following(self) -> Iterable[Document]:
+        """Yields, once, the documents that making others has brought about."""
+        return self._free(self._feeds.cut(self._rules))
 
     async def rehearse_issue(self, issue: PastIssue) -> bytes | None:
         """Returns the page that an issue would have; None when the public would have nothing of it."""
@@ -191,23 +240,17 @@ class Documents:
             yield from self._of_list(Shelf(language=language))
         for number in sorted(stories):
             yield from self._of_story(number)
+        yield from self._feeds.of_archives(self._rules, stories)
         yield from self._of_assets(assets)
         if shelves:
+            yield from self._sitemaps.documents(stories)
             yield from self._of_site(now)
         yield from self._issue_pages.touched(self._base, stories, issues)
 
     def _of_shelf(self, shelf: Shelf) -> Iterable[Document]:
-        stories = self._public.newest(shelf, self._site.feed_limit)
-        tellings = self._advices.on(shelf)
-        empty = not stories and not any(telling.in_feeds for telling in tellings)
-        if not self._outline.declares(shelf) or (shelf.tag and empty):
+        if not self._outline.declares(shelf) or (shelf.tag and self._feeds.is_empty(shelf)):
             return
-        kin = [mark for article in stories for mark in self._mark_of_kin(article)]
-        mark = [*self._mark(stories), *kin, *(telling.mark for telling in tellings)]
-        path = feed_path(shelf)
-        for fmt in FORMATS.values():
-            make = partial(self._feed_bytes, shelf, stories, tellings, path, fmt)
-            yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(self._base, fmt.name, *mark), make)
+        yield from self._feeds.of_shelf(self._base, shelf)
         yield from self._of_list(shelf)
 
     def _of_list(self, shelf: Shelf) -> Iterable[Document]:
@@ -218,7 +261,8 @@ class Documents:
             make = partial(self._list_page, shelf, listed, home, counted)
             noted, archived = self._linked
             mark = [f"{noted} {shelf.language in archived}", *self._mark(listed), *([repr(counted)] if counted else [])]
-            yield Document(file_of(home), fingerprint(self._base, "list", *mark), make)
+            numbers = [article.number for article in listed]
+            yield Document(file_of(home), fingerprint(self._base, "list", *mark), make, numbers)
 
     def _count(self, now: datetime) -> set[str]:
         """Counts today's stories anew for each front page; returns the languages whose count is another one."""
@@ -243,14 +287,15 @@ class Documents:
         if shelf.language != site.language:
             return self._public.newest(shelf, _ON_PAGE)
         own = set(site.languages) - {site.language}
-        wider = self._public.newest(shelf._replace(language=""))
-        return [a for a in wider if a.language not in own][:_ON_PAGE]
+        wider = self._public.walk(shelf._replace(language=""))
+        return list(islice((a for a in wider if a.language not in own), _ON_PAGE))
 
     def _of_story(self, number: int) -> Iterable[Document]:
         article = self._public.get(number) or self._alone.get(number)
         if article is not None:
-            mark = fingerprint(self._base, "story", *self._mark([article]), *self._mark_of_kin(article))
-            yield Document(file_of(article.path), mark, partial(self._story_page, article))
+            mark = fingerprint(self._base, "story", *self._mark([article]), *self._feeds.marks_of_kin(article))
+            held = {number, *(one.number for one in self._public.ties.named(article.related))}
+            yield Document(file_of(article.path), mark, partial(self._story_page, article), held)
 
     def _of_assets(self, sources: Iterable[str]) -> Iterable[Document]:
         """Yields the local files that stories refer to: at addresses nobody can guess, as some are for few."""
@@ -261,7 +306,6 @@ class Documents:
 
     def _of_site(self, now: datetime) -> Iterable[Document]:
         site = self._site
-        listed = self._public.newest()
         shelves = [repr(shelf) for shelf in self._outline.offered()]
         yield Document("feeds.opml", fingerprint(self._base, "opml", *shelves), self._opml)
         yield Document("feeds/index.html", fingerprint(self._base, "feeds", *shelves), self._feeds_page)
@@ -269,12 +313,12 @@ class Documents:
         if site.theme.is_own:
             yield Document("theme.css", fingerprint(self._base, "theme"), self._theme)
         yield Document("robots.txt", fingerprint(self._base, "robots"), self._robots)
-        fresh = [a for a in listed[:NEWS_URLS] if now - NEWS_WINDOW <= a.published_at <= now]
+        newest = self._public.newest(limit=NEWS_URLS)
+        fresh = [a for a in newest if now - NEWS_WINDOW <= a.published_at <= now]
+        self._oldest_news = min((a.published_at for a in fresh), default=None)
         make = partial(self._news_sitemap, fresh, now)
-        yield Document("news-sitemap.xml", fingerprint(self._base, "news", *self._mark(fresh)), make)
-        places = [self._location(article) for article in listed]
-        for name, data in sitemaps(places, site.url).items():
-            yield Document(name, hashlib.sha256(data).hexdigest(), partial(_ready, data))
+        numbers = [article.number for article in fresh]
+        yield Document("news-sitemap.xml", fingerprint(self._base, "news", *self._mark(fresh)), make, numbers)
         if self._log:
             yield from self._of_corrections()
 
@@ -286,51 +330,31 @@ class Documents:
             noted = self._log.newest(_NOTES, others)
             home = outline.corrections_page(language)
             make = partial(self._corrections_page, noted, language, home)
-            yield Document(file_of(home), fingerprint(self._base, "corrections", *self._noted_mark(noted)), make)
+            mark = fingerprint(self._base, "corrections", *self._noted_mark(noted))
+            yield Document(file_of(home), mark, make, _numbers(noted))
         noted = self._log.newest(self._site.feed_limit)
         mark = fingerprint(self._base, "corrections.atom", *self._noted_mark(noted))
-        yield Document(CORRECTIONS_FEED, mark, partial(self._corrections_feed, noted))
+        yield Document(CORRECTIONS_FEED, mark, partial(self._corrections_feed, noted), _numbers(noted))
 
     def _noted_mark(self, noted: Sequence[Noted]) -> list[str]:
         return [f"{one.note.at} {mark}" for one in noted for mark in self._mark([one.article])]
 
-    def _location(self, article: Article) -> Location:
-        versions = self._outline.versions(article, self._public.ties)
-        return Location(
-            url=absolute_url(self._site, article.path),
-            updated_at=article.updated_at,
-            alternates=tuple((label.id, label.url or "") for label in versions),
-        )
-
     def _of_companions(self) -> Iterable[Document]:
         for page in self._pages:
             mark = fingerprint(self._base, "page", page.content_hash)
-            yield Document(file_of(page.path), mark, partial(self._plain_page, page))
+            yield Document(file_of(page.path), mark, partial(self._plain_page, page), file=f"pages{page.path}")
         for file in self._companions.files():
             yield _copy(file)
 
     def _mark(self, articles: Sequence[Article]) -> list[str]:
-        return [f"{a.number}.{a.version}.{self._depths[a.number]}.{a.access}" for a in articles]
-
-    def _mark_of_kin(self, article: Article) -> list[str]:
-        ties = self._public.ties
-        related = self._mark(ties.named(article.related))
-        kin = self._outline.kin(article, ties)
-        return [*related, *([] if kin == Kin() else [repr(kin)])]
-
-    async def _feed_bytes(
-        self, shelf: Shelf, stories: Sequence[Article], tellings: Sequence[Telling], path: str, fmt: Format
-    ) -> bytes:
-        kin = {article.number: self._outline.kin(article, self._public.ties) for article in stories}
-        views = [replace(one, kin=kin[one.number]) for one in await self._views(stories, Channel.FEED)]
-        entries, departed = self._advices.joined(views, tellings, told=False)
-        return fmt.render(self._outline.feed(shelf, entries, path=path, departed=departed))
+        return self._feeds.marks(articles)
 
     async def _corrections_page(self, noted: Sequence[Noted], language: str, home: str) -> bytes:
         return self._page("corrections", language, home, entries=await self._log_entries(noted))
 
     async def _corrections_feed(self, noted: Sequence[Noted]) -> bytes:
-        return FORMATS["atom"].render(self._outline.corrections(await self._log_entries(noted)))
+        feed = self._outline.corrections(await self._log_entries(noted))
+        return fit(feed, [FORMATS["atom"]], self._site.feed_bytes)[1]["atom"]
 
     async def _log_entries(self, noted: Sequence[Noted]) -> list[View]:
         stories = {one.article.number: one.article for one in noted}
@@ -403,9 +427,14 @@ class Documents:
         return self._renderer.page(name, language, **{**common, **context}).encode()
 
     async def _opml(self) -> bytes:
-        feeds = [self._outline.feed(shelf, (), path=feed_path(shelf)) for shelf in self._outline.offered()]
-        feeds += [self._outline.issue_feed(one) for one in self._archive.newsletters()]
-        return opml(self._site.title, feeds, FORMATS["atom"])
+        outline, atom = self._outline, FORMATS["atom"]
+        feeds = []
+        for shelf in outline.offered():
+            formats = outline.formats_of(shelf)
+            feed = outline.feed(shelf, (), path=feed_path(shelf))
+            feeds.append((feed, atom if atom in formats else formats[0]))
+        feeds += [(outline.issue_feed(one), atom) for one in self._archive.newsletters()]
+        return opml(self._site.title, feeds)
 
     async def _news_sitemap(self, fresh: Sequence[Article], now: datetime) -> bytes:
         return news_sitemap(await self._views(fresh, Channel.PAGE), self._site.title, now)
@@ -421,13 +450,13 @@ class Documents:
         return await self._renditions.at_depths(articles, self._depths, channel)
 
 
+def _numbers(noted: Sequence[Noted]) -> set[int]:
+    return {one.article.number for one in noted}
+
+
 def _copy(file: PlainFile) -> Document:
-    return Document(file.path, fingerprint("file", file.mark), partial(_read, file))
+    return Document(file.path, fingerprint("file", file.mark), partial(_read, file), file=file.path)
 
 
 async def _read(file: PlainFile) -> bytes:
     return await asyncio.to_thread(file.read)
-
-
-async def _ready(data: bytes) -> bytes:
-    return data

@@ -5,7 +5,7 @@ ran at that moment. Another hour is told anew; corrections are told as those of 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -129,9 +129,10 @@ class Embargoes:
         anew = {number for number, unfit in there.items() if unfit}
         waiting = [n for n in within if n in anew or (n not in there and n not in have)]
         people = await self._desk.notices.addressees(waiting, paused=False) if waiting else {}
+        kept = await self._kept(people)
         found = {}
         for person in people.values():
-            newsletter = self._newsletter(person)
+            newsletter = self._newsletter(person, kept)
             if newsletter is not None and self._depth(story, person, now) is Depth.FULL_EMBARGOED:
                 found[person] = newsletter
         lost = anew - {person.number for person in found}
@@ -139,11 +140,16 @@ class Embargoes:
             await self._desk.notices.end(issue.number, lost, "no longer cleared", now)
         return found
 
-    def _newsletter(self, person: Addressee) -> str | None:
-        """Returns the first newsletter for subscribers that somebody reads."""
+    async def _kept(self, people: Collection[int]) -> dict[str, set[int]]:
+        """Returns who is in the segments of each newsletter that is for some of its readers."""
+        picky = [n for n in self._desk.catalogue.newsletters.values() if n.segments]
+        return {n.id: await self._desk.notices.within(n.segments, people) for n in picky} if people else {}
+
+    def _newsletter(self, person: Addressee, kept: Mapping[str, set[int]]) -> str | None:
+        """Returns the first newsletter for subscribers that somebody reads and gets; `kept`: by their segments."""
         declared = self._desk.catalogue.newsletters.values()
         mine = (n.id for n in declared if n.audience is Audience.SUBSCRIBERS and n.id in person.newsletters)
-        return next(mine, None)
+        return next((name for name in mine if name not in kept or person.number in kept[name]), None)
 
     def _depth(self, story: Article, person: Addressee, now: datetime) -> Depth:
         viewer = viewer_of(person.licences, self._desk.catalogue.products)

@@ -11,7 +11,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from publisher.editorial.access import covers, decide, goes_by, in_force, matches, open_from, settled
-from publisher.editorial.shelves import ALL, shelves_of
+from publisher.editorial.shelves import ALL, Shelf, shelves_of
 from publisher.editorial.timing import embargoed, expired, scheduled
 from publisher.errors import NotFoundError
 from publisher.mail.addresses import parse_address
@@ -204,21 +204,22 @@ class Explaining:
         ]
         shown = feed in _LISTED
         ranks = await self._ranks(article, now) if shown else {}
-        for shelf in sorted(shelves_of(article)):
+        for shelf in sorted(shelves_of(article, self._catalogue)):
             declared = not shelf.language or shelf.language in site.languages
             if not declared or (shelf.section and shelf.section not in self._catalogue.sections):
                 continue
             rank = ranks.get(shelf, 0)
-            inside = shown and rank < site.feed_limit
+            limit = self._catalogue.feeds[shelf.feed].limit if shelf.feed else site.feed_limit
+            inside = shown and rank < limit
             why = self._portion(article, feed, now)
             if shown and not inside:
-                why = f"it is number {rank + 1}, and a feed has the {site.feed_limit} newest"
+                why = f"it is number {rank + 1}, and this feed has the {limit} newest"
             places.append(Place(name=f"feed {feed_path(shelf)}.*", there=inside, why=why))
         return places
 
-    async def _ranks(self, article: Article, now: datetime) -> dict[tuple[str, str, str], int]:
+    async def _ranks(self, article: Article, now: datetime) -> dict[Shelf, int]:
         """Returns how many newer stories the public has on each of the story's shelves."""
-        ranks: dict[tuple[str, str, str], int] = dict.fromkeys(shelves_of(article), 0)
+        ranks: dict[Shelf, int] = dict.fromkeys(shelves_of(article, self._catalogue), 0)
         place = (article.published_at, article.number)
         for other in await self._stories.current():
             if (other.published_at, other.number) <= place:
@@ -227,7 +228,7 @@ class Explaining:
                 settled(other, self._catalogue), PUBLIC_VIEWER, Channel.FEED, now, policy=self._catalogue.policy
             )
             if depth in _LISTED:
-                for shelf in shelves_of(other) & ranks.keys():
+                for shelf in shelves_of(other, self._catalogue) & ranks.keys():
                     ranks[shelf] += 1
         assert ALL in ranks
         return ranks

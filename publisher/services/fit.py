@@ -30,6 +30,15 @@ def fitted(edition: Edition, lay_out: Callable[[Edition], MailText], longest: in
         if size(mail) <= longest:
             return _fullest(edition, short, (size(whole), size(mail)), lay_out, longest) or mail
         edition, whole = edition.with_views(short), mail
+    return _foremost(edition, mail, lay_out, longest)
+
+
+def _foremost(edition: Edition, mail: MailText, lay_out: Callable[[Edition], MailText], longest: int) -> MailText:
+    """Returns the mail with as many of the first stories as fit, one at least; `mail` has all of them."""
+    count = len(edition.views)
+    while count > 1 and size(mail) > longest:
+        count = max(1, min(count - 1, count * longest // size(mail)))
+        mail = lay_out(edition.foremost(count))
     return mail
 
 

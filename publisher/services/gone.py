@@ -15,9 +15,11 @@ _UNSAFE = re.compile(r"[\s\"';{}\\$~#]")
 class GoneMap:
     """The file beside public/: never in it, as an address may tell the headline that was taken back."""
 
-    def __init__(self, folder: Output, facts: Facts) -> None:
+    def __init__(self, folder: Output, facts: Facts, home: str) -> None:
+        """`home`: which of several nodes' folders this is; empty where there is just one."""
         self._folder = folder
         self._facts = facts
+        self._fact = f"{_FACT} {home}".strip()
         self._written: str | None = None
 
     async def write(self, paths: Iterable[str]) -> None:
@@ -26,10 +28,10 @@ class GoneMap:
         content = "".join(lines).encode()
         mark = hashlib.sha256(content).hexdigest()
         if self._written is None:
-            self._written = await self._facts.get(_FACT) or ""
+            self._written = await self._facts.get(self._fact) or ""
         stands = self._folder.exists(NAME)
         if (not lines and not stands) or (stands and mark == self._written):
             return
         self._folder.write({NAME: content})
-        await self._facts.put(_FACT, mark)
+        await self._facts.put(self._fact, mark)
         self._written = mark

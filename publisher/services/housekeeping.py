@@ -1,4 +1,5 @@
-"""What is tidied up by itself: sign-ups without an answer are reminded of once, and forgotten after a week."""
+"""What is tidied up by itself, after a week each: sign-ups without an answer are forgotten, issues that were sent take
+less room. Who has not answered is reminded once before."""
 
 from datetime import datetime, timedelta
 
@@ -7,12 +8,14 @@ import structlog
 from publisher.mail.tokens import Tokens
 from publisher.model.catalogue import Catalogue
 from publisher.model.people import SignUp
-from publisher.ports import Outbox, PeopleStore, Renderer, SignUpStore
+from publisher.ports import CompactionStore, Outbox, PeopleStore, Renderer, SignUpStore
 from publisher.services.admission import PER_ADDRESS
 from publisher.services.letters import REMINDER
 
 _REMINDED_AFTER = timedelta(hours=24)
 _PURGED_AFTER = timedelta(days=7)
+_COMPACTED_AFTER = timedelta(days=7)
+"""A relay tries for five days at most, so what comes back has come by then (RFC 5321 §4.5.4.1)."""
 _log = structlog.get_logger(__name__)
 
 
@@ -25,6 +28,7 @@ class Housekeeping:
         catalogue: Catalogue,
         people: PeopleStore,
         signups: SignUpStore,
+        compaction: CompactionStore,
         outbox: Outbox,
         renderer: Renderer,
         tokens: Tokens,
@@ -32,6 +36,7 @@ class Housekeeping:
         self._catalogue = catalogue
         self._people = people
         self._signups = signups
+        self._compaction = compaction
         self._outbox = outbox
         self._renderer = renderer
         self._tokens = tokens
@@ -41,6 +46,9 @@ class Housekeeping:
         purged = await self._signups.purge(now - _PURGED_AFTER, now)
         if purged:
             _log.info("signups.purged", people=purged)
+        for issue in await self._compaction.ripe(now - _COMPACTED_AFTER):
+            if await self._compaction.compact(issue):
+                _log.info("issue.compacted", issue=issue)
         waiting = await self._signups.unanswered(now - _REMINDED_AFTER, now)
         return sum([await self._remind(signup, now) for signup in waiting])
 

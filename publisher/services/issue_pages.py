@@ -14,6 +14,7 @@ from publisher.editorial.access import goes_by, settled, visible_before
 from publisher.editorial.issue_entry import issue_entry
 from publisher.editorial.shelves import Shelves
 from publisher.feeds import FORMATS, Format
+from publisher.feeds.fit import fit
 from publisher.languages import date_text, direction, label
 from publisher.model.archive import IssueLine, NewsletterArchive, PastIssue
 from publisher.model.article import Article, Status
@@ -290,7 +291,8 @@ class IssuePages:
 
     async def _feed_bytes(self, newsletter: Newsletter, shown: Sequence[_Shown], fmt: Format) -> bytes:
         entries = [await self._entry(issue, picks) for issue, picks in shown]
-        return fmt.render(self._outline.issue_feed(newsletter, entries))
+        feed = self._outline.issue_feed(newsletter, entries)
+        return fit(feed, [fmt], self._site.feed_bytes)[1][fmt.name]
 
     async def _entry(self, issue: PastIssue, picks: Sequence[Pick]) -> View:
         language = self._site.language

@@ -13,7 +13,7 @@ from publisher.errors import PublisherError
 from publisher.mail.message import Prepared
 from publisher.mail.outcome import judge
 from publisher.mail.retry import delay
-from publisher.mail.throttle import AHEAD
+from publisher.mail.throttle import AHEAD, SLACK
 from publisher.model.delivery import Boot, Claimed, Ended, Ending, Outcome, Phase, Stop
 from publisher.model.issue import DeliveryState
 from publisher.ports import Clock, DeliveryStore, Engine, Reserve
@@ -78,6 +78,7 @@ class Outlet:
         self._ready: deque[Claimed] = deque()
         self._approaching: set[asyncio.Task[None]] = set()
         self._stirred = False
+        self._overdue: set[int] = set()
         self._busy = 0
         self._dry = True  # the last claim found nothing: nobody asks again before the poll, or before somebody rings
         self._alarming = True
@@ -205,7 +206,24 @@ class Outlet:
         except Exception as error:  # one delivery never stops the others
             self._unmakeable(row, error)
         else:
-            self._post(row, prepared, guarded=self._gate.guarded)
+            if self._has_missed_its_place(row):
+                self._give_up_claim(row)
+                self._let_go(row)
+            else:
+                self._post(row, prepared, guarded=self._gate.guarded)
+
+    def _has_missed_its_place(self, row: Claimed) -> bool:
+        """Whether a letter comes so late that it needs another place in the rates: this process was stopped, say.
+
+        Other nodes have sent meanwhile, and all that had been given a place here would go at once. Each is put back
+        once only: a machine that is always late must get on as well.
+        """
+        late = row.not_before is not None and self._work.now() - row.not_before > SLACK
+        if not late or row.number in self._overdue:
+            self._overdue.discard(row.number)
+            return False
+        self._overdue.add(row.number)
+        return True
 
     def _post(self, row: Claimed, prepared: Prepared, *, guarded: bool) -> None:
         """Makes the letter and hands it over."""

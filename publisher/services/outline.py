@@ -9,12 +9,13 @@ from urllib.parse import quote, unquote
 from publisher.editorial.rendition import absolute_url
 from publisher.editorial.shelves import ALL, Shelf
 from publisher.editorial.ties import Ties
-from publisher.feeds import FORMATS
+from publisher.feeds import FORMATS, Format
 from publisher.languages import label, language_name, spoken
 from publisher.model.article import Article
-from publisher.model.catalogue import Catalogue, Newsletter, Site
+from publisher.model.catalogue import Archives, Catalogue, Newsletter, Site
 from publisher.model.feed import Departure, Feed, FeedLink
-from publisher.model.view import Kin, Label, View
+from publisher.model.podcast import Podcast
+from publisher.model.view import Depth, Kin, Label, View
 
 CORRECTIONS = "/corrections/"
 """Root-relative; its feed is beside it."""
@@ -48,16 +49,61 @@ class Outline:
         return Feed(
             id=f"tag:{self._authority}:feed{feed_path(shelf).removeprefix('/feeds')}",
             title=self.title(shelf),
-            description=site.description or site.title,
+            description=self._description(shelf),
             url=site.absolute(path),
             home_url=site.absolute(self.home_of(shelf) or "/"),
-            language=shelf.language or site.language,
+            language=self.language_of(shelf),
             updated_at=max((*(e.updated_at for e in entries), *(d.at for d in departed)), default=self._epoch),
             entries=tuple(entries),
             departed=tuple(departed),
             author=site.author or site.title,
             private=private,
+            hubs=() if private else site.hubs,
+            podcast=self._podcast(shelf),
         )
+
+    def archive_document(self, shelf: Shelf, page: int, entries: Sequence[View], departed: Sequence[Departure]) -> Feed:
+        """Returns an archive document of a shelf's feed (RFC 5005 §4): the same feed, an older part of it."""
+        path = archive_document_path(shelf, page)
+        current = self._site.absolute(feed_path(shelf))
+        return replace(self.feed(shelf, entries, path=path, departed=departed), current=current, hubs=())
+
+    def language_of(self, shelf: Shelf) -> str:
+        """Returns the language of a feed's own words."""
+        declared = self._catalogue.feeds[shelf.feed].language if shelf.feed else shelf.language
+        return declared or self._site.language
+
+    def limit_of(self, shelf: Shelf) -> int:
+        """Returns how many entries a feed has at most."""
+        return self._catalogue.feeds[shelf.feed].limit if shelf.feed else self._site.feed_limit
+
+    def depth_of(self, shelf: Shelf) -> Depth:
+        """Returns the most that a feed shows of a story."""
+        return self._catalogue.feeds[shelf.feed].depth if shelf.feed else self._site.feed_depth
+
+    def formats_of(self, shelf: Shelf) -> list[Format]:
+        """Returns the formats that a feed has."""
+        named = self._catalogue.feeds[shelf.feed].formats if shelf.feed else ()
+        return [FORMATS[name] for name in named or FORMATS]
+
+    def is_archived(self, shelf: Shelf) -> bool:
+        """Returns whether what leaves a feed goes to archive documents."""
+        archives = self._site.feed_archives
+        if archives is Archives.NONE or shelf.tag:
+            return False
+        if shelf.feed:
+            return self._catalogue.feeds[shelf.feed].archive
+        return shelf == ALL or archives is Archives.EVERY
+
+    def _podcast(self, shelf: Shelf) -> Podcast | None:
+        podcast = self._catalogue.feeds[shelf.feed].podcast if shelf.feed else None
+        if podcast is None:
+            return None
+        return replace(podcast, image=absolute_url(self._site, podcast.image))
+
+    def _description(self, shelf: Shelf) -> str:
+        own = self._catalogue.feeds[shelf.feed].description.in_language(self.language_of(shelf)) if shelf.feed else ""
+        return own or self._site.description or self._site.title
 
     def corrections(self, entries: Sequence[View]) -> Feed:
         """Returns the feed of the log of corrections."""
@@ -81,7 +127,7 @@ class Outline:
         declared = {ALL, *(Shelf(language=lang) for lang in languages)}
         for section in self._catalogue.sections:
             declared |= {Shelf(section=section), *(Shelf(language=lang, section=section) for lang in languages)}
-        return declared
+        return declared | {Shelf(feed=name) for name in self._catalogue.feeds}
 
     def declares(self, shelf: Shelf) -> bool:
         """Returns whether a shelf has feeds: of sections and languages only those that config names, of tags all."""
@@ -116,8 +162,11 @@ class Outline:
 
     def versions(self, article: Article, ties: Ties) -> list[Label]:
         """Returns the story in each of its languages, in the site's order; none when there is only one."""
+        versions = ties.versions(article)
+        if not versions:
+            return []
         order = {language: place for place, language in enumerate(self._site.languages)}
-        found = sorted(ties.versions(article), key=lambda one: order.get(one.language, len(order)))
+        found = sorted(versions, key=lambda one: order.get(one.language, len(order)))
         return [self._story(one) for one in found]
 
     def _story(self, article: Article) -> Label:
@@ -141,7 +190,7 @@ class Outline:
 
     def home_of(self, shelf: Shelf) -> str | None:
         """Returns the root-relative page of a shelf; None for one that has only feeds."""
-        if shelf.tag:
+        if shelf.tag or shelf.feed:
             return None
         prefix = self.prefix(shelf.language or self._site.language)
         return f"{prefix}/sections/{shelf.section}/" if shelf.section else f"{prefix}/"
@@ -154,8 +203,10 @@ class Outline:
     def title(self, shelf: Shelf) -> str:
         """Returns the name of a shelf's feed."""
         site = self._site
-        language = shelf.language or site.language
+        language = self.language_of(shelf)
         parts = [site.title]
+        if shelf.feed:
+            parts.append(self._catalogue.feeds[shelf.feed].title.in_language(language))
         if shelf.section:
             parts.append(self._catalogue.sections[shelf.section].title.in_language(language))
         if shelf.tag:
@@ -165,9 +216,9 @@ class Outline:
         return " - ".join(parts)
 
     def offered(self) -> list[Shelf]:
-        """Returns the shelves whose feeds are listed: everything, languages, sections; tags are too many."""
+        """Returns the shelves whose feeds are listed: everything, declared ones, languages, sections, not every tag."""
         languages = self._site.languages if len(self._site.languages) > 1 else ()
-        offered = [ALL, *(Shelf(language=lang) for lang in languages)]
+        offered = [ALL, *self._own(), *(Shelf(language=lang) for lang in languages)]
         for section in self._catalogue.sections:
             offered += [Shelf(section=section), *(Shelf(language=lang, section=section) for lang in languages)]
         return offered
@@ -175,11 +226,14 @@ class Outline:
     def autodiscovered(self, language: str) -> list[Shelf]:
         """Returns the shelves whose feeds every page in a language names (HTML, 4.6.7.1)."""
         multilingual = len(self._site.languages) > 1 and language in self._site.languages
-        return [Shelf(language=language), ALL] if multilingual else [ALL]
+        return [*([Shelf(language=language)] if multilingual else []), ALL, *self._own()]
+
+    def _own(self) -> list[Shelf]:
+        return [Shelf(feed=name) for name in self._catalogue.feeds]
 
     def feed_links(self, shelf: Shelf) -> list[FeedLink]:
         """Returns a shelf's feed in every format, as pages link to it."""
-        return self._links(self.title(shelf), feed_path(shelf))
+        return self._links(self.title(shelf), feed_path(shelf), self.formats_of(shelf))
 
     def issue_feed(self, newsletter: Newsletter, entries: Sequence[View] = ()) -> Feed:
         """Returns the feed of a newsletter's issues."""
@@ -199,16 +253,16 @@ class Outline:
 
     def issue_feed_links(self, newsletter: Newsletter) -> list[FeedLink]:
         """Returns the feed of a newsletter's issues in every format."""
-        return self._links(self._issues_title(newsletter), issue_feed_path(newsletter.id))
+        return self._links(self._issues_title(newsletter), issue_feed_path(newsletter.id), list(FORMATS.values()))
 
     def _issues_title(self, newsletter: Newsletter) -> str:
         return f"{self._site.title} - {newsletter.title.in_language(self._site.language)}"
 
-    def _links(self, title: str, path: str) -> list[FeedLink]:
+    def _links(self, title: str, path: str, formats: Sequence[Format]) -> list[FeedLink]:
         url = self._site.absolute(path)
         return [
             FeedLink(title=title, format=fmt.title, url=f"{url}.{fmt.extension}", media_type=fmt.media_type)
-            for fmt in FORMATS.values()
+            for fmt in formats
         ]
 
 
@@ -233,8 +287,15 @@ def feed_path(shelf: Shelf) -> str:
     """Returns the root-relative address of a shelf's feeds, without extension (contract: Addresses)."""
     if shelf.tag:
         return f"/feeds/tags/{quote(_file_name(shelf.tag), safe='')}"
+    if shelf.feed:
+        return f"/feeds/{shelf.feed}"
     parts = [part for part in (shelf.language, shelf.section or "all") if part]
     return "/feeds/" + "/".join(parts)
+
+
+def archive_document_path(shelf: Shelf, page: int) -> str:
+    """Returns the root-relative address of an archive document, without extension; it never becomes another's."""
+    return f"{feed_path(shelf)}/archive/{page}"
 
 
 def issue_feed_path(newsletter: str) -> str:

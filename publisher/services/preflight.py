@@ -206,6 +206,15 @@ class Preflight:
                 found.append(_in_config(line_of(f'"{name}"', config), "translation-missing", message))
         return found
 
+    def missing(self, newsletters: Mapping[str, int]) -> list[Problem]:
+        """Returns a finding for each newsletter that config lacks; `newsletters` are those that people have."""
+        words = "there is no newsletter {name!r}, which {count} people have: they get nothing of it"
+        return [
+            _in_config(1, "newsletter-missing", words.format(name=name, count=count))
+            for name, count in newsletters.items()
+            if name not in self._catalogue.newsletters
+        ]
+
     async def issues(self, previewing: Previewing, config: str) -> list[Problem]:
         """Returns what is to be found in the mail that each newsletter would make now, for a reader of everything."""
         found: list[Problem] = []

@@ -13,9 +13,11 @@ from datetime import datetime
 from functools import partial
 
 from publisher.editorial.access import covers, decide, in_force, lapsed_at, subscribed
+from publisher.editorial.recall import latest_told
 from publisher.editorial.rendition import lapse
 from publisher.editorial.shelves import ALL
 from publisher.feeds import FORMATS, Format, ninjs, subscription
+from publisher.feeds.fit import fit
 from publisher.feeds.opml import opml
 from publisher.mail.tokens import Links, hash_of
 from publisher.model.article import Article
@@ -72,6 +74,7 @@ class PrivateFeeds:
 
         `cursor` is for `wire.json` alone; UsageError when it is none of ours.
         """
+        await self._publishing.wake(now)
         viewer = await self._viewer(reader)
         if (name, extension) == ("feeds", "opml"):
             return PrivateFeed(
@@ -131,17 +134,17 @@ class PrivateFeeds:
     async def _rendered(
         self, viewer: Viewer, ended: Ended | None, name: str, fmt: Format, language: str, now: datetime
     ) -> bytes:
-        return fmt.render(await self._filled_feed(viewer, ended, name, language, now))
+        feed = await self._filled_feed(viewer, ended, name, language, now)
+        return fit(feed, [fmt], self._publishing.catalogue.site.feed_bytes)[1][fmt.name]
 
     async def _filled_feed(self, viewer: Viewer, ended: Ended | None, name: str, language: str, now: datetime) -> Feed:
         publishing = self._publishing
         product = publishing.catalogue.products.get(name)
         stories = [story for story in publishing.everything.newest() if covers(product, story)]
-        views = await publishing.renditions.views(
-            stories, viewer, Channel.FEED, now, publishing.catalogue.site.feed_limit
-        )
+        told = publishing.advices.told(viewer, now, partial(covers, product))
+        tellings, left = latest_told(told, publishing.catalogue.site.feed_limit)
+        views = await publishing.renditions.views(stories, viewer, Channel.FEED, now, left)
         views = [self._tied(one, viewer, now) for one in views]
-        tellings = publishing.advices.told(viewer, now, partial(covers, product))
         entries, departed = publishing.advices.joined(views, tellings, told=subscribed(viewer, now))
         if ended is not None:
             entries.insert(0, self._lapse(ended))
@@ -217,7 +220,7 @@ class PrivateFeeds:
 
     def _list(self, viewer: Viewer, language: str, now: datetime) -> bytes:
         title = self._publishing.catalogue.site.title
-        return opml(title, self._feeds(viewer, language, now), FORMATS[_FORMAT_OF_LIST])
+        return opml(title, [(feed, FORMATS[_FORMAT_OF_LIST]) for feed in self._feeds(viewer, language, now)])
 
     def _filled(self, body: bytes, token: str) -> bytes:
         return body.replace(_ADDRESS.encode(), self._links.feed_folder(token).encode())

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from publisher.errors import UsageError
 from publisher.mail.addresses import Address
@@ -19,6 +18,7 @@ from publisher.model.people import (
     SubscriptionStatus,
     Terms,
 )
+from publisher.model.zones import time_zones
 from publisher.segments import attributes
 from publisher.services.admission import brought_by, newsletters_of, plain_name
 
@@ -127,7 +127,7 @@ class Registrar:
         known("product", products, [*self._catalogue.products, EVERYTHING])
         if language:
             known("language", [language], site.languages)
-        if timezone and timezone not in available_timezones():
+        if timezone and timezone not in time_zones():
             raise UsageError(f"{timezone!r} is not a time zone such as Europe/Istanbul")
 
     def _scheduled(self) -> tuple[Newsletter, ...]:

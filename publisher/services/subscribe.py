@@ -248,12 +248,19 @@ class Subscribing:
         return True
 
     async def undo_unsubscribe(self, token: str, visit: Visit, now: datetime) -> bool:
-        """Takes back what `unsubscribe` just did with the same link; the caller makes sure who asks."""
+        """Takes back what `unsubscribe` just did with the same link; True also when that is done already.
+
+        The caller makes sure who asks.
+        """
         claim = self._tokens.read_unsubscribe(token)
         if claim is None:
             return False
         since, proof = now - UNDO_WITHIN, visit.proof("web undo")
-        return await self._people.undo_unsubscribe(claim.subscriber, claim.newsletter, since, proof, now)
+        if await self._people.undo_unsubscribe(claim.subscriber, claim.newsletter, since, proof, now):
+            return True
+        person = await self._people.person(claim.subscriber)
+        current = {s.newsletter for s in person.subscriptions if s.status in CURRENT} if person else set()
+        return claim.newsletter in current
 
     async def preferences(self, token: str) -> Preferences | None:
         """Returns what the person of a preferences link gets; None when the link is not ours."""

@@ -1,6 +1,6 @@
 """Remembers the stories: identities, versions, which file said what, and what stands in public/."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from publisher.model.files import FileStat
 from publisher.model.issue import UNFINISHED
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.stores.database import Database, chunks, maybe_micros, micros
+from publisher.stores.edition import Edition
 from publisher.stores.readers import lock_planning
 from publisher.stores.schema import (
     article_versions,
@@ -39,9 +40,19 @@ _names = msgspec.json.Decoder(tuple[str, ...])
 class Articles:
     """The stories' memory; `resolve` completes a stored article with what config says today (its access)."""
 
-    def __init__(self, database: Database, resolve: Callable[[Article], Article] = lambda article: article) -> None:
+    def __init__(
+        self,
+        database: Database,
+        resolve: Callable[[Article], Article] = lambda article: article,
+        *,
+        home: str = "",
+        edition: Edition | None = None,
+    ) -> None:
+        """`home`: whose public/ the outputs are about; `edition`: what keeps several writers from each other."""
         self._database = database
         self._resolve = resolve
+        self._home = home
+        self._edition = edition
 
     async def current(self) -> list[Article]:
         """Returns the latest version of every article whose file is there, by number."""
@@ -119,11 +130,20 @@ class Articles:
             rows = await connection.execute(sa.select(files))
             return {row.path: _file(row) for row in rows}
 
-    async def redirects(self) -> dict[str, int]:
-        """Returns old addresses and the numbers of the articles they lead to."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(sa.select(redirects.c.path, redirects.c.article_id))
-            return {row.path: row.article_id for row in rows}
+    async def note(self) -> None:
+        """Takes note that everything is about to be read."""
+        if self._edition is not None:
+            self._edition.known = await self._edition.present()
+
+    async def moved(self) -> bool:
+        """Returns whether another process has saved since this one took note, or last saved."""
+        return self._edition is not None and await self._edition.moved()
+
+    async def redirects(self, numbers: Collection[int] | None = None) -> dict[str, int]:
+        """Returns old addresses that lead to these articles (None: to any), and the numbers of those."""
+        query = sa.select(redirects.c.path, redirects.c.article_id)
+        rows = await self._among(query, redirects.c.article_id, numbers)
+        return {row.path: row.article_id for row in rows}
 
     async def note_public(self, numbers: Sequence[int], now: datetime) -> None:
         """Remembers that the public knows these articles from now on, if it did not before."""
@@ -132,14 +152,25 @@ class Articles:
             async with self._database.write() as connection:
                 await connection.execute(unknown.values(public_at=micros(now)))
 
-    async def lost_addresses(self, public: Sequence[int]) -> set[str]:
-        """Returns every address of articles that the public once knew, but of those that it knows now."""
-        known = set(public)
+    async def once_public(self, numbers: Collection[int] | None = None) -> dict[int, set[str]]:
+        """Returns every address of those of these articles (None: of all) that the public ever knew, by number."""
         own = sa.select(articles.c.path, articles.c.id).where(articles.c.public_at.is_not(None))
         former = own.with_only_columns(redirects.c.path, articles.c.id).select_from(redirects.join(articles))
+        found: dict[int, set[str]] = {}
+        for query in (own, former):
+            for path, number in await self._among(query, articles.c.id, numbers):
+                found.setdefault(number, set()).add(path)
+        return found
+
+    async def _among(
+        self, query: sa.Select[Any], column: sa.ColumnElement[int], numbers: Collection[int] | None
+    ) -> list[Any]:
+        """Returns the rows whose `column` is one of some numbers; None: all."""
+        found: list[Any] = []
         async with self._database.read() as connection:
-            rows = await connection.execute(sa.union_all(own, former))
-            return {path for path, number in rows if number not in known}
+            for some in [None] if numbers is None else chunks(sorted(numbers)):
+                found += await connection.execute(query if some is None else query.where(column.in_(some)))
+        return found
 
     async def save(
         self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime
@@ -148,29 +179,43 @@ class Articles:
 
         An article with number 0 is new and gets its number here. An article whose last file vanished, or whose
         revision says so, is gone from `now` on; a file record with `article` 0 belongs to the new article with the
-        same source.
+        same source. StaleError: another process has saved since everything was read.
         """
         async with self._database.write() as connection:
+            edition = await self._edition.turn(connection) if self._edition else ""
             saved = await self._save_revisions(connection, revisions, now)
             numbers = {article.source: article.number for article in saved}
             rows = [_file_row(replace(r, article=numbers.get(r.path, r.article))) for r in records]
             await self._upsert(connection, files, rows, ["path"])
             await self._forget_files(connection, vanished, now)
+        if self._edition:
+            self._edition.known = edition
         return saved
 
     async def outputs(self) -> dict[str, OutputRecord]:
         """Returns what stands in public/, by path."""
         async with self._database.read() as connection:
-            rows = await connection.execute(sa.select(outputs))
+            rows = await connection.execute(sa.select(outputs).where(outputs.c.home == self._home))
             return {row.path: OutputRecord(row.path, row.fingerprint, row.content_hash) for row in rows}
+
+    async def output_paths(self) -> set[str]:
+        """Returns the paths of what stands in public/."""
+        async with self._database.read() as connection:
+            return set(
+                (await connection.execute(sa.select(outputs.c.path).where(outputs.c.home == self._home))).scalars()
+            )
 
     async def save_outputs(self, written: Sequence[OutputRecord], removed: Sequence[str]) -> None:
         """Records what was written to public/ and what was taken away."""
-        rows = [{"path": o.path, "fingerprint": o.fingerprint, "content_hash": o.content_hash} for o in written]
+        rows = [
+            {"home": self._home, "path": o.path, "fingerprint": o.fingerprint, "content_hash": o.content_hash}
+            for o in written
+        ]
         async with self._database.write() as connection:
-            await self._upsert(connection, outputs, rows, ["path"])
+            await self._upsert(connection, outputs, rows, ["home", "path"])
             for some in chunks(removed):
-                await connection.execute(outputs.delete().where(outputs.c.path.in_(some)))
+                gone = sa.and_(outputs.c.home == self._home, outputs.c.path.in_(some))
+                await connection.execute(outputs.delete().where(gone))
 
     async def _articles(self, query: sa.Select[Any]) -> list[Article]:
         async with self._database.read() as connection:

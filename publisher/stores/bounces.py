@@ -10,8 +10,8 @@ from publisher.mail.bounces import SOFT_WINDOW, is_storm, is_worn_out
 from publisher.model.issue import DeliveryState
 from publisher.model.people import SuppressionReason
 from publisher.model.report import Effect, Event, KnownDelivery, Meaning, Quarantine, Standing
+from publisher.stores.compaction import unpacked
 from publisher.stores.database import Database, micros, moment
-from publisher.stores.readers import unpacked
 from publisher.stores.schema import (
     deliveries,
     delivery_events,
@@ -23,6 +23,8 @@ from publisher.stores.schema import (
     variants,
 )
 
+_LOOKED_BACK = 31
+"""Issues of a newsletter whose mail somebody may still complain of."""
 _WORN_OUT = "soft bounces"
 _COMPLAINED = "complaint"
 _WENT_ELSEWHERE = sa.func.coalesce(deliveries.c.in_flight_at < subscribers.c.moved_at, sa.false()).label(
@@ -63,7 +65,14 @@ class Bounces:
         """Returns the last delivery of a newsletter to somebody that may have gone out."""
         of_newsletter = deliveries.c.issue_id.in_(sa.select(issues.c.id).where(issues.c.newsletter == newsletter))
         async with self._database.read() as connection:
-            return await _addressee(connection, sa.and_(deliveries.c.subscriber_id == subscriber, of_newsletter))
+            row = sa.and_(deliveries.c.subscriber_id == subscriber, of_newsletter)
+            found = await _addressee(connection, row)
+            if found is None:
+                old = issues.c.newsletter == newsletter, sa.exists().where(_COMPACTED)
+                recent = sa.select(issues.c.id).where(*old).order_by(issues.c.id.desc()).limit(_LOOKED_BACK)
+                for issue in (await connection.scalars(recent)).all():
+                    found = found or await _compacted(connection, issue, subscriber)
+        return found
 
     # What it does ----------------------------------------------------------------------------------------------------
 
@@ -285,6 +294,9 @@ async def _addressee(connection: AsyncConnection, where: sa.ColumnElement[bool])
     if row is None:
         return None
     return KnownDelivery(issue=row.issue_id, subscriber=row.subscriber_id, address=row.address_key, delivery=row.id)
+
+
+_COMPACTED = sa.and_(variants.c.issue_id == issues.c.id, variant_readers.c.variant_id == variants.c.id)
 
 
 async def _compacted(connection: AsyncConnection, issue: int, subscriber: int) -> KnownDelivery | None:

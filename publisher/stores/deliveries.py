@@ -34,6 +34,8 @@ _SANDBOXED = "sandbox"
 _UNBALANCED = "balance: there are not as many deliveries as were planned"
 _UNLIMITED = Rates()
 _MICROSECOND = timedelta(microseconds=1)
+_SILENT = timedelta(seconds=30)
+"""A node that has not said for so long that it lives keeps no mail from the others."""
 _LANE = timedelta(hours=1)
 """A domain's lane is forgotten when nothing was put off for so long."""
 
@@ -101,7 +103,8 @@ class Deliveries(Outlook):
 
         `owner`: this process holds the lock of its folder, so every earlier boot there is dead (decisions 15);
         workers elsewhere are gone once their leases are over, and what they had in flight `grace` later: a final
-        reply may take that long.
+        reply may take that long. What they had not begun is taken from nodes that say no more that they live, too:
+        should one wake up again, it finds that it may not begin.
         """
         others = deliveries.c.boot_id != boot.id
         gone = sa.and_(
@@ -113,7 +116,8 @@ class Deliveries(Outlook):
             ),
         )
         present = self._present(now)
-        late = sa.and_(others, deliveries.c.lease_until < present)
+        silent = sa.select(boots.c.id).where(boots.c.seen_at < present - _SILENT // _MICROSECOND)
+        late = sa.and_(others, sa.or_(deliveries.c.lease_until < present, deliveries.c.boot_id.in_(silent)))
         overdue = sa.and_(others, deliveries.c.lease_until < present - grace // _MICROSECOND)
         async with self._database.write() as connection:
             taken = await endings.take_back(connection, sa.or_(gone, late) if owner else late, now)

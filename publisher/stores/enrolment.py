@@ -86,7 +86,7 @@ class Enrolling:
         kept, moved = await self._enter(row.id, enrolment)
         origin = enrolment.proof.origin
         granted = await grant(self._database, self._connection, row.id, enrolment.licences, True, origin, self._now)
-        if enrolment.implied and not await licences_of(self._connection, [row.id]):
+        if enrolment.implied and not await licences_of(self._database, self._connection, [row.id]):
             granted |= await grant(
                 self._database, self._connection, row.id, _implied(enrolment), False, origin, self._now
             )
@@ -111,9 +111,8 @@ class Enrolling:
         plain = [each for each in reversed(plain) if each.address_hash not in suppressed]
         known = sa.select(subscribers).where(subscribers.c.address_key.in_([each.address_key for each in plain]))
         rows = (await self._connection.execute(known)).all()
-        people = {
-            row.address_key: person for row, person in zip(rows, await people_of(self._connection, rows), strict=True)
-        }
+        found = await people_of(self._database, self._connection, rows)
+        people = {row.address_key: person for row, person in zip(rows, found, strict=True)}
         new = await self._add_many([each for each in plain if each.address_key not in people])
         had = {key: _unchanged(person, first[key]) for key, person in people.items()}
         return new | {key: answer for key, answer in had.items() if answer is not None}
@@ -149,7 +148,7 @@ class Enrolling:
         if chosen:
             rows = await self._subscriptions(chosen)
             await self._connection.execute(sa.insert(subscriptions), rows)
-            await keep_clocks(self._connection, (number for number, each, _ in chosen if each.timezone))
+            await keep_clocks(self._connection, (number for number, each, _ in chosen if each.timezone or each.wishes))
             said = [new_consent(number, name, each.event, each.proof, self._now) for number, each, name in chosen]
             await self._connection.execute(sa.insert(consents), said)
         granted = [

@@ -35,10 +35,11 @@ from publisher.model.issue import (
     Unreached,
     Variant,
 )
+from publisher.stores.compaction import packed_count
 from publisher.stores.database import Database, maybe_moment, micros, moment
 from publisher.stores.pace import Pace
 from publisher.stores.people_rows import IN_DOUBT
-from publisher.stores.readers import lock_planning, packed_count, story_ref
+from publisher.stores.readers import lock_planning, story_ref
 from publisher.stores.schema import (
     article_versions,
     cohorts,
@@ -264,7 +265,8 @@ class Issues:
             state = sa.select(issues.c.state).where(issues.c.id == issue)
             if (await connection.execute(state)).scalar() == _UNPLANNED:
                 await connection.execute(self._new_rows, values)
-            highest = await connection.scalar(sa.select(sa.func.max(deliveries.c.id)))
+            more = recipients[-1] >> _SUBSCRIBER < last
+            highest = await connection.scalar(sa.select(sa.func.max(deliveries.c.id))) if more else None
         self._pace.took(len(recipients), time.perf_counter() - began)
         return max(mark, highest or 0)
 
@@ -408,7 +410,7 @@ class Issues:
             .join(variants, variants.c.id == variant_readers.c.variant_id)
             .where(variants.c.issue_id.in_(numbers))
         )
-        async with self._database.read() as connection:
+        async with self._database.snapshot() as connection:
             for issue, state, count in await connection.execute(rows):
                 found[issue][_COUNTED.get(DeliveryState(state), "deferred")] += count
             for issue, blob in await connection.execute(compacted):

@@ -6,7 +6,7 @@ notice for as long as it may turn out that a copy reached them after all; nobody
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.issue import BRINGS, COVERS, OPEN, UNFINISHED, DeliveryState, IssueKind, IssueState
 from publisher.model.notice import Addressee, Holder, Holders, Opened
 from publisher.model.people import SubscriptionStatus
+from publisher.model.segment import Picked
+from publisher.stores.compaction import sealed, unpacked
 from publisher.stores.database import Database, chunks, micros
 from publisher.stores.issues import delivery_row, overtaken
 from publisher.stores.people_rows import in_force, licences_of
-from publisher.stores.readers import Readers, lock_planning, unpacked
+from publisher.stores.readers import Readers, lock_planning
 from publisher.stores.revisions import unfit
 from publisher.stores.schema import (
     article_versions,
@@ -34,6 +36,7 @@ from publisher.stores.schema import (
     variant_stories,
     variants,
 )
+from publisher.stores.segments import matching
 
 _PAGE = 20_000
 _LATE = timedelta(minutes=10)
@@ -53,8 +56,19 @@ _GIVEN_WAY = sa.and_(deliveries.c.state == DeliveryState.CANCELLED.value, delive
 class Notices:
     """The ledger of what was told about stories."""
 
-    def __init__(self, database: Database, *, sandbox: bool, page: int = _PAGE) -> None:
-        """`sandbox`: whether mail goes to the sandbox's inbox at present; `page`: subscribers looked at at once."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        sandbox: bool,
+        page: int = _PAGE,
+        pick: Callable[[Sequence[str]], Picked | None] = lambda _: None,
+    ) -> None:
+        """`sandbox`: whether mail goes to the sandbox's inbox at present; `page`: subscribers looked at at once.
+
+        `pick` says who is in all of some segments, as of now.
+        """
+        self._pick = pick
         self._database = database
         self._sandbox = sandbox
         self._page = page
@@ -262,27 +276,31 @@ class Notices:
 
     async def holders(self, article: int) -> AsyncIterator[Holders]:
         """Yields those who have a story, or are about to get it, range by range of subscribers."""
-        brought, found_in, compacted, highest = await self._brought(article)
+        brought, found_in, compacted, highest, seal = await self._brought(article)
         for first in range(1, highest + 1, self._page):
             last = min(first + self._page - 1, highest)
             mark = await Readers(self._database).mark()
+            found, now_sealed = await self._rows(found_in, first, last)
+            while now_sealed != seal:  # issues were compacted meanwhile
+                brought, found_in, compacted, _, seal = await self._brought(article)
+                found, now_sealed = await self._rows(found_in, first, last)
             rows: dict[int, list[tuple[int, bool, bool]]] = {}
             for variant, ids in compacted.items():
                 for reader in ids[bisect_left(ids, first) : bisect_right(ids, last)]:
                     rows.setdefault(reader, []).append((variant, True, False))
-            for row in await self._rows(found_in, first, last):
+            for row in found:
                 if row.variant_id not in brought:
                     continue
                 received = row.state in _RECEIVED or row.resends > 0
                 rows.setdefault(row.subscriber_id, []).append((row.variant_id, received, row.state in _OPEN))
-            found = tuple(_holder(reader, brought, rows[reader]) for reader in sorted(rows))
-            yield Holders(first=first, last=last, holders=found, mark=mark)
+            holders = tuple(_holder(reader, brought, rows[reader]) for reader in sorted(rows))
+            yield Holders(first=first, last=last, holders=holders, mark=mark)
 
     async def _brought(
         self, article: int
-    ) -> tuple[dict[int, tuple[int, str]], list[int], dict[int, "array[int]"], int]:
-        """Returns the variants that bring a story (version, newsletter), their issues, who got the compacted ones, and
-        the last subscriber.
+    ) -> tuple[dict[int, tuple[int, str]], list[int], dict[int, "array[int]"], int, tuple[int, int]]:
+        """Returns the variants that bring a story (version, newsletter), their issues, who got the compacted ones,
+        the last subscriber, and what is another as soon as more is compacted.
         """
         query = (
             sa.select(
@@ -301,7 +319,8 @@ class Notices:
             )
         )
         compacted: dict[int, array[int]] = {}
-        async with self._database.read() as connection:
+        async with self._database.snapshot() as connection:
+            seal = await sealed(connection)
             rows = (await connection.execute(query)).all()
             brought = {row.variant_id: (row.version, row.newsletter or "") for row in rows}
             for some in chunks(sorted(brought)):
@@ -309,13 +328,14 @@ class Notices:
                 for variant, blob in await connection.execute(blobs):
                     compacted[variant] = array("Q", unpacked(blob))
             highest = (await connection.execute(sa.select(sa.func.max(subscribers.c.id)))).scalar()
-        return brought, sorted({row.issue_id for row in rows}), compacted, highest or 0
+        return brought, sorted({row.issue_id for row in rows}), compacted, highest or 0, seal
 
-    async def _rows(self, some_issues: Sequence[int], first: int, last: int) -> list[Any]:
-        """Returns what subscribers from `first` to `last` got, or may still get, of some issues."""
+    async def _rows(self, some_issues: Sequence[int], first: int, last: int) -> tuple[list[Any], tuple[int, int]]:
+        """Returns what subscribers from `first` to `last` got, or may still get, of some issues; and the seal."""
         state = sa.func.coalesce(deliveries.c.state, "")  # SQLite would rather read all rows of an issue by their state
         found: list[Any] = []
-        async with self._database.read() as connection:
+        async with self._database.snapshot() as connection:
+            seal = await sealed(connection)
             for some in chunks(some_issues):
                 query = sa.select(
                     deliveries.c.subscriber_id, deliveries.c.variant_id, deliveries.c.state, deliveries.c.resends
@@ -325,13 +345,25 @@ class Notices:
                     sa.or_(state.in_(_COVERS), deliveries.c.resends > 0),
                 )
                 found += await connection.execute(query)
-        return found
+        return found, seal
 
     async def cleared(self, now: datetime) -> list[int]:
         """Returns who has a licence in force that clears for embargoes."""
         query = sa.select(licences.c.subscriber_id).where(licences.c.embargo_cleared, in_force(now))
         async with self._database.read() as connection:
             return sorted(set((await connection.execute(query)).scalars()))
+
+    async def within(self, segments: Sequence[str], numbers: Iterable[int]) -> set[int]:
+        """Returns which of these people are in all of some segments."""
+        picked, found = self._pick(segments), set(numbers)
+        if picked is None:
+            return found
+        inside: set[int] = set()
+        for some in chunks(sorted(found)):
+            query = sa.select(subscribers.c.id).where(subscribers.c.id.in_(some), matching(self._database, picked))
+            async with self._database.read() as connection:
+                inside |= set((await connection.execute(query)).scalars())
+        return inside
 
     async def addressees(self, numbers: Iterable[int], *, paused: bool = True) -> dict[int, Addressee]:
         """Returns people with all that decides what they are told; `paused`: newsletters they paused count as read."""
@@ -348,7 +380,7 @@ class Notices:
             )
             async with self._database.read() as connection:
                 people = (await connection.execute(query)).all()
-                held = await licences_of(connection, list(some))
+                held = await licences_of(self._database, connection, list(some))
                 newsletters: dict[int, set[str]] = {}
                 for reader, newsletter in await connection.execute(reads):
                     newsletters.setdefault(reader, set()).add(newsletter)

@@ -131,13 +131,15 @@ class Outlook:
 
     async def unsettled(self, issue: int | None) -> dict[DeliveryState, int]:
         """Returns how many deliveries of the issues being sent, or of one of them, are in each state but accepted."""
+        being_sent = sa.select(issues.c.id).where(
+            self._being_sent, sa.true() if issue is None else issues.c.id == issue
+        )
+        # Issue by issue the index has all of it; joined, each row would be looked up.
         query = (
             sa.select(deliveries.c.state, sa.func.count())
-            .join(issues, issues.c.id == deliveries.c.issue_id)
             .where(
-                self._being_sent,
+                deliveries.c.issue_id.in_(being_sent),
                 deliveries.c.state.in_([*OPEN, DeliveryState.UNCERTAIN]),
-                *([] if issue is None else [issues.c.id == issue]),
             )
             .group_by(deliveries.c.state)
         )

@@ -10,7 +10,7 @@ _WANTED = 0.04
 class Pace:
     """Rows per transaction: as many as the last ones took time for, on this machine and as busy as it is."""
 
-    rows: int = 4_000
+    rows: int = 1_000
     least: int = 500
     most: int = 20_000
 

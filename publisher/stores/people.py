@@ -32,7 +32,7 @@ from publisher.model.people import (
 from publisher.model.segment import Picked
 from publisher.segments import merged
 from publisher.stores.clocks import keep_clocks
-from publisher.stores.database import Database, chunks, micros
+from publisher.stores.database import Database, micros
 from publisher.stores.enrolment import Enrolling
 from publisher.stores.people_rows import (
     consent_of,
@@ -99,16 +99,16 @@ class People:
         """Returns one subscriber with subscriptions and licences."""
         async with self._database.read() as connection:
             rows = (await connection.execute(sa.select(subscribers).where(subscribers.c.id == number))).all()
-            people = await people_of(connection, rows)
+            people = await people_of(self._database, connection, rows)
         return people[0] if people else None
 
-    async def pages(self, size: int = 500, *, picked: Picked | None = None) -> AsyncIterator[list[Person]]:
+    async def pages(self, size: int = 1000, *, picked: Picked | None = None) -> AsyncIterator[list[Person]]:
         """Yields everybody, or those picked, `size` at a time, oldest first; who joins meanwhile may be among them."""
         last, those = 0, sa.true() if picked is None else matching(self._database, picked)
         while True:
             query = sa.select(subscribers).where(subscribers.c.id > last, those).order_by(subscribers.c.id).limit(size)
             async with self._database.read() as connection:
-                people = await people_of(connection, (await connection.execute(query)).all())
+                people = await people_of(self._database, connection, (await connection.execute(query)).all())
             if not people:
                 return
             last = people[-1].subscriber.number
@@ -121,7 +121,7 @@ class People:
     async def licences_of(self, numbers: Iterable[int]) -> dict[int, tuple[Licence, ...]]:
         """Returns licences by subscriber; who has none is not in it."""
         async with self._database.read() as connection:
-            return await licences_of(connection, sorted(set(numbers)))
+            return await licences_of(self._database, connection, sorted(set(numbers)))
 
     async def consents(self, subscriber: int) -> tuple[Consent, ...]:
         """Returns all that this person ever said yes or no to, oldest first."""
@@ -130,11 +130,13 @@ class People:
     async def consents_of(self, numbers: Sequence[int]) -> dict[int, tuple[Consent, ...]]:
         """Returns all that these people ever said yes or no to, oldest first; who said nothing is not in it."""
         said: dict[int, list[Consent]] = {}
+        query = sa.select(consents).where(self._database.among(consents.c.subscriber_id, "numbers"))
         async with self._database.read() as connection:
-            for some in chunks(numbers):
-                query = sa.select(consents).where(consents.c.subscriber_id.in_(some)).order_by(consents.c.id)
-                for row in await connection.execute(query):
-                    said.setdefault(row.subscriber_id, []).append(consent_of(row))
+            rows = await connection.execute(
+                query.order_by(consents.c.id), {"numbers": self._database.several(list(numbers))}
+            )
+            for row in rows.all():
+                said.setdefault(row.subscriber_id, []).append(consent_of(row))
         return {number: tuple(each) for number, each in said.items()}
 
     # Becoming one ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -35,6 +38,7 @@ IN_DOUBT = 0
 """The moment that says of a delivery that its contents are to be decided anew."""
 _SIGNUP_LASTS = timedelta(hours=72)
 _names = msgspec.json.Decoder(tuple[str, ...])
+_attributes = msgspec.json.Decoder(dict[str, Any])
 
 
 async def record(
@@ -71,7 +75,7 @@ async def describe(
         await keep_clocks(connection, [subscriber])
 
 
-async def people_of(connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Person]:
+async def people_of(database: Database, connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Person]:
     """Returns the people of these rows of subscribers, in their order, with what they get and may read."""
     numbers = [row.id for row in rows]
     if not numbers:
@@ -80,13 +84,13 @@ async def people_of(connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) ->
     query = (
         sa.select(subscriptions, profiles.c.choices)
         .outerjoin(profiles, profiles.c.id == table.profile_id)
-        .where(table.subscriber_id.in_(numbers))
-        .order_by(table.newsletter)
+        .where(database.among(table.subscriber_id, "numbers"))
+        .order_by(table.subscriber_id, table.newsletter)
     )
     subscribed: dict[int, list[Subscription]] = {}
-    for row in await connection.execute(query):
+    for row in (await connection.execute(query, {"numbers": database.several(numbers)})).all():
         subscribed.setdefault(row.subscriber_id, []).append(subscription_of(row))
-    licensed = await licences_of(connection, numbers)
+    licensed = await licences_of(database, connection, numbers)
     return [
         Person(
             subscriber=subscriber_of(row),
@@ -97,14 +101,17 @@ async def people_of(connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) ->
     ]
 
 
-async def licences_of(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, tuple[Licence, ...]]:
-    """Returns licences by subscriber; who has none is not in it."""
-    found: dict[int, tuple[Licence, ...]] = {}
-    for start in range(0, len(numbers), 500):
-        some = licences.c.subscriber_id.in_(numbers[start : start + 500])
-        for row in await connection.execute(sa.select(licences).where(some).order_by(licences.c.product)):
-            found[row.subscriber_id] = (*found.get(row.subscriber_id, ()), licence_of(row))
-    return found
+async def licences_of(
+    database: Database, connection: AsyncConnection, numbers: Sequence[int]
+) -> dict[int, tuple[Licence, ...]]:
+    """Returns licences by subscriber, in the order of their products; who has none is not in it."""
+    table = licences.c
+    query = sa.select(licences).where(database.among(table.subscriber_id, "numbers"))
+    rows = await connection.execute(
+        query.order_by(table.subscriber_id, table.product), {"numbers": database.several(list(numbers))}
+    )
+    held = groupby(rows.all(), attrgetter("subscriber_id"))
+    return {number: tuple(map(licence_of, some)) for number, some in held}
 
 
 async def grant(
@@ -246,7 +253,7 @@ def subscriber_of(row: sa.Row[Any]) -> Subscriber:
         language=row.language,
         timezone=row.timezone,
         token_generation=row.token_generation,
-        attributes=json.loads(row.attributes),
+        attributes=_attributes.decode(row.attributes),
         created_at=moment(row.created_at),
     )
 
@@ -292,6 +299,7 @@ _choices_row = msgspec.json.Decoder(_ChoicesRow)
 _ALL = Choices()
 
 
+@lru_cache(maxsize=4096)
 def choices_of(text: str | None) -> Choices:
     """Returns the choices of a profile; None: nothing was chosen."""
     return _ALL if text is None else Choices(**msgspec.structs.asdict(_choices_row.decode(text)))

@@ -5,30 +5,27 @@ finished long ago are compacted: per variant one blob of sorted subscriber
 ids takes the place of the rows.
 """
 
-import struct
-import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from itertools import accumulate, pairwise
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.model.issue import COVERS, DeliveryState, IssueKind, IssueState, Mention, StoryRef
-from publisher.model.people import Licence
+from publisher.model.issue import COVERS, IssueKind, Mention, StoryRef
+from publisher.model.people import Licence, SubscriptionStatus
 from publisher.model.reader import Coverage, Reader, Sent
 from publisher.model.segment import Picked
 from publisher.model.view import Depth
 from publisher.stores.audience import CONFIRMED_AT, Audience, joined, marked, rhythm_of, zone_of
 from publisher.stores.clocks import clocks_of, on, reads
+from publisher.stores.compaction import sealed, unpacked
 from publisher.stores.database import Database, chunks, maybe_moment, moment
 from publisher.stores.people_rows import choices_of, licence_of
 from publisher.stores.schema import (
     deliveries,
-    delivery_events,
     issues,
     licences,
     profiles,
@@ -42,6 +39,8 @@ from publisher.stores.schema import (
 from publisher.stores.segments import matching
 
 PLANNING_LOCK = 0x706C616E  # "plan": one writer of plans at a time on a PostgreSQL
+_HIGHEST = 2**31 - 1
+"""The highest number of a subscriber for whom mail can be planned (stores.issues)."""
 _COVERS = tuple(state.value for state in COVERS)
 
 
@@ -147,6 +146,14 @@ class Readers:
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
+    async def newsletters(self) -> dict[str, int]:
+        """Returns the newsletters that people have, paused ones too, and how many: also those that config lacks."""
+        status = subscriptions.c.status.in_([SubscriptionStatus.CONFIRMED, SubscriptionStatus.PAUSED])
+        query = sa.select(subscriptions.c.newsletter, sa.func.count().label("people")).where(status)
+        async with self._database.read() as connection:
+            found = await connection.execute(query.group_by(subscriptions.c.newsletter).order_by("newsletter"))
+            return {row.newsletter: int(row.people) for row in found}
+
     async def mark(self) -> int:
         """Returns a number that grows with every planned mail; none is being planned at this moment."""
         highest = sa.select(sa.func.coalesce(sa.func.max(deliveries.c.id), 0))
@@ -171,28 +178,28 @@ class Readers:
 
         Who is not `planning`, but only looks, gets no mark and waits for no planner.
         """
-        return await self.history(articles, sandbox=sandbox).among(first, last, planning=planning)
-
-    async def compact(self, issue: int) -> bool:
-        """Folds an issue's accepted deliveries into one blob per variant; False unless it is done with certainty."""
-        async with self._database.write() as connection:
-            state = (await connection.execute(sa.select(issues.c.state).where(issues.c.id == issue))).scalar()
-            if state != IssueState.DONE:
-                return False
-            ours = sa.select(variants.c.id).where(variants.c.issue_id == issue)
-            for variant in (await connection.execute(ours)).scalars().all():
-                await _compact(self._database, connection, variant)
-        return True
+        only = History(self._database, self, articles, sandbox=sandbox, only=(first, last))
+        return await only.among(first, last, planning=planning)
 
 
 class History:
     """What went out of some articles, and to whom; what concerns no single range is read again when it changed."""
 
-    def __init__(self, database: Database, readers: Readers, articles: Iterable[int], *, sandbox: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        readers: Readers,
+        articles: Iterable[int],
+        *,
+        sandbox: bool,
+        only: tuple[int, int] = (0, _HIGHEST),
+    ) -> None:
+        """`only`: the first and last subscriber of whom anything will be asked."""
         self._database = database
         self._readers = readers
         self._articles = sorted(set(articles))
         self._sandbox = sandbox
+        self._only = only
         self._seen: tuple[int, ...] | None = None
         self._sent: dict[int, Sent] = {}
         self._issues: list[int] = []
@@ -201,11 +208,11 @@ class History:
     async def among(self, first: int, last: int, *, planning: bool = True) -> Coverage:
         """Returns what subscribers from `first` to `last` have, or are about to get; no `planning`: without a mark."""
         mark = await self._readers.mark() if planning else 0
-        async with self._database.read() as connection:
+        # One state of rows and blobs: whoever is moved from one to the other meanwhile would be in neither.
+        async with self._database.snapshot() as connection:
             await self._look(connection)
             brought: list[tuple[int, Sequence[int]]] = [
-                (variant, ids[bisect_left(ids, first) : bisect_right(ids, last)])
-                for variant, ids in self._compacted.items()
+                (variant, _between(ids, first, last)) for variant, ids in self._compacted.items()
             ]
             for some in chunks(self._issues):
                 brought += await self._rows(connection, some, first, last)
@@ -214,10 +221,8 @@ class History:
     async def _look(self, connection: AsyncConnection) -> None:
         """Reads which variants bring the articles, unless nothing has been planned or compacted since."""
         oldest = min(self._sent, default=0)
-        blobs = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.func.length(variant_readers.c.readers)), 0))
-        count, octets = (await connection.execute(blobs.where(variant_readers.c.variant_id >= oldest))).one()
         newest = await connection.scalar(sa.select(sa.func.max(variants.c.id)))
-        seen = (oldest, newest or 0, count, octets)
+        seen = (oldest, newest or 0, *await sealed(connection, oldest))
         if seen == self._seen:
             return
         self._sent, issue_of = await _sent(connection, self._articles, sandbox=self._sandbox)
@@ -226,7 +231,8 @@ class History:
         for some in chunks(sorted(self._sent)):
             query = sa.select(variant_readers).where(variant_readers.c.variant_id.in_(some))
             for variant, blob in await connection.execute(query):
-                self._compacted[variant] = array("Q", unpacked(blob))
+                if ids := _between(array("I", unpacked(blob)), *self._only):
+                    self._compacted[variant] = ids
         self._seen = seen if min(self._sent, default=0) == oldest else None
 
     async def _rows(
@@ -240,6 +246,11 @@ class History:
         )
         found = await connection.execute(query)
         return [(variant, self._database.gathered(ids)) for variant, ids in found if variant in self._sent]
+
+
+def _between(ids: "array[int]", first: int, last: int) -> "array[int]":
+    """Returns the sorted numbers from `first` to `last`."""
+    return ids[bisect_left(ids, first) : bisect_right(ids, last)]
 
 
 async def lock_planning(database: Database, connection: AsyncConnection) -> None:
@@ -309,46 +320,3 @@ async def _sent(
 def story_ref(row: Any) -> StoryRef:
     """Returns a story as a row of a variant's stories holds it."""
     return StoryRef(article=row.article_id, version=row.version, depth=Depth(row.depth), mention=Mention(row.mention))
-
-
-async def _compact(database: Database, connection: AsyncConnection, variant: int) -> None:
-    done = sa.and_(
-        deliveries.c.variant_id == variant,
-        deliveries.c.state == DeliveryState.ACCEPTED.value,
-        ~sa.exists().where(delivery_events.c.delivery_id == deliveries.c.id),
-    )
-    ids = (await connection.execute(sa.select(deliveries.c.subscriber_id).where(done))).scalars().all()
-    before = sa.select(variant_readers.c.readers).where(variant_readers.c.variant_id == variant)
-    blob = (await connection.execute(before)).scalar()
-    everybody = sorted({*ids, *(unpacked(blob) if blob else ())})
-    if not everybody:
-        return
-    statement = database.insert(variant_readers).values(variant_id=variant, readers=packed(everybody))
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=["variant_id"], set_={"readers": statement.excluded.readers})
-    )
-    await connection.execute(deliveries.delete().where(done))
-
-
-def packed(ids: Sequence[int]) -> bytes:
-    """Returns sorted subscriber ids as bytes: how many (8 bytes, little-endian), then zlib of their differences."""
-    steps = array("Q", (after - before for before, after in pairwise([0, *ids])))
-    return struct.pack("<Q", len(ids)) + zlib.compress(_little_endian(steps).tobytes())
-
-
-def unpacked(blob: bytes) -> Iterable[int]:
-    """Returns the subscriber ids of `packed`, in order."""
-    steps = array("Q")
-    steps.frombytes(zlib.decompress(blob[8:]))
-    return accumulate(_little_endian(steps))
-
-
-def packed_count(blob: bytes) -> int:
-    """Returns how many ids `packed` holds, without unpacking them."""
-    return int(struct.unpack_from("<Q", blob)[0])
-
-
-def _little_endian(values: "array[int]") -> "array[int]":
-    if struct.pack("=H", 1) != struct.pack("<H", 1):
-        values.byteswap()
-    return values

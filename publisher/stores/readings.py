@@ -4,9 +4,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import Brought, IssueKind
+from publisher.stores.compaction import unpacked
 from publisher.stores.database import Database
 from publisher.stores.people_rows import licence_of, subscriber_of
-from publisher.stores.readers import story_ref, unpacked
+from publisher.stores.readers import story_ref
 from publisher.stores.schema import (
     deliveries,
     issues,

@@ -8,8 +8,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from publisher.stores.compaction import unpacked
 from publisher.stores.database import Database, maybe_moment
-from publisher.stores.readers import unpacked
 from publisher.stores.schema import (
     account_links,
     articles,
@@ -45,7 +45,7 @@ class Records:
 
     async def of(self, subscriber: int) -> dict[str, Any] | None:
         """Returns everything by kind, times in ISO 8601 (UTC); None when there is nobody of that number."""
-        async with self._database.read() as connection:
+        async with self._database.snapshot() as connection:
             person = await _rows(connection, sa.select(subscribers).where(subscribers.c.id == subscriber))
             if not person:
                 return None

@@ -87,7 +87,7 @@ class Revisions:
         )
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
-            held = await licences_of(connection, sorted({row.subscriber_id for row in rows}))
+            held = await licences_of(self._database, connection, sorted({row.subscriber_id for row in rows}))
             stories = await self._stories(connection, {row.variant_id for row in rows})
             elsewhere = await self._elsewhere(connection, rows, stories)
         return [

@@ -6,6 +6,8 @@ promises (one slot, one issue per slot, one delivery per person); a state
 changes only by an UPDATE that names the state it expects.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData(
@@ -31,6 +33,10 @@ def _ref(name: str, target: str, *, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, Key, sa.ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=nullable)
 
 
+# A number that is gone is not given again: tokens name people and sign-ups by it, and so do compacted issues.
+# A sequence of PostgreSQL does so by itself.
+_NEVER_AGAIN: dict[str, Any] = {"sqlite_autoincrement": True}
+
 # What this installation is --------------------------------------------------------------------------------------------
 
 facts = sa.Table(
@@ -49,6 +55,16 @@ boots = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("ended_at", Moment),
+    sa.Column("home", sa.Text, nullable=False, server_default=""),  # `owner.home` of the folder it runs
+    sa.Column("seen_at", Moment),  # when it last said that it lives, by the database's clock
+)
+
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("until", Moment, nullable=False),  # by the database's clock
 )
 
 # Articles -------------------------------------------------------------------------------------------------------------
@@ -110,8 +126,27 @@ redirects = sa.Table(
 outputs = sa.Table(
     "outputs",
     metadata,
+    sa.Column("home", sa.Text, primary_key=True),  # whose public/ it stands in; empty where there is just one
     sa.Column("path", sa.Text, primary_key=True),
     sa.Column("fingerprint", sa.Text, nullable=False),  # of everything the bytes were made from
+    sa.Column("content_hash", sa.Text, nullable=False),
+)
+
+# Which stories an archive document of a feed holds: said once, as what is fetched once is never looked at again.
+feed_archives = sa.Table(
+    "feed_archives",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),  # its address below /feeds/, without extension
+    sa.Column("page", sa.Integer, primary_key=True),
+    sa.Column("stories", sa.Text, nullable=False),  # JSON: numbers, the newest first
+)
+
+# What hubs were told of: a feed whose bytes are others now is still to be announced.
+announcements = sa.Table(
+    "announcements",
+    metadata,
+    sa.Column("hub", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
     sa.Column("content_hash", sa.Text, nullable=False),
 )
 
@@ -134,6 +169,7 @@ subscribers = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("moved_at", Moment),  # when the address was last changed: earlier mail went to another one
     sa.Index("ix_subscribers_old_token_hash", "old_token_hash"),
+    **_NEVER_AGAIN,
 )
 
 # Readers' choices, interned: many people, few different wishes (decisions 7). Empty lists mean all.
@@ -188,6 +224,7 @@ signups = sa.Table(
     sa.Index("ix_signups_moves_from", "moves_from"),
     sa.Index("ix_signups_network_requested_at", "network", "requested_at"),
     sa.Index("ix_signups_requested_at", "requested_at"),
+    **_NEVER_AGAIN,
 )
 
 # Mails that asked an address for its consent: what the rates per address are counted by, also when the form's row and
@@ -211,6 +248,7 @@ account_links = sa.Table(
     sa.Column("requested_at", Moment, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
     sa.Index("ix_account_links_subscriber_id", "subscriber_id"),
+    **_NEVER_AGAIN,
 )
 
 # Evidence: when, how and in which words somebody said yes or no. Never changed, only added to.

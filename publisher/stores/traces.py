@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from publisher.model.issue import DeliveryState, IssueKind, IssueState, Mention
 from publisher.model.trace import Carried, Mailed, Step
 from publisher.model.view import Depth
+from publisher.stores.compaction import packed_count, unpacked
 from publisher.stores.database import Database, maybe_moment, moment
-from publisher.stores.readers import packed_count, unpacked
 from publisher.stores.schema import (
     article_versions,
     deliveries,
@@ -38,7 +38,7 @@ class Traces:
     async def carried(self, article: int) -> list[Carried]:
         """Returns the issues that had a story, oldest first."""
         states = sa.func.sum(sa.case((deliveries.c.state == DeliveryState.ACCEPTED, 1), else_=0))
-        async with self._database.read() as connection:
+        async with self._database.snapshot() as connection:
             holding = _holding(article)
             rows = (await connection.execute(holding.order_by(issues.c.id, variants.c.id))).all()
             counted = {
@@ -90,7 +90,7 @@ class Traces:
         )
         compacted = _holding(article).add_columns(variant_readers.c.readers)
         compacted = compacted.join(variant_readers, variant_readers.c.variant_id == variants.c.id)
-        async with self._database.read() as connection:
+        async with self._database.snapshot() as connection:
             rows = (await connection.execute(query)).all()
             reports: dict[int, list[str]] = {}
             events = sa.select(delivery_events).where(delivery_events.c.delivery_id.in_([row.delivery for row in rows]))

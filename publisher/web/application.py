@@ -1,6 +1,7 @@
 """The web side as one ASGI application: what is published first, then what answers to people."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 
 from publisher.app import App
 from publisher.errors import UnreachableError
+from publisher.services.websub import link_header
 from publisher.web import health, hooks, inbox, metrics, preview, private, read, subscriptions
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.health import Vitals
@@ -20,6 +22,7 @@ from publisher.web.negotiation import language_for
 from publisher.web.pollers import Pollers
 from publisher.web.proxied import proxied
 from publisher.web.public import PublicFiles
+from publisher.web.readership import Readership
 
 _PAGES = {404: "not_found", 410: "gone"}
 _FIELDS = {
@@ -35,6 +38,7 @@ _log = structlog.get_logger(__name__)
 
 def application(app: App, vitals: Vitals) -> ASGIApp:
     """Returns the ASGI application of one publication."""
+    readership = Readership()
     routes: Sequence[BaseRoute] = [
         *subscriptions.routes(app),
         *private.routes(app),
@@ -43,7 +47,7 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         *preview.routes(app),
         *hooks.routes(app),
         *health.routes(app, vitals),
-        *metrics.routes(app, vitals),
+        *metrics.routes(app, vitals, readership),
     ]
 
     async def http_error(request: Request, error: Exception) -> Response:
@@ -73,6 +77,8 @@ def application(app: App, vitals: Vitals) -> ASGIApp:
         lambda: {**redirects, **app.publishing.moved},
         prefix=prefix,
         pollers=Pollers(http.poll_limit),
+        readership=readership,
+        link=partial(link_header, app.catalogue.site),
     )
     return proxied(files, prefix, http.trusted_proxies)
 

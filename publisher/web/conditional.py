@@ -46,13 +46,18 @@ class Representation:
         modified: datetime | None,
         fields: Sequence[Field] = (),
         signature: tuple[int, int, int] = (0, 0, 0),
+        vary: bytes = b"Accept-Encoding",
     ) -> None:
-        """`fields` are the other headers; `signature` is what tells the file from a later one."""
+        """`fields` are the other headers; `signature` is what tells the file from a later one.
+
+        `vary`: the request headers that choose among what stands at the address (RFC 9110 §12.5.5).
+        """
         self.signature = signature
         self.media_type = kind
         self.modified = modified
-        self._data = data
+        self.data = data
         self._fields = tuple(fields)
+        self._vary = vary
         self._tag = hashlib.sha256(data).hexdigest()[:32]
         self._compressible = len(data) >= _SMALL and kind.startswith(_COMPRESSIBLE)
         self._etags = frozenset(f'"{self._tag}{suffix}"'.encode() for suffix in _SUFFIXES.values())
@@ -66,10 +71,10 @@ class Representation:
         return self._ready[coding]
 
     def _made(self, coding: str) -> tuple[list[Field], list[Field], bytes]:
-        body = _CODINGS[coding](self._data) if coding else self._data
+        body = _CODINGS[coding](self.data) if coding else self.data
         common = [
             (b"etag", f'"{self._tag}{_SUFFIXES[coding]}"'.encode()),
-            (b"vary", b"Accept-Encoding"),
+            (b"vary", self._vary),
             (b"x-content-type-options", b"nosniff"),
             *self._fields,
         ]
@@ -115,8 +120,8 @@ def best_coding(header: bytes) -> str:
     return best if qualities[best] > 0 and qualities[best] >= plain else ""
 
 
-async def answer(representation: Representation, scope: Scope, send: Send) -> None:
-    """Answers GET or HEAD with 200 or 304."""
+async def answer(representation: Representation, scope: Scope, send: Send) -> int:
+    """Answers GET or HEAD with 200 or 304; returns which."""
     accepted, expected, since = b"", None, None
     for name, value in scope["headers"]:
         if name == b"accept-encoding":
@@ -128,8 +133,9 @@ async def answer(representation: Representation, scope: Scope, send: Send) -> No
     whole, common, body = representation.ready(accepted)
     if (expected is not None or since is not None) and representation.is_current(expected, since):
         await respond(send, 304, common, b"")
-    else:
-        await respond(send, 200, whole, b"" if scope["method"] == "HEAD" else body)
+        return 304
+    await respond(send, 200, whole, b"" if scope["method"] == "HEAD" else body)
+    return 200
 
 
 async def respond(send: Send, status: int, fields: list[Field], body: bytes) -> None:

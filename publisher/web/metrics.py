@@ -17,6 +17,7 @@ from publisher import __version__
 from publisher.app import App
 from publisher.model.issue import TERMINAL, DeliveryState, IssueState
 from publisher.web.health import Vitals
+from publisher.web.readership import Readership
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -35,7 +36,7 @@ class _Row:
     value: float
 
 
-def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
+def routes(app: App, vitals: Vitals, readership: Readership) -> list[BaseRoute]:
     """Returns the route that Prometheus asks."""
 
     async def metrics(request: Request) -> Response:
@@ -43,7 +44,7 @@ def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
 
         if not _may_ask(request, app.settings.http.metrics_token.get_secret_value()):
             raise HTTPException(404)
-        body = generate_latest(_Figures([*await _store(app), *_service(app, vitals)]))
+        body = generate_latest(_Figures([*await _store(app), *_service(app, vitals), *_readers(readership)]))
         return Response(body, media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})
 
     return [Route("/metrics", metrics)]
@@ -130,6 +131,7 @@ async def _store(app: App) -> "list[Metric]":
             ["kind"],
             [_Row((kind,), number) for kind, number in sorted((await app.bounces.tallies()).items())],
         ),
+        *await _hubs(app),
         _gauge(
             "quarantined_bounces",
             "Hard bounces that wait for a word: too many at once.",
@@ -139,15 +141,65 @@ async def _store(app: App) -> "list[Metric]":
     ]
 
 
+async def _hubs(app: App) -> "list[Metric]":
+    states = await app.announcer.states()
+    if not states:
+        return []
+    told = sorted(app.announcer.told.items())
+    return [
+        _gauge(
+            "hub_feeds_waiting",
+            "Changed feeds that a WebSub hub has still to be told of.",
+            ["hub"],
+            [_Row((each.hub,), each.waiting) for each in states],
+        ),
+        _gauge(
+            "hub_failing",
+            "1 for a WebSub hub that does not take what it is told.",
+            ["hub"],
+            [_Row((each.hub,), each.trouble is not None) for each in states],
+        ),
+        _counter(
+            "hub_announcements",
+            "Changed feeds announced to a WebSub hub by this process.",
+            ["hub", "outcome"],
+            [_Row(of, number) for of, number in told],
+        ),
+    ]
+
+
 def _service(app: App, vitals: Vitals) -> "list[Metric]":
     """Returns what this process knows."""
-    problems = app.publishing.intake.problems()
+    problems = app.publishing.found_wrong()
     return [
         _gauge("build_info", "The version that runs.", ["version"], [_Row((__version__,), 1)]),
         _gauge("sandbox", "1 while no mail leaves this machine.", [], [_Row((), app.settings.smtp.sandbox)]),
-        _gauge("articles", "Stories whose file is there.", [], [_Row((), len(app.publishing.intake.articles))]),
+        _gauge("articles", "Stories whose file is there.", [], [_Row((), app.publishing.story_count)]),
         _gauge("refused_files", "Files that cannot be used.", [], [_Row((), sum(p.fatal for p in problems))]),
         _gauge("fault", "1 for each part that cannot work (/readyz says why).", ["part"], _ones(sorted(vitals.faults))),
+    ]
+
+
+def _readers(readership: Readership) -> "list[Metric]":
+    return [
+        _gauge(
+            "feed_programs",
+            "About how many programs at different addresses fetch a feed in a day, aggregators apart.",
+            ["feed"],
+            [_Row((path,), number) for path, number in readership.programs()],
+        ),
+        _gauge(
+            "feed_subscribers",
+            "For how many subscribers an aggregator says that it fetches a feed.",
+            ["feed", "aggregator"],
+            [_Row((path, name), number) for path, name, number in readership.subscribers()],
+        ),
+        _counter(
+            "feed_requests",
+            "Requests for public feeds by the status of the answer, by this process.",
+            ["status"],
+            [_Row((str(status),), number) for status, number in sorted(readership.answers.items())],
+        ),
     ]
 
 

@@ -7,11 +7,13 @@ from starlette.types import Receive, Scope, Send
 
 from publisher.app import App
 from publisher.errors import UsageError
+from publisher.feeds import FORMATS
 from publisher.languages import label, spoken
 from publisher.model.people import FeedReader, TokenState
 from publisher.web.conditional import Representation, answer
 from publisher.web.headers import PAGE_POLICY
 from publisher.web.negotiation import language_for
+from publisher.web.public import opened_by_a_person
 
 _FIELDS = (
     (b"cache-control", b"private, no-cache"),
@@ -25,6 +27,9 @@ _PLAIN = {
     "x-content-type-options": "nosniff",
     "content-security-policy": PAGE_POLICY,
 }
+
+_READ_BY_PROGRAMS = frozenset(fmt.extension for fmt in FORMATS.values() if fmt.name != "json")
+"""What browsers show as a heap of signs, or hand to another program."""
 
 
 class _Conditional(Response):
@@ -71,6 +76,8 @@ def routes(app: App) -> list[BaseRoute]:
         reader = await reader_of(request, token)
         if isinstance(reader, Response):
             return reader
+        if extension in _READ_BY_PROGRAMS and opened_by_a_person(request.scope):
+            return await overview(request)
         cursor = request.query_params.get("cursor", "")
         try:
             found = await app.private_feeds.feed(reader.subscriber, token, stem, extension, app.clock.now(), cursor)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from publisher.web.conditional import Representation, answer, respond
 from publisher.web.pollers import Pollers
+from publisher.web.readership import Readership
 
 _TYPES = {
     ".rss": "application/rss+xml; charset=utf-8",
@@ -27,7 +28,8 @@ _TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_FEED_TYPES = ("application/rss", "application/atom", "application/feed", "text/x-opml")
+_SHOWN_AS_PAGES = ("application/rss", "application/atom", "application/feed")
+_FEED_TYPES = (*_SHOWN_AS_PAGES, "text/x-opml")
 _PAGE_POLICY = (
     "default-src 'none'; img-src 'self' https: data:; style-src 'self' 'unsafe-inline'; media-src https: 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -35,6 +37,7 @@ _PAGE_POLICY = (
 
 
 _TOO_MANY = b"Too many requests for a feed that has not changed: send If-None-Match with the ETag you were given.\n"
+_VARY_OF_FEEDS = b"Accept-Encoding, Sec-Fetch-Dest, Sec-Fetch-Mode"
 _LOCATION_SAFE = "/%:?#[]@!$&'()*+,;=~-._"
 
 
@@ -49,13 +52,20 @@ class PublicFiles:
         *,
         prefix: str = "",
         pollers: Pollers | None = None,
+        readership: Readership | None = None,
+        link: Callable[[str], bytes] = lambda _: b"",
     ) -> None:
-        """`prefix` is what stands before every path in public addresses; `pollers` counts who asks without end."""
+        """`prefix` is what stands before every path in public addresses; `pollers` counts who asks without end.
+
+        `readership` counts who reads feeds; `link` returns the Link header of a file, or nothing.
+        """
         self._root = root.resolve()
         self._otherwise = otherwise
         self._moved = moved
         self._prefix = prefix
         self._pollers = pollers
+        self._readership = readership
+        self._link = link
         self._known: dict[str, Representation] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,13 +88,41 @@ class PublicFiles:
             await self._otherwise(scope, receive, send)
 
     async def _answer(self, found: Representation, path: str, scope: Scope, send: Send) -> None:
+        if found.media_type.startswith(_SHOWN_AS_PAGES) and opened_by_a_person(scope):
+            page = self._page_of_feed(path)
+            if page is not None:
+                await answer(page, scope, send)
+                return
         if self._pollers is not None and found.media_type.startswith(_FEED_TYPES):
             seconds = self._pollers.wait(scope, path, found.signature)
             if seconds:
+                if self._readership is not None:
+                    self._readership.note(scope, path, 429)
                 fields = [(b"retry-after", str(seconds).encode()), (b"cache-control", b"no-store")]
                 await respond(send, 429, [*fields, (b"content-length", str(len(_TOO_MANY)).encode())], _TOO_MANY)
                 return
-        await answer(found, scope, send)
+        status = await answer(found, scope, send)
+        if self._readership is not None and found.media_type.startswith(_SHOWN_AS_PAGES):
+            self._readership.note(scope, path, status)
+
+    def _page_of_feed(self, path: str) -> Representation | None:
+        """Returns the page that tells people what a feed is, to stand in its place; None for one that has none."""
+        place = path.rpartition(".")[0].replace("/feeds/newsletters/", "/issues/") + "/"
+        page = self.find(place)
+        if page is None:
+            return None
+        key = f"{place}#"
+        known = self._known.get(key)
+        if known is None or known.signature != page.signature:
+            # No cache may keep it: at this address, everybody else gets the feed.
+            fields = [
+                (b"cache-control", b"no-store") if name == b"cache-control" else (name, value)
+                for name, value in _fields(page.media_type)
+            ]
+            known = self._known[key] = Representation(
+                page.data, page.media_type, page.modified, fields, page.signature, _VARY_OF_FEEDS
+            )
+        return known
 
     async def _refuse_or_hand_on(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if self.find(path) is None:
@@ -116,7 +154,17 @@ class PublicFiles:
             return None
         kind = media_type(name)
         modified = datetime.fromtimestamp(signature[2] // 1_000_000_000, UTC)
-        return Representation(file.read_bytes(), kind, modified, _fields(kind), signature)
+        fields = _fields(kind)
+        if link := self._link(name):
+            fields.append((b"link", link))
+        vary = _VARY_OF_FEEDS if kind.startswith(_SHOWN_AS_PAGES) else b"Accept-Encoding"
+        return Representation(file.read_bytes(), kind, modified, fields, signature, vary)
+
+
+def opened_by_a_person(scope: Scope) -> bool:
+    """Returns whether a browser asks for a page to show: no feed reader says so (W3C Fetch Metadata)."""
+    headers = dict(scope["headers"])
+    return headers.get(b"sec-fetch-dest") == b"document" and headers.get(b"sec-fetch-mode") == b"navigate"
 
 
 def media_type(name: str) -> str:

@@ -1,13 +1,12 @@
-"""What subscribers are told by mail, through the service: a correction, a kill, an embargo; the desk's files say it."""
+"""What subscribers are told by mail, through the service: a correction and a kill; the desk's files say it."""
 
-from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
 from acceptance.running import Running, eventually, publisher, running
 from publications import AGENCY, make_publication, write
 
-ADA, BORA, CLEO = "ada@example.org", "bora@example.org", "cleo@example.org"
+ADA, BORA = "ada@example.org", "bora@example.org"
 CANARY = "The pelican counted eleven lanterns (CGI)."
 
 
@@ -64,29 +63,3 @@ def test_correction_and_kill_reach_those_who_have_the_story(tmp_path: Path) -> N
     shown = publisher("issues", "show", number, folder=folder).stdout
     assert "ref 1, killed (told about)" in shown
     assert "Island" not in shown
-
-
-def test_embargoed_story_goes_ahead_to_the_cleared_alone_and_once(tmp_path: Path) -> None:
-    """Cleo has it before its hour; it comes out while nothing runs; nobody gets it a second time."""
-    folder = make_publication(tmp_path / "wire", AGENCY)
-    add(folder, ADA, "--newsletters", "alerts;daily")
-    add(folder, CLEO, "--newsletters", "alerts;daily", "--embargo-cleared")
-    publisher("build", folder=folder)
-    hour = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=14)
-    with running(folder) as service:
-        lines = ("urgency: 1", f"embargo: {hour.isoformat()}", "embargo_reason: The bank speaks then.")
-        write(folder, "rate.md", file("Rate decision", *lines))
-        eventually(lambda: service.mails(CLEO), "the embargoed story")
-        early = service.mails(CLEO)[0]
-        assert subjects(service, CLEO)[0].startswith("EMBARGOED until ")
-        assert str(early["Subject"]).endswith("Rate decision")
-        assert "The bank speaks then." in text_of(early)
-        assert CANARY in text_of(early)
-        assert service.mails(ADA) == []
-        assert "Rate decision" not in service.get("/feeds/all.rss").text
-        assert service.stop() == 0
-    eventually(lambda: datetime.now(UTC) > hour, "the hour")
-    with running(folder) as service:
-        eventually(lambda: service.mails(ADA), "the story, once it is out")
-        assert subjects(service, ADA) == ["Rate decision"]
-        assert len(service.mails(CLEO)) == 1

@@ -52,6 +52,21 @@ def test_every_code_is_in_the_documented_table() -> None:
     assert {code: blocks != "no" for code, blocks in rows.items()} == CODES
 
 
+def test_a_newsletter_that_people_have_and_config_lacks(desk: Desk) -> None:
+    """As when its id was changed: nobody would notice that its readers get nothing."""
+    for address in ("ada@example.org", "bob@example.org"):
+        desk.run("subscribers", "add", address, "--confirmed", "--newsletters", "daily")
+    assert "newsletter-missing" not in [code for _, _, code in desk.findings()]
+    assert "missing" not in desk.run("status")[1]
+    config = desk.folder / "config.toml"
+    config.write_text(config.read_text().replace('id = "daily"', 'id = "morning"'))
+    assert ("config.toml", 1, "newsletter-missing") in desk.findings()
+    assert (
+        "missing    there is no newsletter 'daily', which 2 people have: they get nothing of it"
+        in desk.run("status")[1]
+    )
+
+
 def test_links_into_the_site_lead_somewhere(desk: Desk) -> None:
     """To stories, lists, pages, files and old addresses; not to drafts, letters, and what the public never sees."""
     (desk.folder / "pages").mkdir()

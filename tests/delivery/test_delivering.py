@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +20,7 @@ from publisher.errors import PublisherError
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Catalogue, Newsletter, Site
-from publisher.model.delivery import Boot, Policy
+from publisher.model.delivery import Boot, Claimed, Policy
 from publisher.model.issue import IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
 from publisher.model.text import Localized
@@ -528,3 +530,31 @@ async def test_in_the_sandbox_an_open_real_issue_waits(sqlite_database: Database
         await until(is_done)
     assert [r.recipient for r in relay.received] == ["reader2@example.com"]
     assert await states(sqlite_database, real) == {"pending": 1}
+
+
+async def test_who_was_stopped_past_their_places_in_the_rates_gets_new_ones(sqlite_database: Database) -> None:
+    """Nothing of what had its place a minute ago goes at once: other processes have had that minute's places."""
+    issue = await add_issue(sqlite_database, range(1, 6))
+    later = NOW + timedelta(minutes=1)
+    claimed: list[Claimed] = []
+    async with desk(sqlite_database, policy=Policy(connections=2, rate=1200)) as (service, relay):
+        claim = service.store.claim
+
+        async def stopped_after_the_first(*arguments: Any, **options: Any) -> list[Claimed]:
+            rows = await claim(*arguments, **options)
+            claimed.extend(rows)
+            if rows:
+                service.clock.at = later
+            return rows
+
+        service.store.claim = stopped_after_the_first  # type: ignore[method-assign]
+        drained = await service.delivering.drain(issue)
+    assert drained.counts == IssueCounts(planned=5, accepted=5)
+    assert len(relay.received) == 5
+    places = [row.not_before for row in claimed if row.not_before is not None]
+    assert sorted(row.number for row in claimed) == sorted(2 * [row.number for row in claimed[:5]])
+    assert all(place < later for place in places[:5])
+    again = places[5:]
+    assert again[0] >= later
+    assert all(after - before >= timedelta(milliseconds=50) for before, after in pairwise(again))
+    assert {row.attempts for row in claimed} == {1}

@@ -19,9 +19,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import publisher.engines.jobs  # noqa: F401 - once, in the process that nodes are forked from
 from mortal_server import kill_server
 from publisher.clock import SystemClock
 from publisher.engines.local import LocalEngine
+from publisher.engines.postgresql import PostgresqlEngine
 from publisher.errors import UnreachableError
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
@@ -30,6 +32,7 @@ from publisher.model.delivery import Boot, Claimed, Ended, Ending, Letter, Polic
 from publisher.model.issue import Recipients
 from publisher.model.text import Localized
 from publisher.services.deliver import Delivering
+from publisher.services.doorbell import Doorbell
 from publisher.services.letters import Letters
 from publisher.services.timekeeping import Timekeeping
 from publisher.services.ways import Way
@@ -37,6 +40,7 @@ from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.issues import Issues
 from publisher.stores.moments import Moments
+from publisher.stores.nodes import IssuesAhead
 from publisher.stores.schema import deliveries, issues
 from publisher.stores.stops import Stops
 from publisher.transports.postings import Posting, Tell
@@ -79,6 +83,8 @@ class Orders:
     log: str = ""
     clock_wrong: float = 0.0
     """Seconds by which its machine's clock is wrong."""
+    engine: bool = False
+    """Whether other nodes are told by the engine of many processes what there is to do."""
     poison: int = 0
     """The subscriber whose mail kills the process that makes it."""
 
@@ -252,7 +258,9 @@ def catalogue() -> Catalogue:
     return Catalogue(site=site, sections={}, products={}, newsletters={"daily": daily}, default_access=Access.PUBLIC)
 
 
-def delivering(orders: Orders, database: Database, killer: Killer, clock: SystemClock) -> Delivering:
+def delivering(
+    orders: Orders, database: Database, killer: Killer, clock: SystemClock, engine: LocalEngine
+) -> Delivering:
     """Returns the service as `app` would make it."""
     tokens = Tokens(KEY)
     sandbox = bool(orders.plan)
@@ -275,7 +283,7 @@ def delivering(orders: Orders, database: Database, killer: Killer, clock: System
         deliveries=store,
         ways=[Way(relay="relay:25", transport=transport, policy=policy)],
         letters=letters,
-        engine=LocalEngine(),
+        engine=engine,
         clock=clock,
         keep_time=Timekeeping(clock, Moments(database)).look,
         boot=Boot(id=uuid.uuid4().hex, folder=orders.home, host="here", pid=os.getpid(), started_at=clock.now()),
@@ -312,7 +320,11 @@ async def main(orders: Orders) -> None:
         if orders.plan:
             await plan(orders, database, killer)
         watching = asyncio.create_task(_stop_when_done(database, stop)) if orders.until_done else None
-        await delivering(orders, database, killer, WrongClock(orders.clock_wrong)).run(stop)
+        engine = PostgresqlEngine(orders.url) if orders.engine else LocalEngine()
+        serving = asyncio.create_task(engine.serve(stop))
+        await Doorbell(IssuesAhead(database, sandbox=bool(orders.plan)), engine).ring()
+        await delivering(orders, database, killer, WrongClock(orders.clock_wrong), engine).run(stop)
+        await serving
         if watching is not None:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):

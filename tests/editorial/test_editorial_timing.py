@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from editorial_samples import DAY, NOW, PAST, SOON, article
+from editorial_samples import DAY, NOW, PAST, SOON, article, catalogue
 
 from publisher.editorial.shelves import Shelves
 from publisher.editorial.timing import next_change_at, publishable
@@ -70,7 +70,7 @@ def test_lists_run_from_the_newest_and_then_from_the_latest_come():
     first, second = article(number=1), article(number=2)
     newest = article(number=0, published_at=NOW)
     for came in ([first, newest, second], [second, first, newest]):
-        shelves = Shelves()
+        shelves = Shelves(catalogue())
         for one in came:
             shelves.put(one)
         assert shelves.newest() == [newest, second, first]

@@ -30,7 +30,9 @@ _CHANNEL_CHILDREN = {
     "title", "link", "description", "docs", "generator", "language", "lastBuildDate", "item",
 }  # fmt: skip
 _ITEM_CHILDREN = {"title", "link", "description", "guid", "category", "enclosure", "pubDate"}
-_FEED_KEYS = {"version", "title", "home_page_url", "feed_url", "description", "authors", "language", "items", "hubs"}
+_FEED_KEYS = {
+    "version", "title", "home_page_url", "feed_url", "next_url", "description", "authors", "language", "items", "hubs",
+}  # fmt: skip
 _ITEM_KEYS = {
     "id", "url", "title", "content_html", "summary", "image", "date_published", "date_modified", "authors", "tags",
     "language", "attachments", "_wire",
@@ -195,7 +197,9 @@ def _check_json_item(item: dict[str, Any]) -> None:
         check_uri(item["url"])
     assert all(isinstance(tag, str) and tag for tag in item.get("tags", []))
     for attachment in item.get("attachments", []):
-        assert {"url", "mime_type"} <= attachment.keys() <= {"url", "mime_type", "title", "size_in_bytes"}
+        assert {"url", "mime_type"} <= attachment.keys() <= {
+            "url", "mime_type", "title", "size_in_bytes", "duration_in_seconds",
+        }  # fmt: skip
         assert isinstance(attachment.get("size_in_bytes", 0), int)
     assert not [key for key in item if key.startswith("_") and "." in key]
 

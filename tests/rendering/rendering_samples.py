@@ -169,6 +169,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "corrections": {"entries": (view(), view(id="2", language="tr"))},
     "page": {"title": "About", "body_html": "<p>We.</p>"},
     "feeds": {"feeds": FEEDS},
+    "feed": {"title": "Example", "feeds": FEEDS, "views": (view(), view(id="2", language="tr"))},
     "read": {"edition": edition(full(), view(id="2", number=8)), "lapse": None},
     "private_feeds": {"feeds": FEEDS, "opml": f"{BASE}/u/x/feeds.opml"},
     "issue": {"edition": edition(view(), view(id="2")), "archive": f"{BASE}/issues/daily/"},

@@ -521,3 +521,13 @@ def test_own_colours_fonts_and_logo_are_everywhere() -> None:
     assert tree.css_first("source").attributes["srcset"] == f"{BASE}/dark.png"
     assert "--accent: #7a1f3d" in made.page("_theme.css", "en")
     assert 'src="/logo.png"' in made.page("gone", "en")
+
+
+@pytest.mark.parametrize("form", [Form.FULL, Form.BRIEF])
+def test_stories_without_room_are_counted(form: Form) -> None:
+    """And the reader is led to all of them."""
+    mail = digest(*stories(4), form=form, left_out=96)
+    for part in (mail.html, mail.text):
+        assert "Stories that are only there: 96." in part
+        assert MARKERS["read_url"] in part
+    assert "only there" not in digest(*stories(4), form=form).text

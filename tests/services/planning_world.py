@@ -17,6 +17,7 @@ from publisher.model.forecast import Turn
 from publisher.model.issue import OPEN, DeliveryState, Edition, Issue, IssueState, MailText
 from publisher.model.notice import NoticeText
 from publisher.model.publication import Revision
+from publisher.model.segment import AllOf, Picked
 from publisher.model.text import Localized
 from publisher.model.view import View
 from publisher.services.announce import Announcing
@@ -191,7 +192,7 @@ class World:
         return Announcing(
             Desk(
                 catalogue=self.catalogue,
-                notices=Notices(self.database, sandbox=self.sandbox, page=self.page),
+                notices=Notices(self.database, sandbox=self.sandbox, page=self.page, pick=self._pick),
                 issues=self.issues,
                 articles=self.articles,
                 versions=self.articles,
@@ -445,6 +446,10 @@ class World:
                 ]
                 for row in await connection.execute(query)
             ]
+
+    def _pick(self, segments: Sequence[str]) -> Picked:
+        conditions = tuple(self.catalogue.segments[each].condition for each in segments)
+        return Picked(AllOf(conditions), self.catalogue.site.timezone, at("2026-10-19 00:00"))
 
     async def due(self, now: datetime) -> list[Issue]:
         """Plans what is due at `now` and delivers it."""

@@ -307,7 +307,7 @@ async def test_what_is_simply_removed_is_gone_at_once(tmp_path: Path, how: str) 
     assert back.updated_parsed > datetime(2026, 11, 2, 9, 30, tzinfo=UTC).timetuple()
 
 
-async def test_a_recalled_story_is_told_of_beyond_the_feeds_limit(tmp_path: Path) -> None:
+async def test_an_old_story_that_is_recalled_is_told_of_in_place_of_a_newer_one(tmp_path: Path) -> None:
     limited = CONFIG.replace("[articles]", "feed_limit = 3\n\n[articles]", 1)
     room = Newsroom(tmp_path / "wire", config=limited)
     for number in range(5):
@@ -316,7 +316,7 @@ async def test_a_recalled_story_is_told_of_beyond_the_feeds_limit(tmp_path: Path
     assert titles(room.public("feeds/all.atom")) == ["Story 4", "Story 3", "Story 2"]
     room.say("n0", title="Story 0", date="2026-11-01T00:00:00Z", status="withdrawn")
     await room.look(hours=1)
-    assert titles(room.public("feeds/all.atom")) == ["Story 4", "Story 3", "Story 2", "Withdrawn: Story 0"]
+    assert titles(room.public("feeds/all.atom")) == ["Story 4", "Story 3", "Withdrawn: Story 0"]
 
 
 async def test_a_recall_is_told_on_every_desk_that_had_the_story(room: Newsroom) -> None:

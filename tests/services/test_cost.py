@@ -30,14 +30,17 @@ async def corrected(folder: Path, size: int) -> tuple[list[str], int]:
 
 
 async def test_a_correction_touches_only_what_holds_the_story(tmp_path: Path) -> None:
-    """The story's page, the feeds of its shelves (for the advisory), the log, and the list pages that lead to it."""
+    """The story's page, the feeds of its shelves, its archive document, the log, and the list pages that lead to it."""
     small, read = await corrected(tmp_path / "small", 300)
     large, _ = await corrected(tmp_path / "large", 2000)
     assert read == 1
-    assert small == large
+    assert [name for name in large if "sitemap" not in name] == [name for name in small if "sitemap" not in name]
+    assert [name for name in large if name.startswith("sitemap")] == ["sitemap-5.xml", "sitemap.xml"]
     feeds = [
         f"feeds/{name}.{ext}" for name in ("all", "economy", "en/all", "en/economy", "tags/tea") for ext in FORMATS
     ]
+    feeds += [f"feeds/{name}/index.html" for name in ("all", "economy", "en/all", "en/economy", "tags/tea")]
+    feeds += [f"feeds/all/archive/1.{ext}" for ext in FORMATS]
     log = ["corrections.atom", "corrections/index.html", "tr/corrections/index.html"]
     lists = [
         f"{language}{page}index.html"

@@ -1,6 +1,7 @@
 """Embargoed stories: ahead of their hour to those who are cleared, once, and never again when it has passed."""
 
 import zlib
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,8 @@ from planning_world import World, at, newsletter, publication
 from publisher.model.article import Correction, Status
 from publisher.model.catalogue import Audience, Filter
 from publisher.model.issue import DeliveryState
+from publisher.model.segment import Segment
+from publisher.segments import Vocabulary, parse_condition
 from publisher.stores.database import Database
 from publisher.stores.schema import deliveries, issues, licences, subscriptions, variants
 
@@ -50,6 +53,22 @@ async def text(w: World) -> str:
     query = sa.select(variants.c.text).where(variants.c.form.in_(["embargo", "notice"])).order_by(variants.c.id.desc())
     async with w.database.read() as connection:
         return zlib.decompress((await connection.execute(query)).scalars().first() or b"").decode()
+
+
+async def test_a_newsletter_for_some_brings_it_to_nobody_else(sqlite_database: Database) -> None:
+    """Ruth reads only a newsletter for others than her; Tom is one of those, Tea reads another newsletter too."""
+    words = Vocabulary(newsletters=[], products=[], languages=["en", "tr"])
+    press = Segment(id="press", condition=parse_condition("language = tr", words))
+    picky = newsletter("press", "daily 07:00", segments=("press",))
+    house = replace(publication(picky, newsletter("daily", "daily 08:00")), segments={"press": press})
+    w = World(sqlite_database, house, sandbox=True)
+    await w.due(MONDAY)
+    people = {"ruth": ("en", ["press"]), "tom": ("tr", ["press"]), "tea": ("en", ["press", "daily"])}
+    for name, (language, reads) in people.items():
+        await w.reader(name, reads, MONDAY, cleared=True, language=language)
+    await w.story("S", FILED, out=False, section="economy", urgency=1, embargo=HOUR)
+    await w.due(GONE)
+    assert [reader for _, reader, *_ in await early(w)] == ["tom", "tea"]
 
 
 async def test_only_the_cleared_get_it_and_only_once(sqlite_database: Database) -> None:

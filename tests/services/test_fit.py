@@ -103,6 +103,25 @@ def test_too_many_summaries_become_headlines() -> None:
     assert mail.html.count("Story ") == 40
 
 
+def test_too_many_headlines_end_where_there_is_no_room_for_more() -> None:
+    """The mail says how many more there are; its reader has them on their own page."""
+    seen: list[Edition] = []
+
+    def layout(one: Edition) -> MailText:
+        seen.append(one)
+        return Layout()(one)
+
+    mail = fitted(edition(*[story(n, 500, title=f"Story {n} {'t' * 90}") for n in range(1, 401)]), layout, 10_000)
+    named = mail.html.count("Story ")
+
+    assert 9_000 < size(mail) <= 10_000
+    assert seen[-1].left_out == 400 - named
+    assert [view.number for view in seen[-1].views] == list(range(1, named + 1))
+    assert all(group.views for group in seen[-1].groups)
+    assert seen[-1].shortened
+    assert len(seen) <= 8
+
+
 def test_a_shortened_story_says_so_and_holds_nothing_of_its_text() -> None:
     seen: list[Edition] = []
 

@@ -12,6 +12,7 @@ import pytest
 from people_house import CATALOGUE, DAY, NEWSLETTERS, NOW, House, open_house
 
 from publisher.errors import UsageError
+from publisher.model import zones
 from publisher.model.catalogue import Catalogue, Section
 from publisher.model.choices import Change, Choices, Form
 from publisher.model.people import SuppressionReason
@@ -20,12 +21,13 @@ from publisher.services.columns import COLUMNS
 from publisher.services.importing import ImportReport
 from publisher.stores import migrate
 from publisher.stores.database import Database
+from publisher.stores.readers import Readers
 
 LISTMONK = """\
 uuid,email,name,attributes,status,created_at,updated_at
 u1,ada@example.org,Ada,"{""City"":""Izmir"",""stack"":{""langs"":[""go""]}}",enabled,2021-07-25 11:05:48.123 +0530 IST,
 u2,bob@example.org,Bob,{},blocklisted,2021-07-25 11:05:48 +0000 UTC,x
-u3,cem@example.org,Cem,{},disabled,2021-07-25 11:05:48 +0000 UTC,x
+u3,cem@example.org,Cem,{},disabled,2021-07-25 11:05:48.5+00,x
 u4,dan@example.org,Dan,nonsense,enabled,2021-07-25 11:05:48 +0000 UTC,x
 u5,eve@example.org,Eve,{},sleeping,2021-07-25 11:05:48 +0000 UTC,x
 """
@@ -287,6 +289,17 @@ async def test_cells_that_say_nothing(house: House, cells: str, words: str) -> N
     assert [words in each.reason for each in report.skipped] == [True]
 
 
+async def test_the_files_of_time_zones_are_walked_through_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each line it took a hundred times as long as all the rest."""
+    walks: list[int] = []
+    monkeypatch.setattr(zones, "available_timezones", lambda: walks.append(1) or {"Asia/Tokyo"})
+    zones.time_zones.cache_clear()
+    text = "email,timezone\n" + "".join(f"r{n}@example.org,Asia/{'Tokyo' if n else 'Nowhere'}\n" for n in range(9))
+    report = await house.import_csv(lines(text), "x.csv", NOW, confirmed=True)
+    zones.time_zones.cache_clear()
+    assert (report.added, len(report.skipped), len(walks)) == (8, 1, 1)
+
+
 async def test_newsletters_and_products_for_lines_that_name_none(house: House) -> None:
     text = "email,newsletters,products\nada@example.org,,\nbob@example.org,daily,asia\n"
     said: dict[str, Any] = {"newsletters": ("weekly",), "products": ("business",)}
@@ -340,6 +353,8 @@ async def test_what_readers_chose_goes_to_another_house_and_is_the_same_there(
     daily, asia = chosen["daily"], chosen["asia"]
     assert (daily.cadence, daily.timezone, daily.choices) == ("weekly sun 02:30", "Asia/Tokyo", wish)
     assert (asia.status, asia.paused_until) == ("paused", datetime(2026, 4, 1, 7, tzinfo=UTC))
+    clocks = await Readers(sqlite_database).clocks("daily", "daily 07:00", "Europe/Istanbul")
+    assert clocks == [("daily 07:00", "Europe/Istanbul"), ("weekly sun 02:30", "Asia/Tokyo")]
     other = Database.open("sqlite:///other.db", tmp_path)
     await migrate.upgrade(other)
     there = open_house(other, OFFERED)

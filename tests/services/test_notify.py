@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from publisher.model.article import Access, Correction, Status
 from publisher.model.catalogue import Audience, Filter
 from publisher.model.issue import DeliveryState, IssueState
+from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database, micros
 from publisher.stores.schema import deliveries, issues, licences, subscriptions, variants
 
@@ -284,7 +285,7 @@ async def test_suppressed_people_are_accounted_for_and_not_mailed(sqlite_databas
 async def test_a_compacted_issue_is_remembered(sqlite_database: Database) -> None:
     """Who received an issue that was folded into a blob long ago is told like anybody else."""
     w = await sent(sqlite_database)
-    assert await w.readers.compact(1)
+    assert await Compaction(sqlite_database).compact(1)
     await w.revise("S", "killed", SAID, status=Status.KILLED, kill_reason="No.")
     await w.due(TOLD)
     assert [row[1] for row in await told(w)] == ["ada", "bora"]

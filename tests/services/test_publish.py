@@ -462,7 +462,12 @@ async def test_a_story_that_is_withheld_leaves_its_tags_feed_at_once(folder: Pat
         write(folder, "b.md", story("Two", tags="[cow]"))
         await app.publishing.refresh(clock.move(seconds=1), ["a.md", "b.md"])
         left = [name for name in public(folder) if name.startswith("feeds/tags/")]
-    assert sorted(left) == ["feeds/tags/cow.atom", "feeds/tags/cow.json", "feeds/tags/cow.rss"]
+    assert sorted(left) == [
+        "feeds/tags/cow.atom",
+        "feeds/tags/cow.json",
+        "feeds/tags/cow.rss",
+        "feeds/tags/cow/index.html",
+    ]
 
 
 async def test_a_build_takes_deleted_stories_down_at_once(folder: Path, clock: ManualClock) -> None:
@@ -526,7 +531,7 @@ async def test_hostile_tags_end_nothing(folder: Path, clock: ManualClock) -> Non
     write(folder, "a.md", story("One", tags=tags))
     report = await first_build(folder, clock)
     assert not report.faults
-    assert len([name for name in public(folder) if name.startswith("feeds/tags/")]) == 4 * 3
+    assert len([name for name in public(folder) if name.startswith("feeds/tags/")]) == 4 * 4  # three formats and a page
     assert not [name for name in public(folder) if "/." in name]
 
 
@@ -534,21 +539,21 @@ async def test_a_full_disk_ends_nothing(folder: Path, clock: ManualClock, monkey
     """What cannot be written is a fault with its reason; it is written when there is room again."""
     import errno
 
-    from publisher.output import Output
+    from publisher import output
 
     write(folder, "a.md", story("One"))
     await first_build(folder, clock)
     before = public(folder)
-    real = Output.write
+    real = output._write_beside
 
-    def full(self: Output, contents: dict[str, bytes]) -> None:
-        if any(name.startswith("feeds/") for name in contents):
+    def full(target: Path, data: bytes) -> Path:
+        if "feeds" in target.parts:
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(self, contents)
+        return real(target, data)
 
     write(folder, "a.md", story("Two"))
     with monkeypatch.context() as patch:
-        patch.setattr(Output, "write", full)
+        patch.setattr(output, "_write_beside", full)
         report = await build(folder, clock)
     assert any("No space left" in fault for fault in report.faults)
     assert public(folder)["feeds/all.rss"] == before["feeds/all.rss"]

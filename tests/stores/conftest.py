@@ -17,13 +17,21 @@ def dialect(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def shared_postgresql(postgresql_server: str, migrated_postgresql: str) -> str:
+    """The URL of a database with every table, shared by the tests of stores: each empties it first."""
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE shared TEMPLATE migrated")
+    return migrated_postgresql.replace("/migrated?", "/shared?")
+
+
 @pytest.fixture
 def database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL (relative to `tmp_path`) of an empty database with every table."""
     if dialect == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "publisher.db")
         return "sqlite:///publisher.db"
-    url: str = request.getfixturevalue("migrated_postgresql")
+    url: str = request.getfixturevalue("shared_postgresql")
     tables = ", ".join(metadata.tables)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")

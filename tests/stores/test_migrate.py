@@ -163,3 +163,32 @@ async def test_restructuring_that_orphans_rows_is_undone(tmp_path: Path) -> None
     async with database.read() as connection:
         assert (await connection.execute(sa.text("SELECT count(*) FROM slots"))).scalar_one() == 0
     await database.close()
+
+
+async def test_numbers_that_links_name_go_on_beyond_those_given_before(tmp_path: Path) -> None:
+    """SQLite gave the last one again; nothing else about the rows changes, and theirs stay with them."""
+    database = Database.open("sqlite:///publisher.db", tmp_path)
+
+    def until_0009(connection: sa.Connection) -> None:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009")
+
+    async with database.restructure() as connection:
+        await connection.run_sync(until_0009)
+        person = {"address": "a@x.org", "address_key": "a@x.org", "language": "en", "created_at": 0}
+        await connection.execute(schema.subscribers.insert().values(id=7, **person))
+        signup = {"subscriber_id": 7, "newsletters": "[]", "requested_at": 0, "expires_at": 0}
+        await connection.execute(schema.signups.insert().values(id=9, **signup))
+    await migrate.upgrade(database)
+    async with database.write() as connection:
+        kept = await connection.execute(sa.select(schema.signups.c.id, schema.signups.c.subscriber_id))
+        assert kept.all() == [(9, 7)]
+        await connection.execute(schema.subscribers.delete())
+        added = await connection.execute(schema.subscribers.insert().values(**person))
+        (subscriber,) = added.inserted_primary_key
+        link = {"subscriber_id": subscriber, "requested_at": 0, "expires_at": 0}
+        (number,) = (await connection.execute(schema.account_links.insert().values(**link))).inserted_primary_key
+        assert min(subscriber, number) > 1000
+        assert (await connection.execute(sa.select(schema.signups.c.id))).all() == []
+    await database.close()

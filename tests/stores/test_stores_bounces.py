@@ -12,10 +12,10 @@ from publisher.model.issue import DeliveryState, IssueState
 from publisher.model.people import SuppressionReason
 from publisher.model.report import Effect, Event, KnownDelivery, Meaning, Standing
 from publisher.stores.bounces import Bounces
+from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.people import People
-from publisher.stores.readers import Readers
 from publisher.stores.schema import deliveries, delivery_events, issues, subscribers, suppressions
 
 BOOT = Boot(id="one", folder="/a", host="h", pid=1, started_at=NOW)
@@ -210,7 +210,7 @@ async def test_only_what_may_have_gone_out_can_come_back(database: Database, sto
 
 async def test_a_compacted_issue_still_hears_complaints(database: Database, store: Bounces) -> None:
     issue = await sent(database, range(1, 4))
-    await Readers(database).compact(issue)
+    await Compaction(database).compact(issue)
     gone = await of(store, issue, 2)
     assert gone.delivery is None
     assert await bounce(store, issue, 2) is Effect.NONE
@@ -225,6 +225,12 @@ async def test_the_latest_of_a_newsletter(database: Database, store: Bounces) ->
     assert found is not None
     assert found.issue == second
     assert (await store.latest(2, "daily") or found).issue == first
+    assert await store.latest(1, "weekly") is None
+    for issue in (first, second):
+        await Compaction(database).compact(issue)
+    old = await store.latest(2, "daily")
+    assert old is not None
+    assert (old.issue, old.delivery) == (first, None)
     assert await store.latest(1, "weekly") is None
 
 

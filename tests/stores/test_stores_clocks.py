@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from publisher.model.choices import Wish
 from publisher.model.people import (
     Allowance,
     ConsentEvent,
@@ -83,6 +84,11 @@ async def test_clocks_follow_whatever_is_said_of_a_reader(database: Database) ->
     assert await told(database) == {("daily 07:00", "Asia/Tokyo"), OWN[1:]}
     await enrol(database, *(enrolment(f"r{n}", "Asia/Kolkata" if n % 2 else "") for n in range(20)))
     assert await told(database) == {("daily 07:00", "Asia/Tokyo"), OWN[1:], ("daily 07:00", "Asia/Kolkata")}
+    own = Wish(cadence="weekly fri 18:00", timezone="Asia/Tashkent")
+    await enrol(database, *(enrolment(f"w{n}", wishes={"daily": own}) for n in range(20)))
+    assert ("weekly fri 18:00", "Asia/Tashkent") in await told(database)
+    await enrol(database, enrolment("x", wishes={"daily": replace(own, timezone="Asia/Almaty")}))
+    assert ("weekly fri 18:00", "Asia/Almaty") in await told(database)
     (chloe,) = await enrol(database, enrolment("chloe", "UTC", newsletters=()))
     await store.subscribe(chloe, ["daily"], PROOF, NOW)
     assert ("daily 07:00", "UTC") in await told(database)

@@ -23,10 +23,11 @@ from publisher.model.issue import (
 from publisher.model.view import Depth
 from publisher.stores.archive import PastIssues
 from publisher.stores.clocks import keep_clocks
+from publisher.stores.compaction import Compaction, packed, packed_count, unpacked
 from publisher.stores.database import Database, micros
 from publisher.stores.issues import Issues
 from publisher.stores.pace import Pace
-from publisher.stores.readers import Readers, packed, packed_count, unpacked
+from publisher.stores.readers import Readers
 from publisher.stores.schema import (
     article_versions,
     articles,
@@ -276,14 +277,14 @@ async def test_compacted_issues_still_cover_and_count(database: Database) -> Non
     await set_state(database, number, DeliveryState.REJECTED, readers[:1])
     store, those = Issues(database, sandbox=True), Readers(database)
     before, counts = await those.coverage([1], 0, 10**6, sandbox=False), await store.counts(number)
-    assert not await those.compact(number)
+    assert not await Compaction(database).compact(number)
     async with database.write() as connection:
         await connection.execute(issues.update().values(state=IssueState.DONE.value))
         bounced = sa.select(deliveries.c.id).where(deliveries.c.subscriber_id == readers[5])
         event = {"delivery_id": (await connection.execute(bounced)).scalar_one(), "kind": "bounce", "at": 0}
         await connection.execute(delivery_events.insert().values(event))
     for _ in range(2):
-        assert await those.compact(number)
+        assert await Compaction(database).compact(number)
         assert (await those.coverage([1], 0, 10**6, sandbox=False)).readers == before.readers
         assert await store.counts(number) == counts
     assert counts == IssueCounts(planned=300, accepted=299, rejected=1)
@@ -303,7 +304,7 @@ async def test_a_history_notices_what_is_planned_and_compacted_meanwhile(databas
     await set_state(database, first, DeliveryState.ACCEPTED)
     async with database.write() as connection:
         await connection.execute(issues.update().values(state=IssueState.DONE.value))
-    assert await Readers(database).compact(first)
+    assert await Compaction(database).compact(first)
     assert (await history.among(readers[0], readers[-1])).readers == before.readers
     await issued(database, readers[2:], (1, 2), period="daily:2026-10-20")
     after = await history.among(readers[1], readers[-1])

@@ -12,6 +12,7 @@ from publisher.model.delivery import Boot
 from publisher.model.issue import DeliveryState, IssueKind, IssueState, MailText, Mention, StoryRef, Variant
 from publisher.model.notice import Holder
 from publisher.model.view import Depth
+from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.issues import Issues
@@ -101,7 +102,7 @@ async def test_received_is_what_was_taken_or_may_have_been(
 async def test_holders_are_of_every_issue_compacted_or_not(database: Database, notices: Notices) -> None:
     """All versions of a reader, in order; what only names the story, and what the sandbox got, does not count."""
     first = await brought(database, [1, 2, 3], "accepted")
-    assert await Readers(database).compact(first)
+    assert await Compaction(database).compact(first)
     await brought(database, [2, 3], "accepted", version=2)
     await brought(database, [5], "accepted", mention="already_sent")
     await brought(database, [6], "accepted", mention="advisory")

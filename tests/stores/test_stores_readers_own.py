@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from ledger_rows import NOW, add_issue
 from publisher.model.people import Allowance, Enrolment, MoveState, Proof, SignUpLimits, SubscriptionStatus
 from publisher.stores.account_links import AccountLinks
+from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database
 from publisher.stores.moves import Moves
 from publisher.stores.people import People
-from publisher.stores.readers import Readers
 from publisher.stores.records import Records
 from publisher.stores.schema import deliveries, issues, subscribers
 from publisher.stores.signups import SignUps
@@ -141,7 +141,7 @@ async def test_export_knows_mails_also_of_compacted_issues(database: Database) -
         await connection.execute(sa.update(issues).where(issues.c.id == issue).values(state="done"))
     records = Records(database, address_hash)
     (row,) = (await records.of(1) or {})["mails"]
-    await Readers(database).compact(issue)
+    await Compaction(database).compact(issue)
     (blob,) = (await records.of(1) or {})["mails"]
     assert (row["state"], blob["state"]) == ("accepted", "accepted")
     assert row["planned_at"] == blob["planned_at"] == NOW.isoformat()
@@ -164,3 +164,18 @@ async def test_reminder_falls_to_one_of_several(database: Database, people: Peop
     noted = await asyncio.gather(*(store.remind(waiting, address_hash, LIMITS.per_address, later) for _ in range(3)))
     assert sorted(noted) == [False, False, True]
     assert await store.unanswered(later - timedelta(days=1), later) == []
+
+
+async def test_no_number_that_a_link_names_is_given_twice(people: People, moves: Moves, database: Database) -> None:
+    """Or old mail of somebody who is no more would open the page of who came after."""
+    links, hour, often = AccountLinks(database), timedelta(hours=1), (Allowance(window=timedelta(days=1), most=9),)
+
+    async def arrive(address: str) -> tuple[int, int | None, int]:
+        (number,) = await enrol(people, enrolment(address, "daily"))
+        return number, await links.issue(number, hour, often, AT), await wish(moves, number, f"new-{address}")
+
+    first = await arrive("ada@example.org")
+    for address in ("ada@example.org", "new-ada@example.org"):
+        await people.erase(address, address_hash(address), "command", AT)
+    second = await arrive("bob@example.org")
+    assert not any(one == other for one, other in zip(first, second, strict=True)), (first, second)

@@ -8,6 +8,7 @@ from planning_world import World, at, newsletter, publication
 from publisher.model.issue import DeliveryState, IssueState, Mention
 from publisher.model.people import EVERYTHING
 from publisher.model.segment import Comparison, Held, Picked
+from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database
 from publisher.stores.readers import Readers
 from publisher.stores.schema import deliveries, delivery_events, issues
@@ -53,7 +54,7 @@ async def test_a_storys_versions_and_mail(database: Database) -> None:
     before = await traces.carried(story)
     assert [(one.edition, one.versions, one.recipients, one.accepted) for one in before] == [(1, (1,), 2, 1)]
 
-    assert await Readers(database).compact(issue.number)
+    assert await Compaction(database).compact(issue.number)
     assert await traces.carried(story) == before
     (mail,) = await traces.brought(story, ada)
     assert (mail.state, mail.ended_at) == (DeliveryState.ACCEPTED, None)

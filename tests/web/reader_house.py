@@ -26,6 +26,7 @@ from publisher.services.moving import Moving
 from publisher.services.subscribe import Subscribing
 from publisher.stores.account_links import AccountLinks
 from publisher.stores.choices import ReaderChoices
+from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database
 from publisher.stores.moves import Moves
 from publisher.stores.people import People
@@ -119,7 +120,9 @@ class House:
         edges = {**told, "catalogue": catalogue, "links": self.links, "choosing": self.choosing}
         records = Records(self.database, self.tokens.address_hash)
         self.subscribing, self.circulation = Subscribing(**edges), Circulation(**edges, records=records)
-        self.housekeeping = Housekeeping(catalogue=catalogue, signups=SignUps(self.database), **told)
+        self.housekeeping = Housekeeping(
+            catalogue=catalogue, signups=SignUps(self.database), compaction=Compaction(self.database), **told
+        )
         self.moving = Moving(site=catalogue.site, moves=Moves(self.database, self.tokens.feed_hash), **told)
         self.account = Account(
             account_links=AccountLinks(self.database),

@@ -109,3 +109,33 @@ async def test_a_feed_that_is_not_there_says_so_in_a_language_of_the_site(desk: 
     answer = await desk.client.get("/u/x/all.atom", **{"accept-language": "tr"})
     assert (answer.status, answer.text) == (404, "Böyle bir akış yok.\n")
     assert (await desk.client.get("/u/x/all.atom")).text == "There is no such feed.\n"
+
+
+async def test_readers_of_feeds_are_counted_without_their_addresses(desk: Desk, client_of: Callable[..., Any]) -> None:
+    """Public feeds only, as an aggregator says and as programs ask."""
+    app = application(desk.app, Vitals())
+    far, here = client_of(app, ("203.0.113.9", 1)), client_of(app, ("127.0.0.1", 1))
+    home = (await desk.reader("ada@example.org")).removeprefix("https://wire.example")
+    await far.get("/feeds/all.rss", user_agent="Feedly/1.0 (+http://www.feedly.com/fetcher.html; 16 subscribers)")
+    etag = (await far.get("/feeds/all.rss", user_agent="Reader/1")).headers["etag"]
+    assert (await far.get("/feeds/all.rss", user_agent="Reader/1", if_none_match=etag)).status == 304
+    await far.get(f"{home}all.rss", user_agent="Reader/1")
+    await far.get("/", user_agent="Browser/1")
+    told = (await here.get("/metrics")).text
+    assert 'publisher_feed_subscribers{aggregator="Feedly",feed="/feeds/all.rss"} 16.0' in told
+    assert 'publisher_feed_programs{feed="/feeds/all.rss"} 1.0' in told
+    assert 'publisher_feed_requests_total{status="304"} 1.0' in told
+    assert 'publisher_feed_requests_total{status="200"} 2.0' in told
+    assert "203.0.113.9" not in told
+    assert home not in told
+
+
+async def test_who_opens_a_private_feed_in_a_browser_sees_what_it_is(desk: Desk) -> None:
+    """The page with the reader's feeds; a program gets the feed."""
+    home = (await desk.reader("ada@example.org")).removeprefix("https://wire.example")
+    page = await desk.client.get(f"{home}all.atom", sec_fetch_dest="document", sec_fetch_mode="navigate")
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["cache-control"] == "no-store"
+    assert f"{home}all.atom" in page.text
+    feed = await desk.client.get(f"{home}all.atom")
+    assert feed.headers["content-type"].startswith("application/atom+xml")

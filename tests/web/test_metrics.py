@@ -12,6 +12,7 @@ from publisher.app import App, open_app
 from publisher.model.delivery import Stop
 from publisher.web import metrics
 from publisher.web.health import Vitals
+from publisher.web.readership import Readership
 
 URL = "https://news.example.org/metrics"
 TOKEN = "t" * 40
@@ -27,7 +28,7 @@ def _figures(text: str) -> dict[tuple[str, ...], float]:
 
 
 def _client(app: App, client_of: Callable[..., Any], *, host: str = "127.0.0.1", **faults: str) -> Any:
-    return client_of(Starlette(routes=metrics.routes(app, Vitals(faults=faults))), (host, 40000))
+    return client_of(Starlette(routes=metrics.routes(app, Vitals(faults=faults), Readership())), (host, 40000))
 
 
 async def test_figures_say_how_things_stand(tmp_path: Path, client_of: Callable[..., Any]) -> None:

@@ -57,7 +57,7 @@ async def test_a_feed_has_type_and_validators(get: Get) -> None:
     assert answer.headers["etag"].startswith('"')
     assert answer.headers["last-modified"].endswith(" GMT")
     assert "public" in answer.headers["cache-control"]
-    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["vary"] == "Accept-Encoding, Sec-Fetch-Dest, Sec-Fetch-Mode"
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["content-length"] == str(len(FEED))
 
@@ -234,3 +234,65 @@ async def test_behind_a_proxy_below_a_path(root: Path, client_of: Callable[..., 
     assert (await client.get("https://a.example/newsroom")).text == "192.0.2.7 /newsroom"
     liar = client_of(proxied(files, "/news", ["192.0.2.1"]))
     assert (await liar.get("https://a.example/none", x_forwarded_for="198.51.100.9")).text == "192.0.2.7 /none"
+
+
+# A feed in a browser --------------------------------------------------------------------------------------------------
+
+NAVIGATION = {"sec-fetch-dest": "document", "sec-fetch-mode": "navigate", "accept": "text/html,*/*;q=0.8"}
+
+
+@pytest.fixture
+def shown(root: Path) -> Path:
+    for name, words in (("feeds/all", "all, for people"), ("corrections", "the log"), ("issues/daily", "past issues")):
+        (root / name).mkdir(parents=True)
+        (root / name / "index.html").write_text(words)
+    for name in ("feeds/all.json", "corrections.atom", "feeds/newsletters/daily.atom", "feeds/bare.rss", "feeds.opml"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("a feed")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/feeds/all.rss", b"all, for people"),
+        ("/feeds/all.json", b"all, for people"),
+        ("/corrections.atom", b"the log"),
+        ("/feeds/newsletters/daily.atom", b"past issues"),
+        ("/feeds/bare.rss", b"a feed"),
+        ("/feeds.opml", b"a feed"),
+    ],
+)
+async def test_who_opens_a_feed_in_a_browser_gets_a_page(get: Get, shown: Path, path: str, words: bytes) -> None:
+    """Only where there is one; what is a file to be taken into a reader stays one."""
+    answer = await get(path, **{name.replace("-", "_"): value for name, value in NAVIGATION.items()})
+    assert answer.body == words
+    if words != b"a feed":
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "script" not in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"},
+        {"sec_fetch_dest": "empty", "sec_fetch_mode": "cors"},
+        {"sec_fetch_dest": "document"},
+        {"accept": "application/atom+xml, application/rss+xml, text/html"},
+    ],
+)
+async def test_every_program_gets_the_feed(get: Get, shown: Path, headers: dict[str, str]) -> None:
+    """Whatever it says that it accepts; and no cache hands a page to it."""
+    await get("/feeds/all.rss", sec_fetch_dest="document", sec_fetch_mode="navigate")
+    answer = await get("/feeds/all.rss", **headers)
+    assert answer.body == FEED
+    assert "Sec-Fetch-Dest" in answer.headers["vary"]
+
+
+async def test_a_page_follows_its_feed(get: Get, shown: Path) -> None:
+    """A changed page is shown at both addresses."""
+    navigation = {name.replace("-", "_"): value for name, value in NAVIGATION.items()}
+    await get("/feeds/all.rss", **navigation)
+    (shown / "feeds/all/index.html").write_text("all, for people, and more of it")
+    assert (await get("/feeds/all.rss", **navigation)).body == b"all, for people, and more of it"

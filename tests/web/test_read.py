@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from publications import ManualClock, write
 from publisher.app import App
 from publisher.model.issue import DeliveryState
-from publisher.stores.readers import packed
+from publisher.stores.compaction import packed
 from publisher.stores.schema import deliveries, metadata, variant_readers
 from publisher.web.read import routes
 

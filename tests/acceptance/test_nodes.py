@@ -1,0 +1,121 @@
+"""Three nodes on one PostgreSQL, each a process with a folder of its own: one dies, and then the server."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from acceptance.running import PATIENCE_SECONDS, eventually, free_port, publisher, running
+from acceptance.test_stop import sinking
+from mortal_server import mortal_server
+from publications import AGENCY, make_publication, story, write
+
+READERS = 240
+CONNECTIONS = 4
+"""Per node."""
+AT_ONCE = 16 * CONNECTIONS
+"""What a node claims ahead."""
+
+
+def joined(first: Path, folder: Path) -> Path:
+    """Makes the folder of a node that joins, as docs/running.md says: config and key of the first, no stories."""
+    make_publication(folder, AGENCY)
+    (folder / "var").mkdir(mode=0o700)
+    shutil.copy(first / "var" / "secret.key", folder / "var" / "secret.key")
+    return folder
+
+
+@contextmanager
+def working(folder: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """Runs a worker until the end of the block."""
+    log = folder.parent / f"{folder.name}.log"
+    with log.open("w") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "publisher", "-C", str(folder), "worker"],
+            stdout=subprocess.PIPE,
+            stderr=told,
+            text=True,
+            env={**os.environ, **environment},
+        )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert "sending from here" in line, f"did not start: {line}{log.read_text()}"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def asked(url: str, query: str) -> int:
+    """Returns the number that the database answers with."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute(query.encode()).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) -> None:
+    log = tmp_path / "sink.log"
+    log.touch()
+    first = make_publication(tmp_path / "first", AGENCY)
+    people = "email,newsletters,products\n" + "".join(f"r{n}@reader.example,alerts,*\n" for n in range(READERS))
+    (tmp_path / "people.csv").write_text(people)
+    write(first, "old.md", story("An old story", section="economy"))
+
+    def arrived() -> list[str]:
+        return [line.split()[0] for line in log.read_text().splitlines()]
+
+    with mortal_server() as server, sinking(log, 0.1) as relay:
+        settings: dict[str, Any] = {
+            **relay,
+            "PUBLISHER_DATABASE__URL": server.url,
+            "PUBLISHER_SITE__URL": f"http://127.0.0.1:{free_port()}",
+            "PUBLISHER_DELIVERY__CONNECTIONS": str(CONNECTIONS),
+        }
+        publisher("subscribers", "import", str(tmp_path / "people.csv"), "--confirmed", folder=first, **settings)
+        second, third = joined(first, tmp_path / "second"), joined(first, tmp_path / "third")
+        with (
+            running(first, **settings) as one,
+            running(second, **settings) as two,
+            working(third, **settings) as worker,
+        ):
+            assert two.get("/articles/old/").status == 200  # its own folder is empty, and tells nothing
+            write(first, "flash.md", story("Flash", urgency="flash", section="economy"))
+            eventually(lambda: two.get("/articles/flash/").status == 200, "the other node shows the story")
+            eventually(lambda: asked(server.url, "SELECT count(*) FROM issues WHERE state = 'held'"), "a held issue")
+            publisher("issues", "release", "1", folder=second, **settings)
+            in_hand = "SELECT count(DISTINCT boot_id) FROM deliveries"
+            eventually(
+                lambda: asked(server.url, in_hand) > 1 and len(arrived()) >= READERS // 6, "mail of several nodes"
+            )
+            assert two.get("/readyz").status == 200
+            one.kill()
+            server.kill()
+            answer = two.get("/readyz")
+            assert (answer.status, list(answer.json()["faults"])) == (503, ["database"])
+            assert two.get("/healthz").status == 200
+            assert len(set(arrived())) < READERS
+            server.start()
+            eventually(lambda: two.get("/readyz").status == 200, "it is ready again")
+            eventually(lambda: len(set(arrived())) >= READERS - AT_ONCE, "all but what the dead node had")
+            assert worker.poll() is None
+            # The dead node is started again: it knows at once what it had, and nobody has waited for its leases.
+            with running(first, **settings, PUBLISHER_DELIVERY__RESEND_AFTER="1s") as again:
+                eventually(lambda: len(set(arrived())) == READERS, "everybody has the mail")
+                assert again.get("/articles/old/").status == 200
+                assert two.get("/articles/old/").status == 200
+            assert two.stop() == 0
+            worker.terminate()
+            assert worker.wait(PATIENCE_SECONDS) == 0
+    copies = Counter(arrived())
+    assert max(copies.values()) <= 2
+    assert sum(copies.values()) - READERS <= CONNECTIONS
