@@ -28,7 +28,8 @@ prove: $(READY) ## Everything that can go wrong with delivery, at full size (hou
 		tests/delivery/test_relay_dies.py
 
 prove-nodes: $(READY) ## Four nodes on one PostgreSQL, killed and stopped at random; 50,000 readers (half an hour)
-	@PROVE=1 PROVE_NODES=1 $(BIN)/python -m pytest -n 0 -s -o faulthandler_timeout=0 tests/delivery/test_nodes.py
+	@PROVE=1 PROVE_NODES=1 $(BIN)/python -m pytest -n 0 -s -o faulthandler_timeout=0 \
+		tests/delivery/test_nodes.py tests/delivery/prove_rates.py
 
 check: $(READY) ## Lint (ruff) and types (mypy strict)
 	@$(BIN)/ruff check .

@@ -1,12 +1,14 @@
 """Writes bytes into public/ so that a reader, or a power cut, finds the old file or the new one, never half."""
 
+import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 _TEMPORARY = ".publisher-"
-_MANY = 32
-"""From so many files on, one sync of the file system costs less than one per file."""
+_MANY = 8
+"""From so many files on, one sync of the file system costs less than one per file and folder."""
+_LIBC = ctypes.CDLL(None)
 
 
 class Output:
@@ -14,29 +16,51 @@ class Output:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._staged: dict[str, Path] = {}
+        """Files that are written beside their places, by their paths."""
 
     def exists(self, path: str) -> bool:
         """Returns whether the file stands there."""
         return (self.root / path).is_file()
 
     def write(self, contents: Mapping[str, bytes]) -> None:
-        """Replaces files by path, each atomically, durable when this returns (temp, fsync, rename, fsync folder)."""
-        temporary: dict[Path, Path] = {}
-        try:
-            for path, data in contents.items():
+        """Replaces files by path, each atomically, durable when this returns; OSError when one cannot be."""
+        failed = {**self.stage(contents), **self.settle()}
+        for path, reason in failed.items():
+            raise OSError(f"{path}: {reason}")
+
+    def stage(self, contents: Mapping[str, bytes]) -> dict[str, str]:
+        """Writes files beside their places, where nobody sees them; returns why some could not be, by path."""
+        failed = {}
+        for path, data in contents.items():
+            try:
                 target = self._inside(path)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                temporary[target] = _write_beside(target, data, sync=len(contents) < _MANY)
-            if len(contents) >= _MANY:
-                os.sync()
-            for target, made in temporary.items():
-                made.replace(target)
-        except BaseException:
-            for made in temporary.values():
-                made.unlink(missing_ok=True)
-            raise
-        for folder in {target.parent for target in temporary}:
-            _sync_folder(folder)
+                self._staged[path] = _write_beside(target, data)
+            except OSError as error:
+                failed[path] = error.strerror or str(error)
+        return failed
+
+    def settle(self) -> dict[str, str]:
+        """Puts all that is staged in its place, each file atomically and all durably, by one sync before and one after.
+
+        Returns why some could not be, by path: what stood there stays.
+        """
+        staged, self._staged = self._staged, {}
+        failed = {}
+        try:
+            _sync(self.root, staged.values())
+            for path, made in staged.items():
+                try:
+                    made.replace(self._inside(path))
+                except OSError as error:
+                    failed[path] = error.strerror or str(error)
+            _sync(self.root, {made.parent for made in staged.values()})
+        except OSError as error:  # nobody knows what is on disk
+            failed = dict.fromkeys(staged, error.strerror or str(error))
+        for path in failed:
+            staged[path].unlink(missing_ok=True)
+        return failed
 
     def remove(self, paths: list[str]) -> None:
         """Deletes files and the folders that become empty."""
@@ -56,29 +80,57 @@ class Output:
             raise OSError(f"{path} leads out of the folder")
         return self.root / path
 
-    def sweep(self) -> None:
-        """Deletes temporary files that a killed process left."""
-        for path in self.root.rglob(f"{_TEMPORARY}*"):
-            path.unlink(missing_ok=True)
+    def sweep(self) -> set[str]:
+        """Deletes temporary files that a killed process left; returns the paths of all others."""
+        found = set()
+        folders = [""]
+        while folders:
+            prefix = folders.pop()
+            try:
+                with os.scandir(self.root / prefix) as entries:
+                    for entry in entries:
+                        if entry.name.startswith(_TEMPORARY):
+                            Path(entry.path).unlink(missing_ok=True)
+                        elif entry.is_dir(follow_symlinks=False):
+                            folders.append(f"{prefix}{entry.name}/")
+                        else:
+                            found.add(prefix + entry.name)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        return found
 
 
-def _write_beside(target: Path, data: bytes, *, sync: bool) -> Path:
+def _write_beside(target: Path, data: bytes) -> Path:
     made = target.parent / f"{_TEMPORARY}{os.getpid()}-{target.name}"
-    with made.open("wb") as file:
-        try:
+    try:
+        with made.open("wb") as file:
             file.write(data)
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-        except BaseException:
-            made.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise
     return made
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(root: Path, paths: Iterable[Path]) -> None:
+    """Makes files or folders durable: a few one by one, many with everything on their file system."""
+    few = list(paths)
+    if len(few) < _MANY:
+        for path in few:
+            _on_disk(path, os.fsync)
+    else:
+        _on_disk(root, _sync_file_system)
+
+
+def _on_disk(path: Path, sync: Callable[[int], object]) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_file_system(descriptor: int) -> None:
+    """Waits for the file system that a file is on (syncfs, Linux), or for all of them where there is no such call."""
+    syncfs = getattr(_LIBC, "syncfs", None)
+    if syncfs is None or syncfs(descriptor) != 0:
+        os.sync()

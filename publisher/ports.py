@@ -266,14 +266,17 @@ class Outputs(Protocol):
     async def save_outputs(self, written: Sequence[OutputRecord], removed: Sequence[str]) -> None:
         """Remembers what was written and what was taken away."""
 
-    async def redirects(self) -> dict[str, int]:
-        """Returns old addresses and the numbers of the articles they lead to."""
+    async def output_paths(self) -> set[str]:
+        """Returns the paths of all files."""
+
+    async def redirects(self, numbers: Collection[int] | None = None) -> dict[str, int]:
+        """Returns old addresses that lead to these articles (None: to any), and the numbers of those."""
 
     async def note_public(self, numbers: Sequence[int], now: datetime) -> None:
         """Remembers that the public knows these articles from now on, if it did not before."""
 
-    async def lost_addresses(self, public: Sequence[int]) -> set[str]:
-        """Returns every address of articles that the public once knew, but of those that it knows now."""
+    async def once_public(self, numbers: Collection[int] | None = None) -> dict[int, set[str]]:
+        """Returns every address of those of these articles (None: of all) that the public ever knew, by number."""
 
 
 class FeedArchiveStore(Protocol):
@@ -313,13 +316,19 @@ class Output(Protocol):
         """Returns whether a file stands there."""
 
     def write(self, contents: Mapping[str, bytes]) -> None:
-        """Replaces files, each atomically, durable when this returns."""
+        """Replaces files, each atomically, durable when this returns; OSError when one cannot be."""
+
+    def stage(self, contents: Mapping[str, bytes]) -> Mapping[str, str]:
+        """Writes files where nobody sees them yet; returns why some could not be."""
+
+    def settle(self) -> Mapping[str, str]:
+        """Puts all that is staged in its place, durable when this returns; returns why some could not be."""
 
     def remove(self, paths: list[str]) -> None:
         """Deletes files."""
 
-    def sweep(self) -> None:
-        """Deletes what a killed process left half-done."""
+    def sweep(self) -> set[str]:
+        """Deletes what a killed process left half-done; returns the paths of all files that stand there."""
 
 
 class Companions(Protocol):

@@ -18,6 +18,7 @@ import uvicorn
 from publisher.app import App
 from publisher.errors import PublisherError, UnreachableError
 from publisher.scheduler import Scheduler
+from publisher.services.turns import Progress, unseen
 from publisher.sources.names import is_article
 from publisher.sources.watcher import changes
 from publisher.stores.nodes import BEAT_SECONDS
@@ -58,14 +59,13 @@ class Service:
         """Asks the service to end cleanly."""
         self._stop.set()
 
-    async def run(self, ready: Callable[[str], None]) -> None:
-        """Runs until `stop`; `ready` is told the address once everything stands."""
+    async def run(self, ready: Callable[[str], None], progress: Progress = unseen) -> None:
+        """Runs until `stop`; `ready` is told the address once everything stands, `progress` how far that is."""
         listener = listen(self._app.settings.http.host, self._app.settings.http.port)
         try:
             await self._beat()
             await self._app.planning.begin(self._app.clock.now())
-            await self._app.publishing.open()
-            await self._refresh()
+            await self._look(progress)
             self._scheduler.start()
             self._scheduler.every("rescan", _RESCAN_SECONDS, self._refresh)
             self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
@@ -106,11 +106,21 @@ class Service:
 
     # Articles ---------------------------------------------------------------------------------------------------------
 
-    async def _refresh(self, paths: Iterable[str] | None = None) -> None:
+    async def _look(self, progress: Progress) -> None:
+        """Brings public/ up to date before it is served; where it is so already, stories are read beside serving."""
+        now = self._app.clock.now()
+        report = await self._app.publishing.glance(now, thorough=False)
+        if report is None:
+            await self._refresh(progress=progress)
+        else:
+            self._tell_problems([*map(str, report.refused)])
+            self._scheduler.at("wake", now, self._refresh)
+
+    async def _refresh(self, paths: Iterable[str] | None = None, *, progress: Progress = unseen) -> None:
         """Brings public/ up to date; what is newly out is planned at once."""
         began = time.perf_counter()
         try:
-            report = await self._app.publishing.refresh(self._app.clock.now(), paths)
+            report = await self._app.publishing.refresh(self._app.clock.now(), paths, progress=progress)
         except PublisherError as error:
             self._vitals.faults["articles"] = str(error)
             _log.error("publish.failed", error=str(error))

@@ -17,12 +17,17 @@ class Bar:
         self._began = time.monotonic()
         self._bar: Progress | None = None
 
+    def phase(self, name: str, done: int, total: int) -> None:
+        """Shows how far work is that has several phases."""
+        self._title = name
+        self.show(done, total)
+
     def show(self, done: int, total: int) -> None:
         """Shows that `done` of `total` are done."""
         if self._bar is None and time.monotonic() - self._began >= _PATIENCE_SECONDS:
             self._bar = self._drawn(total)
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+            self._bar.update(self._bar.task_ids[0], description=self._title, completed=done, total=total)
 
     def end(self) -> None:
         """Takes the bar away."""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from publisher.cli.bars import Bar
 from publisher.cli.context import Context, pass_context
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ def check_command(ctx: Context, strict: bool, external: bool) -> int:
     Each finding has a code (docs/preflight.md); one that blocks keeps something from going out.
     """
 
+    bar = Bar("checking")
+
     async def work(app: "App") -> "list[Problem]":
-        found = await _refused(app)
+        found = await _refused(app, bar)
         places = [*app.publishing.addresses(), *await app.articles.redirects()]
         found += app.preflight.among(app.rehearsal.articles, places)
         config = (app.folder / "config.toml").read_text(encoding="utf-8")
@@ -31,7 +34,10 @@ def check_command(ctx: Context, strict: bool, external: bool) -> int:
         found += await app.preflight.issues(app.previewing, config)
         return found + (await _unreachable(ctx, app) if external else [])
 
-    problems = list(dict.fromkeys(ctx.run(work)))
+    try:
+        problems = list(dict.fromkeys(ctx.run(work)))
+    finally:
+        bar.end()
     refused = [problem for problem in problems if problem.fatal]
     lines = [
         f"{problem.path}:{problem.line}: {'' if problem.fatal else 'warning: '}{problem.message} [{problem.code}]"
@@ -48,13 +54,14 @@ def check_command(ctx: Context, strict: bool, external: bool) -> int:
     return 1 if refused or (strict and problems) else 0
 
 
-async def _refused(app: "App") -> "list[Problem]":
+async def _refused(app: "App", bar: Bar) -> "list[Problem]":
     """Returns what cannot be used as it is, and what was noticed while it was read."""
     from publisher.cli.look import look
     from publisher.model.article import Problem
 
     await app.rehearsal.load()
-    taken = await app.rehearsal.take(app.clock.now(), everything=True)
+    taken = await app.rehearsal.take(app.clock.now(), everything=True, progress=bar.phase)
+    bar.end()
     faults = [Problem(path=e.path, line=e.line, message=e.message, code="template") for e in app.templates.problems()]
     return [*taken.problems, *app.companions.problems(), *faults, *look(app)]
 

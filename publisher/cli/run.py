@@ -5,6 +5,7 @@ import logging
 
 import click
 
+from publisher.cli.bars import Bar
 from publisher.cli.context import Context, pass_context
 from publisher.cli.serving import until_told
 
@@ -22,7 +23,10 @@ def run_command(ctx: Context) -> None:
 
     configure(logging.DEBUG if ctx.verbose else logging.INFO)
 
+    bar = Bar("building")
+
     def ready(app: App, address: str) -> None:
+        bar.end()
         click.echo(f"{app.catalogue.site.title} is at {address}")
         if app.settings.smtp.sandbox:
             click.echo(f"mail goes to the built-in inbox, none leaves this machine: {address}inbox/")
@@ -31,7 +35,11 @@ def run_command(ctx: Context) -> None:
     async def serve() -> None:
         async with open_app(ctx.folder, patient=True) as app:
             service = Service(app)
-            await until_told(service.run(lambda address: ready(app, address)), service.stop)
+            served = service.run(lambda address: ready(app, address), progress=bar.phase)
+            try:
+                await until_told(served, service.stop)
+            finally:
+                bar.end()
 
     state = ctx.state()
     with owning(state), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

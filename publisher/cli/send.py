@@ -168,8 +168,9 @@ def _alone_or_beside(ctx: Context, alone: "_Work", beside: "_Work") -> dict[str,
 async def _take_in(app: "App", ctx: Context) -> None:
     """Takes in what changed in the folder, so that a plan knows it."""
     await app.planning.begin(app.clock.now())
-    await app.publishing.open()
-    for problem in (await app.publishing.refresh(app.clock.now())).refused:
+    now = app.clock.now()
+    report = await app.publishing.glance(now, thorough=False) or await app.publishing.refresh(now)
+    for problem in report.refused:
         ctx.say(f"refused: {problem}")
 
 

@@ -39,6 +39,8 @@ _BREAK = re.compile(r"<br\b[^>]*>")
 _MARKUP = re.compile(r"<[^>]*>")
 _SPACE = re.compile(r"\s+")
 _INSTANT = timedelta(microseconds=1)
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:-]+(?:/[A-Za-z0-9/._~-]*)?")
+"""Most are: there is nothing to encode."""
 _URL_SAFE = "/%:?#[]@!$&'()*+,;=~-._"
 
 
@@ -399,6 +401,8 @@ def _image(image: Image | None, site: Site) -> Image | None:
 def absolute_url(site: Site, address: str) -> str:
     """Returns a URI (RFC 3986) for a root-relative path or an absolute address; what is encoded stays so."""
     absolute = site.absolute(address) if address.startswith("/") and not address.startswith("//") else address
+    if _PLAIN_URL.fullmatch(absolute):
+        return absolute
     parts = urlsplit(absolute)
     if not parts.netloc.isascii():
         absolute = urlunsplit(parts._replace(netloc=_ascii_host(parts.netloc)))

@@ -74,9 +74,9 @@ class Shelves:
         places = self._places.get(shelf, [])
         return [self._stories[-number] for _, number in places[:limit]]
 
-    def walk(self) -> Iterator[Article]:
-        """Yields all stories, the newest first, as far as anybody asks."""
-        return (self._stories[-number] for _, number in self._places.get(ALL, ()))
+    def walk(self, shelf: Shelf = ALL) -> Iterator[Article]:
+        """Yields the stories of a shelf, the newest first, as far as anybody asks."""
+        return (self._stories[-number] for _, number in self._places.get(shelf, ()))
 
     def get(self, number: int) -> Article | None:
         """Returns a story that is on the shelves."""

@@ -1,10 +1,11 @@
 """Sitemaps (sitemaps.org 0.9) and the news sitemap (Google's schema 0.9)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
@@ -13,7 +14,6 @@ from publisher.feeds.text import clean, line, title
 from publisher.model.view import Depth, View
 
 CONTENT_TYPE = "application/xml; charset=utf-8"
-URLS_PER_FILE = 50_000
 NEWS_URLS = 1_000
 NEWS_WINDOW = timedelta(hours=48)
 
@@ -34,18 +34,14 @@ class Location:
     """The same page in each of its languages, itself among them: language tag and URL."""
 
 
-def locations(views: Iterable[View]) -> list[Location]:
-    """Returns the pages of the stories that have one and are not withdrawn."""
-    return [Location(url=view.url, updated_at=view.updated_at) for view in views if view.url and _is_listed(view)]
+def urlset(places: Sequence[Location]) -> bytes:
+    """Returns a sitemap of pages."""
+    return _listing("urlset", "url", places)
 
 
-def sitemaps(places: Sequence[Location], site_url: str) -> dict[str, bytes]:
-    """Returns the files by name: `sitemap.xml`, which is an index of others when there are too many pages."""
-    if len(places) <= URLS_PER_FILE:
-        return {"sitemap.xml": _urlset(places)}
-    parts = {f"sitemap-{n}.xml": part for n, part in enumerate(_parts(places), start=1)}
-    index = [Location(url=f"{site_url}/{name}", updated_at=_latest(part)) for name, part in parts.items()]
-    return {"sitemap.xml": _index(index)} | {name: _urlset(part) for name, part in parts.items()}
+def sitemap_index(parts: Sequence[Location]) -> bytes:
+    """Returns the index of sitemaps, each with the last change in it."""
+    return _listing("sitemapindex", "sitemap", parts)
 
 
 def news_sitemap(views: Iterable[View], name: str, now: datetime) -> bytes:
@@ -79,34 +75,18 @@ def news_language(tag: str) -> str:
     return tag.split("-", maxsplit=1)[0]
 
 
-def _parts(places: Sequence[Location]) -> Iterator[Sequence[Location]]:
-    for start in range(0, len(places), URLS_PER_FILE):
-        yield places[start : start + URLS_PER_FILE]
-
-
-def _latest(places: Sequence[Location]) -> datetime | None:
-    return max((place.updated_at for place in places if place.updated_at), default=None)
-
-
-def _urlset(places: Sequence[Location]) -> bytes:
-    return _listing("urlset", "url", places)
-
-
-def _index(places: Sequence[Location]) -> bytes:
-    return _listing("sitemapindex", "sitemap", places)
-
-
 def _listing(outer: str, inner: str, places: Sequence[Location]) -> bytes:
-    translated = any(place.alternates for place in places)
-    root = _root(outer, xhtml=_XHTML) if translated else _root(outer)
+    """Put together as text: a sitemap is the one document that grows with the number of stories."""
+    prefix = f' xmlns:xhtml="{_XHTML}"' if any(place.alternates for place in places) else ""
+    lines = ["<?xml version='1.0' encoding='UTF-8'?>", f'<{outer} xmlns="{_SITEMAP}"{prefix}>']
     for place in places:
-        element = etree.SubElement(root, f"{{{_SITEMAP}}}{inner}")
-        _text(element, "loc", clean(place.url))
-        if place.updated_at is not None:
-            _text(element, "lastmod", rfc3339(place.updated_at))
-        for language, url in place.alternates:
-            etree.SubElement(element, f"{{{_XHTML}}}link", rel="alternate", hreflang=language, href=clean(url))
-    return _bytes(root)
+        changed = f"<lastmod>{rfc3339(place.updated_at)}</lastmod>" if place.updated_at is not None else ""
+        links = "".join(
+            f'<xhtml:link rel="alternate" hreflang={quoteattr(clean(language))} href={quoteattr(clean(url))}/>'
+            for language, url in place.alternates
+        )
+        lines.append(f"<{inner}><loc>{escape(clean(place.url))}</loc>{changed}{links}</{inner}>")
+    return "\n".join([*lines, f"</{outer}>", ""]).encode()
 
 
 def _root(tag: str, **prefixes: str) -> "etree._Element":

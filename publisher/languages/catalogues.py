@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TypeAlias
 
@@ -40,6 +40,7 @@ def _prefixes(tag: str) -> Iterator[str]:
         tag = tag.rpartition("-")[0]
 
 
+@lru_cache(1024)
 def spoken(language: str, otherwise: str) -> str:
     """Returns the language of the labels for what is in `language`: itself, if it has a catalogue, or `otherwise`."""
     return language if any(tag in languages() for tag in _prefixes(language.lower())) else otherwise

@@ -1,6 +1,7 @@
 """Dates as a reader writes them; never for machines, and never dependent on this machine's locale."""
 
-from datetime import datetime, time
+from datetime import date, datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
@@ -8,10 +9,18 @@ from babel.dates import format_date, format_time
 from publisher.languages.locales import locale_of
 from publisher.languages.numbers import in_digits
 
+_KEPT = 4096
+"""Days and minutes kept as they are written: pages and feeds say the same few again and again."""
+
 
 def date_text(moment: datetime, language: str, zone: str) -> str:
     """Returns the day of an aware `moment` in the IANA time zone `zone`: `2 Eylül 2025`."""
-    return _plain(format_date(_local(moment, zone), "long", locale=locale_of(language)), language)
+    return _day(_local(moment, zone).date(), language)
+
+
+@lru_cache(_KEPT)
+def _day(day: date, language: str) -> str:
+    return _plain(format_date(day, "long", locale=locale_of(language)), language)
 
 
 def full_date_text(moment: datetime, language: str, zone: str) -> str:
@@ -26,6 +35,11 @@ def time_text(moment: datetime, language: str, zone: str) -> str:
 
 def clock_text(at: time, language: str) -> str:
     """Returns a time of day: `14:30`."""
+    return _minute(at.replace(second=0, microsecond=0), language)
+
+
+@lru_cache(_KEPT)
+def _minute(at: time, language: str) -> str:
     return _plain(format_time(at, "short", locale=locale_of(language)), language)
 
 

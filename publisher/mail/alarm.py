@@ -9,7 +9,8 @@ from publisher.model.delivery import Tally
 _CONTENT_SHARE = 0.02
 _CONTENT_FEWEST = 5
 _BOUNCE_SHARE = 0.05
-_BOUNCE_SAMPLE = 200
+_BOUNCE_FEWEST = 10
+"""The share of the first 200; later, too, for whoever sends fast is beyond them before anybody looks."""
 _COMPLAINT_WARNS = 0.001
 _COMPLAINT_STOPS = 0.003
 _COMPLAINT_FEWEST = 2
@@ -20,8 +21,8 @@ def alarm(tally: Tally) -> str | None:
     """Returns why the issue must stop, as `code: sentence`; None: it may go on."""
     if tally.refused >= max(_CONTENT_FEWEST, _CONTENT_SHARE * tally.tried):
         return f"content: {tally.refused} of {tally.tried} mails were refused for what they say or who they are from"
-    if tally.tried <= _BOUNCE_SAMPLE and tally.dead >= _BOUNCE_SHARE * _BOUNCE_SAMPLE:
-        return f"bounces: {tally.dead} of the first {tally.tried} addresses do not exist"
+    if tally.dead >= max(_BOUNCE_FEWEST, _BOUNCE_SHARE * tally.tried):
+        return f"bounces: {tally.dead} of {tally.tried} addresses do not exist"
     if tally.complaints >= max(_COMPLAINT_FEWEST, _COMPLAINT_STOPS * tally.accepted):
         return f"complaints: {tally.complaints} of {tally.accepted} readers have complained"
     return None

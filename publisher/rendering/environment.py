@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import jinja2
 import jinja2.sandbox
@@ -14,8 +15,28 @@ from publisher.errors import TemplateError
 
 _SUFFIXES = (".html", ".txt")
 _PACKAGED = "packaged"
+_MOST_JUDGED = 4096
+"""Names may be made up by a template as it runs: not all of them are kept in mind."""
 _FAULTS = (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What a mistake in a template raises; the same errors from elsewhere are not ours to name."""
+
+
+class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
+    """A sandbox that asks once per type and name whether templates may have it: nothing else decides that."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._judged: dict[tuple[type, str], bool] = {}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Returns whether a template may have this attribute."""
+        key = (type(obj), attr)
+        safe = self._judged.get(key)
+        if safe is None:
+            safe = super().is_safe_attribute(obj, attr, value)
+            if len(self._judged) < _MOST_JUDGED:
+                self._judged[key] = safe
+        return safe
 
 
 def environment(packaged: Path, own: Path | None) -> jinja2.Environment:
@@ -31,7 +52,7 @@ def environment(packaged: Path, own: Path | None) -> jinja2.Environment:
             jinja2.PrefixLoader({_PACKAGED: base}, delimiter=":"),
         ]
     )
-    return jinja2.sandbox.ImmutableSandboxedEnvironment(
+    return _Sandbox(
         loader=loader,
         undefined=jinja2.StrictUndefined,
         autoescape=_escapes,

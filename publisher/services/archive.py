@@ -53,6 +53,10 @@ class Archive:
             self._by_story[story].discard(number)
         return issue
 
+    def numbers(self) -> list[int]:
+        """Returns the numbers of all issues."""
+        return sorted(self._issues)
+
     def newsletters(self) -> list[Newsletter]:
         """Returns the newsletters whose issues stand on the web, in config's order, also those that have none yet."""
         return [newsletter for newsletter in self._catalogue.newsletters.values() if newsletter.archive]

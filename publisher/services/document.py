@@ -1,7 +1,7 @@
 """One file of public/ to be."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 
@@ -12,6 +12,10 @@ class Document:
     path: str
     fingerprint: str
     make: Callable[[], Awaitable[bytes]]
+    stories: Collection[int] = ()
+    """The numbers of the stories in it."""
+    file: str = ""
+    """The file of pages/ or static/, or beside a story, that it is made from."""
 
 
 def fingerprint(*parts: str) -> str:

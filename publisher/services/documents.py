@@ -5,19 +5,19 @@ turn out to be those of the files that stand there already.
 """
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from publisher.editorial.benefits import benefits
-from publisher.editorial.rendition import absolute_url, log_entry
+from publisher.editorial.rendition import log_entry
 from publisher.editorial.shelves import Shelf, Shelves
 from publisher.editorial.tally import Tally, next_day, tally
 from publisher.feeds import FORMATS
 from publisher.feeds.fit import fit
 from publisher.feeds.opml import opml
-from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, Location, news_sitemap, sitemaps
+from publisher.feeds.sitemap import NEWS_URLS, NEWS_WINDOW, news_sitemap
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article
 from publisher.model.catalogue import Catalogue
@@ -33,6 +33,7 @@ from publisher.services.feed_documents import FeedDocuments
 from publisher.services.issue_pages import IssuePages
 from publisher.services.outline import ISSUES, Outline, feed_path, file_of
 from publisher.services.renditions import Renditions
+from publisher.services.sitemaps import Sitemaps
 
 CORRECTIONS_FEED = "corrections.atom"
 _LISTS = frozenset({"front", "section", "corrections", "issues", "archive"})
@@ -42,6 +43,8 @@ _NOTES = 200
 """Notes on a page of the log."""
 _ON_PAGE = 40
 """Stories on a front or section page."""
+_FEW = 4
+"""Stories on a page that is about one of them."""
 _PRIVATE_PATHS = (
     "/u/", "/confirm/", "/unsubscribe/", "/preferences/", "/read/", "/inbox/", "/preview/", "/admin/", "/api/",
 )  # fmt: skip
@@ -102,6 +105,7 @@ class Documents:
             latest=latest,
             page=self._page,
         )
+        self._sitemaps = Sitemaps(self._site, outline, public)
         self._linked: tuple[bool, frozenset[str]] = (False, frozenset())
         """Where list pages lead."""
         self._base = ""
@@ -110,12 +114,27 @@ class Documents:
         self._pages: Sequence[Page] = ()
         self._tallies: dict[str, Tally] = {}
         """Of the day at hand, by the language of the front page, where the public does not see all."""
+        self._oldest_news: datetime | None = None
+        """When the oldest story in the news sitemap was published."""
 
-    def base(self, rules: str) -> str:
-        """Works out anew what all documents have in common: the rules, the templates, the names of the pages."""
+    def causes(self) -> dict[str, str]:
+        """Looks anew at what documents are made from beside stories; returns hashes of it.
+
+        All documents have the `templates` and the names of the `pages` in common; `files` are those of static/ and
+        the pages' texts.
+        """
         self._pages = self._companions.pages()
+        files = [f"{file.path} {file.mark}" for file in self._companions.files()]
+        return {
+            "templates": self._renderer.fingerprint(),
+            "pages": self._companions.fingerprint(),
+            "files": fingerprint(*files, *(page.content_hash for page in self._pages)),
+        }
+
+    def base(self, rules: str, causes: Mapping[str, str]) -> str:
+        """Takes note of what all documents have in common, a hash of which it returns."""
         self._rules = rules
-        self._base = fingerprint(rules, self._renderer.fingerprint(), self._companions.fingerprint())
+        self._base = fingerprint(rules, causes["templates"], causes["pages"])
         return self._base
 
     def addresses(self) -> dict[str, str]:
@@ -134,8 +153,11 @@ class Documents:
         return {file.path for source in sources if (file := self._companions.asset(source)) is not None}
 
     def next_change_at(self, now: datetime) -> datetime | None:
-        """Returns when a front page no longer counts the day that it counts; None while none counts."""
-        return next_day(now, self._site.timezone) if self._tallies else None
+        """Returns when a front page no longer counts the day that it counts, or a story is news no longer, if ever."""
+        moments = [next_day(now, self._site.timezone)] if self._tallies else []
+        if self._oldest_news is not None:
+            moments.append(self._oldest_news + NEWS_WINDOW + timedelta(microseconds=1))
+        return min((at for at in moments if at > now), default=None)
 
     def all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         """Yields every output there should be."""
@@ -154,6 +176,7 @@ class Documents:
             yield from self._of_story(number)
         yield from self._feeds.of_archives(self._rules)
         yield from self._of_assets(assets)
+        yield from self._sitemaps.documents()
         yield from self._of_site(now)
         yield from self._issue_pages.all(self._base)
 
@@ -164,6 +187,12 @@ class Documents:
     def _free(self, documents: Iterable[Document]) -> Iterable[Document]:
         """Yields what an editor's own page or file does not stand in the place of."""
         return (document for document in documents if document.path not in self._held)
+
+    async def ahead(self, documents: Iterable[Document]) -> None:
+        """Fetches together what the pages of single stories need, which are about to be made."""
+        numbers = {number for one in documents if len(one.stories) <= _FEW for number in one.stories}
+        found = (self._public.get(number) or self._alone.get(number) for number in sorted(numbers))
+        await self._renditions.ahead([one for one in found if one is not None], self._depths, Channel.PAGE)
 
     def touched(
         self,
@@ -176,13 +205,13 @@ class Documents:
         """Yields the outputs that hold what changed; `issues` came to the archive, or left it."""
         return self._free(self._touched(shelves, set(stories), assets, now, issues))
 
-    def note(self, stories: Iterable[int], issues: Iterable[PastIssue] = ()) -> set[str]:
-        """Takes note of what changed; returns the files of past issues that may lose their reason."""
+    def note(self, stories: Collection[int], issues: Iterable[PastIssue] = ()) -> set[str]:
+        """Takes note of what changed; returns the files of sitemaps and past issues that may lose their reason."""
         self._feeds.archives.note(stories)
-        return self._issue_pages.note(stories, issues)
+        return self._sitemaps.files(stories) | self._issue_pages.note(stories, issues)
 
-    def gone_issues(self, lost: Set[str]) -> set[str]:
-        """Returns the addresses of past issues that went with their stories; `lost`: the addresses of such."""
+    def gone_issues(self, lost: Set[int]) -> set[str]:
+        """Returns the addresses of past issues that went with their stories; `lost`: the numbers of such."""
         return self._issue_pages.gone(lost)
 
     def following(self) -> Iterable[Document]:
@@ -218,6 +247,7 @@ class Documents:
         yield from self._feeds.of_archives(self._rules, stories)
         yield from self._of_assets(assets)
         if shelves:
+            yield from self._sitemaps.documents(stories)
             yield from self._of_site(now)
         yield from self._issue_pages.touched(self._base, stories, issues)
 
@@ -235,7 +265,8 @@ class Documents:
             make = partial(self._list_page, shelf, listed, home, counted)
             noted, archived = self._linked
             mark = [f"{noted} {shelf.language in archived}", *self._mark(listed), *([repr(counted)] if counted else [])]
-            yield Document(file_of(home), fingerprint(self._base, "list", *mark), make)
+            numbers = [article.number for article in listed]
+            yield Document(file_of(home), fingerprint(self._base, "list", *mark), make, numbers)
 
     def _count(self, now: datetime) -> set[str]:
         """Counts today's stories anew for each front page; returns the languages whose count is another one."""
@@ -260,14 +291,15 @@ class Documents:
         if shelf.language != site.language:
             return self._public.newest(shelf, _ON_PAGE)
         own = set(site.languages) - {site.language}
-        wider = self._public.newest(shelf._replace(language=""))
-        return [a for a in wider if a.language not in own][:_ON_PAGE]
+        wider = self._public.walk(shelf._replace(language=""))
+        return list(islice((a for a in wider if a.language not in own), _ON_PAGE))
 
     def _of_story(self, number: int) -> Iterable[Document]:
         article = self._public.get(number) or self._alone.get(number)
         if article is not None:
             mark = fingerprint(self._base, "story", *self._mark([article]), *self._feeds.marks_of_kin(article))
-            yield Document(file_of(article.path), mark, partial(self._story_page, article))
+            held = {number, *(one.number for one in self._public.ties.named(article.related))}
+            yield Document(file_of(article.path), mark, partial(self._story_page, article), held)
 
     def _of_assets(self, sources: Iterable[str]) -> Iterable[Document]:
         """Yields the local files that stories refer to: at addresses nobody can guess, as some are for few."""
@@ -278,7 +310,6 @@ class Documents:
 
     def _of_site(self, now: datetime) -> Iterable[Document]:
         site = self._site
-        listed = self._public.newest()
         shelves = [repr(shelf) for shelf in self._outline.offered()]
         yield Document("feeds.opml", fingerprint(self._base, "opml", *shelves), self._opml)
         yield Document("feeds/index.html", fingerprint(self._base, "feeds", *shelves), self._feeds_page)
@@ -286,12 +317,12 @@ class Documents:
         if site.theme.is_own:
             yield Document("theme.css", fingerprint(self._base, "theme"), self._theme)
         yield Document("robots.txt", fingerprint(self._base, "robots"), self._robots)
-        fresh = [a for a in listed[:NEWS_URLS] if now - NEWS_WINDOW <= a.published_at <= now]
+        newest = self._public.newest(limit=NEWS_URLS)
+        fresh = [a for a in newest if now - NEWS_WINDOW <= a.published_at <= now]
+        self._oldest_news = min((a.published_at for a in fresh), default=None)
         make = partial(self._news_sitemap, fresh, now)
-        yield Document("news-sitemap.xml", fingerprint(self._base, "news", *self._mark(fresh)), make)
-        places = [self._location(article) for article in listed]
-        for name, data in sitemaps(places, site.url).items():
-            yield Document(name, hashlib.sha256(data).hexdigest(), partial(_ready, data))
+        numbers = [article.number for article in fresh]
+        yield Document("news-sitemap.xml", fingerprint(self._base, "news", *self._mark(fresh)), make, numbers)
         if self._log:
             yield from self._of_corrections()
 
@@ -303,26 +334,19 @@ class Documents:
             noted = self._log.newest(_NOTES, others)
             home = outline.corrections_page(language)
             make = partial(self._corrections_page, noted, language, home)
-            yield Document(file_of(home), fingerprint(self._base, "corrections", *self._noted_mark(noted)), make)
+            mark = fingerprint(self._base, "corrections", *self._noted_mark(noted))
+            yield Document(file_of(home), mark, make, _numbers(noted))
         noted = self._log.newest(self._site.feed_limit)
         mark = fingerprint(self._base, "corrections.atom", *self._noted_mark(noted))
-        yield Document(CORRECTIONS_FEED, mark, partial(self._corrections_feed, noted))
+        yield Document(CORRECTIONS_FEED, mark, partial(self._corrections_feed, noted), _numbers(noted))
 
     def _noted_mark(self, noted: Sequence[Noted]) -> list[str]:
         return [f"{one.note.at} {mark}" for one in noted for mark in self._mark([one.article])]
 
-    def _location(self, article: Article) -> Location:
-        versions = self._outline.versions(article, self._public.ties)
-        return Location(
-            url=absolute_url(self._site, article.path),
-            updated_at=article.updated_at,
-            alternates=tuple((label.id, label.url or "") for label in versions),
-        )
-
     def _of_companions(self) -> Iterable[Document]:
         for page in self._pages:
             mark = fingerprint(self._base, "page", page.content_hash)
-            yield Document(file_of(page.path), mark, partial(self._plain_page, page))
+            yield Document(file_of(page.path), mark, partial(self._plain_page, page), file=f"pages{page.path}")
         for file in self._companions.files():
             yield _copy(file)
 
@@ -430,13 +454,13 @@ class Documents:
         return await self._renditions.at_depths(articles, self._depths, channel)
 
 
+def _numbers(noted: Sequence[Noted]) -> set[int]:
+    return {one.article.number for one in noted}
+
+
 def _copy(file: PlainFile) -> Document:
-    return Document(file.path, fingerprint("file", file.mark), partial(_read, file))
+    return Document(file.path, fingerprint("file", file.mark), partial(_read, file), file=file.path)
 
 
 async def _read(file: PlainFile) -> bytes:
     return await asyncio.to_thread(file.read)
-
-
-async def _ready(data: bytes) -> bytes:
-    return data

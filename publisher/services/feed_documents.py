@@ -68,12 +68,13 @@ class FeedDocuments:
         together = _Together(partial(self._edition, shelf, stories, tellings))
         kin = [mark for article in stories for mark in self.marks_of_kin(article)]
         mark = [*self.marks(stories), *kin, *(telling.mark for telling in tellings)]
+        numbers = [*(article.number for article in stories), *(one.number for each in tellings for one in each.seen)]
         path = feed_path(shelf)
         for fmt in self._outline.formats_of(shelf):
             make = partial(together.made, fmt)
-            yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(base, fmt.name, *mark), make)
+            yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(base, fmt.name, *mark), make, numbers)
         shown = partial(self._feed_page, shelf, stories)
-        yield Document(file_of(f"{path}/"), fingerprint(base, "feed page", *self.marks(stories)), shown)
+        yield Document(file_of(f"{path}/"), fingerprint(base, "feed page", *self.marks(stories)), shown, numbers)
 
     async def _feed_page(self, shelf: Shelf, stories: Sequence[Article]) -> bytes:
         outline, depth = self._outline, self._outline.depth_of(shelf)
@@ -157,7 +158,7 @@ class FeedDocuments:
         path = archive_document_path(shelf, page)
         for fmt in self._outline.formats_of(shelf):
             make = partial(together.made, fmt)
-            yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(rules, path, fmt.name, *mark), make)
+            yield Document(file_of(f"{path}.{fmt.extension}"), fingerprint(rules, path, fmt.name, *mark), make, held)
 
     async def _archive(
         self, shelf: Shelf, page: int, stories: Sequence[Article], tellings: Sequence[Telling]

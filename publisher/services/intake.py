@@ -29,9 +29,10 @@ from publisher.editorial.timing import next_change_at
 from publisher.errors import NotFoundError, RefusedError, UnsettledError
 from publisher.model.article import Article, Body, Manuscript, Problem, Status
 from publisher.model.catalogue import Site
-from publisher.model.files import FileStat
+from publisher.model.files import FileStat, Scan
 from publisher.model.publication import FileRecord, Loss, Revision
 from publisher.ports import ArticleStore, Source
+from publisher.services.turns import Phase, Progress, unseen
 
 _BATCH = 500
 """Files per transaction: a cold start remembers what it has done so far."""
@@ -110,6 +111,10 @@ class Intake:
         self._house = house
         self._files: dict[str, FileRecord] = {}
         self._hashes: dict[str, str] = {}
+        self._faulty: set[str] = set()
+        """The files with something wrong."""
+        self._illustrating: dict[int, set[str]] = {}
+        """The files that refer to others, by the story they tell."""
         self._articles: dict[int, Article] = {}
         self._ids: dict[str, int] = {}
         self._addresses: dict[str, int] = {}
@@ -167,7 +172,8 @@ class Intake:
         return named.difference(self.assets(None)) if named else named
 
     def _illustrated(self, numbers: set[int] | None) -> list[FileRecord]:
-        return [r for r in self._files.values() if r.assets and (numbers is None or r.article in numbers)]
+        paths = self._illustrating if numbers is None else numbers & self._illustrating.keys()
+        return [self._files[path] for number in paths for path in self._illustrating[number]]
 
     def _shows(self, record: FileRecord) -> bool:
         """Whether a file's story may show its pictures: one that was taken back takes them along."""
@@ -179,6 +185,9 @@ class Intake:
         await self._store.note()  # whoever saves from here on is noticed, also while we read
         self._files = await self._store.files()
         self._hashes = {record.content_hash: path for path, record in self._files.items()}
+        self._faulty, self._illustrating = set(), {}
+        for record in self._files.values():
+            self._mark(record)
         current = await self._store.current()
         gone = await self._store.gone()
         self._articles = {article.number: article for article in gone}
@@ -226,16 +235,18 @@ class Intake:
         believed: Collection[str] = (),
         everything: bool = False,
         at_once: bool = False,
+        scan: Scan | None = None,
+        progress: Progress = unseen,
     ) -> Taken:
         """Takes in every changed file, or of `paths` those that changed.
 
         `baseline`: a first run; what is there counts as published at its date (decisions 3). `accept_loss`: believe
         it when many stories are gone at once; `believed`: when it is no others than these. `everything`: read
         unchanged files as well, the rules changed. `at_once`: a file that is missing is deleted, there is no later
-        look that could tell.
+        look that could tell. `scan`: the look at the folder, if it was had. `progress` is told of the files read.
         """
         taken = Taken()
-        look = self._look(paths)
+        look = self._look(paths, scan)
         grace = timedelta(0) if at_once else self._house.missing_grace
         vanished = self._vanished(look, paths, now, taken, grace)
         everywhere = paths is None
@@ -247,6 +258,7 @@ class Intake:
         whole = await self._whole(changed, now, taken)
         for start in range(0, len(whole), _BATCH):
             await self._take_files(whole[start : start + _BATCH], now, baseline, taken)
+            progress(Phase.READING, min(start + _BATCH, len(whole)), len(whole))
         overwritten = self._overwritten(now, taken, grace)
         if vanished or overwritten or everywhere:
             lost = self._lost(vanished, overwritten)
@@ -262,12 +274,16 @@ class Intake:
     def problems(self) -> list[Problem]:
         """Returns what is wrong with every file that has anything wrong, as of its last reading."""
         loss = () if self._loss is None else (Problem(path=".", line=1, message=self._loss.reason),)
-        found = [*self._unusable, *loss, *(p for _, record in sorted(self._files.items()) for p in record.problems)]
+        found = [*self._unusable, *loss, *(p for path in sorted(self._faulty) for p in self._files[path].problems)]
         return [replace(problem, path=f"{self._house.folder}/{problem.path}") for problem in found]
 
-    def _look(self, paths: Iterable[str] | None) -> "_Look":
+    def scan(self) -> Scan:
+        """Returns a look at the whole folder."""
+        return self._source.scan()
+
+    def _look(self, paths: Iterable[str] | None, scan: Scan | None) -> "_Look":
         if paths is None:
-            scan = self._source.scan()
+            scan = scan or self._source.scan()
             self._unusable = scan.refused
             return _Look(scan.articles, frozenset(problem.path for problem in scan.refused), scan.unread)
         stats = {path: self._source.stat(path) for path in paths}
@@ -550,7 +566,10 @@ class Intake:
             before = self._files.get(record.path)
             if before is not None and self._hashes.get(before.content_hash) == record.path:
                 del self._hashes[before.content_hash]
+            if before is not None:
+                self._unmark(before)
             known = self._files[record.path] = replace(record, article=numbers.get(record.path, record.article))
+            self._mark(known)
             self._hashes[record.content_hash] = record.path
             if before is not None and before.article not in (None, known.article):
                 self._displace(before)
@@ -567,6 +586,18 @@ class Intake:
             self._present.add(article.number)
             self._gone.discard(article.number)
             self._note_dates(article)
+
+    def _mark(self, record: FileRecord) -> None:
+        """Keeps apart the few files that something is wrong with, or that show others."""
+        if record.problems:
+            self._faulty.add(record.path)
+        if record.assets and record.article is not None:
+            self._illustrating.setdefault(record.article, set()).add(record.path)
+
+    def _unmark(self, record: FileRecord) -> None:
+        self._faulty.discard(record.path)
+        if record.assets and record.article is not None:
+            self._illustrating[record.article].discard(record.path)
 
     def _displace(self, record: FileRecord) -> None:
         """Notes the story that a file told before, unless it has moved on to another one."""
@@ -596,6 +627,7 @@ class Intake:
         saved = await self._store.save(revisions, [], vanished, now)
         for path in vanished:
             record = self._files.pop(path)
+            self._unmark(record)
             self._missing.pop(path, None)
             if self._hashes.get(record.content_hash) == path:
                 del self._hashes[record.content_hash]

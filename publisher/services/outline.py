@@ -162,8 +162,11 @@ class Outline:
 
     def versions(self, article: Article, ties: Ties) -> list[Label]:
         """Returns the story in each of its languages, in the site's order; none when there is only one."""
+        versions = ties.versions(article)
+        if not versions:
+            return []
         order = {language: place for place, language in enumerate(self._site.languages)}
-        found = sorted(ties.versions(article), key=lambda one: order.get(one.language, len(order)))
+        found = sorted(versions, key=lambda one: order.get(one.language, len(order)))
         return [self._story(one) for one in found]
 
     def _story(self, article: Article) -> Label:

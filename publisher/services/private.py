@@ -74,6 +74,7 @@ class PrivateFeeds:
 
         `cursor` is for `wire.json` alone; UsageError when it is none of ours.
         """
+        await self._publishing.wake(now)
         viewer = await self._viewer(reader)
         if (name, extension) == ("feeds", "opml"):
             return PrivateFeed(

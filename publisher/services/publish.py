@@ -7,9 +7,10 @@ the stored one, and writes those: nothing changed, nothing written.
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -23,6 +24,7 @@ from publisher.feeds import FORMATS
 from publisher.model.archive import PastIssue
 from publisher.model.article import Article, Problem
 from publisher.model.catalogue import Catalogue
+from publisher.model.files import FileStat, Scan
 from publisher.model.people import PUBLIC
 from publisher.model.publication import Loss, OutputRecord
 from publisher.model.view import Channel, Depth
@@ -36,14 +38,20 @@ from publisher.services.feed_archives import FeedArchives
 from publisher.services.gone import GoneMap
 from publisher.services.intake import Intake, Taken
 from publisher.services.outline import Outline, feed_path, file_of
+from publisher.services.reasons import Causes, Reason
 from publisher.services.renditions import Renditions
+from publisher.services.standing import Standing, Standings, tree
+from publisher.services.turns import Phase, Progress, in_turns, unseen
 
 RULES = "rules"
 """The fact that says by which rules the stories were read; without it, this is the first run over the folder."""
 _LOSS = "held_loss"
 """The fact that says which stories are gone without anybody having said that they should be."""
 SHOWN = frozenset({Depth.HEADLINE, Depth.SUMMARY, Depth.FULL})
-_WRITTEN_AT_ONCE = 200
+_WRITTEN_AT_ONCE = 4000
+"""Files that are made durable together, and forgotten together by a process that is killed."""
+_MADE_AT_ONCE = 50
+"""Files in memory."""
 
 
 @dataclass(slots=True)
@@ -53,6 +61,8 @@ class Report:
     taken: Taken
     written: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    reasons: dict[str, list[Reason]] = field(default_factory=dict)
+    """Why each file was written or removed."""
     faults: dict[str, str] = field(default_factory=dict)
     """What kept outputs from being made, each with one of them: the last good ones stay."""
 
@@ -100,8 +110,6 @@ class Publishing:
         """What is told beside."""
         self.generation = 0
         """Moves with every change of what is out: caches of private renditions hang on it."""
-        self.known: tuple[Article, ...] = ()
-        """Every story as stored, its file there or gone, as of the end of the last pass."""
         self.as_of: datetime | None = None
         """Of which moment the last pass was."""
         self.archive = archive
@@ -140,7 +148,19 @@ class Publishing:
             archive=archive,
             latest=intake.story,
         )
-        self._standing: dict[str, OutputRecord] = {}
+        self._opened = False
+        self._known: dict[str, OutputRecord] = {}
+        self._standings = Standings(facts)
+        self._stood: Standing | None = None
+        """What the last whole pass left, as it was found or made."""
+        self._shown: Mapping[str, FileStat] = {}
+        """The files beside stories, as of the last whole pass."""
+        self._owing = False
+        """Whether some output may not be as it should be: a pass failed, or could not write all."""
+        self._settings = {"program": __version__, "config": setting}
+        self._redirects: dict[str, int] = {}
+        self._lost: dict[int, set[str]] = {}
+        """Every address of the stories that the public once knew and knows no more."""
         self._moved: dict[str, str] = {}
         self._gone: set[str] = set()
         self._left: set[str] = set()
@@ -166,12 +186,28 @@ class Publishing:
         """Returns the root-relative addresses that no story may have, and what stands there."""
         return self._documents.addresses()
 
+    @property
+    def known(self) -> tuple[Article, ...]:
+        """Every story as stored, its file there or gone."""
+        return (*self.intake.articles, *self.intake.gone)
+
+    @property
+    def story_count(self) -> int:
+        """How many stories there are a file of."""
+        return len(self.intake.articles) if self._opened or self._stood is None else self._stood.stories
+
     async def open(self) -> None:
-        """Reads what the store remembers of stories and outputs."""
-        await self.intake.load()
-        self._standing = await self._outputs.outputs()
-        await self._feed_archives.open()
-        self._output.sweep()
+        """Reads what the store remembers of stories and outputs, unless that was done."""
+        if not self._opened:
+            await self.intake.load()
+            self._known = await self._outputs.outputs()
+            await self._feed_archives.open()
+            self._opened = True
+
+    async def wake(self, now: datetime) -> None:
+        """Has the stories in memory, for those who ask for more than public/ has; at a glance nobody needed them."""
+        if self.as_of is None:
+            await self.refresh(now)
 
     def next_change_at(self, now: datetime) -> datetime | None:
         """Returns when time alone will change what is out, what is told of it, or what a front page says of today."""
@@ -183,10 +219,24 @@ class Publishing:
         """Returns whether all is at `now` as the last pass left it: time alone has changed nothing since."""
         return self._until is None or now < self._until
 
+    def found_wrong(self) -> list[Problem]:
+        """Returns what is wrong with the files, as far as this process knows without looking."""
+        return self.intake.problems() if self._opened or self._stood is None else [*self._stood.problems]
+
     async def problems(self) -> list[Problem]:
         """Returns what was wrong with the files when they were last read, without reading them again."""
         await self.intake.load()
         return self.intake.problems()
+
+    async def glance(self, now: datetime, *, thorough: bool) -> Report | None:
+        """Returns what a whole pass would report when nothing has changed since the last one; None when something has.
+
+        No story is read from the store. `thorough`: look as well whether every file in public/ is still there.
+        """
+        async with self._busy:
+            scan = await asyncio.to_thread(self.intake.scan)
+            await self.archive.look()
+            return await self._unchanged(scan, self._causes(), now, thorough=thorough)
 
     async def refresh(
         self,
@@ -195,40 +245,153 @@ class Publishing:
         *,
         accept_loss: bool = False,
         at_once: bool = False,
+        progress: Progress = unseen,
     ) -> Report:
         """Takes in what changed (of `paths`, or anywhere) and brings public/ up to date.
 
         Passes never overlap; each is idempotent, so a killed one is simply done again. `accept_loss` and `at_once`
-        as `Intake.take` has them.
+        as `Intake.take` has them; `progress` is told how far a long pass is.
         """
         async with self._busy:
-            taken = await self._taken(now, paths, accept_loss=accept_loss, at_once=at_once)
-            report = Report(taken)
-            whole = paths is None or self._unsure
-            self._unsure = False
-            base = self._documents.base(self._rules) if whole or not self._base else self._base
-            everything = whole and (base != self._base or not len(self.everything))
-            self._base = base
-            issues = await self.archive.look() if whole else []
-            await self._follow(taken, now)
-            touched, changed = self._shelve(taken, now, everything=everything)
-            if touched or changed or whole:
-                self.known = (*self.intake.articles, *self.intake.gone)
-            self.as_of = now
-            self._until = self.next_change_at(now)
-            if touched or changed or whole:
-                self.generation += bool(touched or changed)
-                await self._outputs.note_public([n for n in changed if n in self.public], now)
-                self._left |= self._documents.note(changed | self._kin, issues)
-                await self._note_addresses()
-                if whole:
-                    documents = self._documents.all(self.intake.assets(None), now)
-                else:
-                    assets = self.intake.assets(changed)
-                    self._left |= self._documents.asset_paths(self.intake.dropped_assets(changed))
-                    documents = self._documents.touched(touched, changed | self._kin, assets, now)
-                await self._bring_up(documents, report, prune=whole)
+            await self.open()
+            if paths is None or not self._base or self._unsure:
+                return await self._refresh_all(now, accept_loss=accept_loss, at_once=at_once, progress=progress)
+            owing = await self._begin()
+            report = Report(await self._taken(now, paths))
+            if self._unsure:
+                whole = await self._refresh_all(now)
+                whole.taken.changes = report.taken.changes + whole.taken.changes
+                whole.taken.gone = report.taken.gone + whole.taken.gone
+                return whole
+            touched, changed = await self._settle_in(report.taken, now, everything=False)
+            if touched or changed:
+                self._left |= self._documents.note(changed | self._kin)
+                assets = self.intake.assets(changed)
+                self._left |= self._documents.asset_paths(self.intake.dropped_assets(changed))
+                documents = self._documents.touched(touched, changed | self._kin, assets, now)
+                await self._bring_up(documents, report, Causes(report.taken))
+            self._owing = owing or bool(report.faults)
             return report
+
+    async def _refresh_all(
+        self, now: datetime, *, accept_loss: bool = False, at_once: bool = False, progress: Progress = unseen
+    ) -> Report:
+        scan = await asyncio.to_thread(self.intake.scan)
+        issues = await self.archive.look()
+        causes = self._causes()
+        if self._base and not issues and not self._owing:
+            report = await self._unchanged(scan, causes, now, thorough=True)
+            if report is not None:
+                return report
+        before = self._stood = self._stood or await self._recalled()
+        owing = await self._begin()
+        taken = await self._taken(now, scan=scan, accept_loss=accept_loss, at_once=at_once, progress=progress)
+        self._unsure = False
+        report = Report(taken)
+        base, first = self._documents.base(self._rules, causes), not self._base
+        everything = base != self._base or owing or not len(self.everything)
+        self._base = base
+        touched, changed = await self._settle_in(taken, now, everything=everything)
+        present = await asyncio.to_thread(self._output.sweep)
+        self._left |= self._documents.note(changed | self._kin, issues)
+        same = before is not None and before.causes == causes and self._shown == scan.assets
+        if first or everything or owing or not same or not self._all_there(present):
+            documents = self._documents.all(self.intake.assets(None), now)
+            reasons = Causes(taken, before, causes, self._come(before, now), first=not self._known)
+            await self._bring_up(documents, report, reasons, present=present, progress=progress)
+        else:
+            assets = self.intake.assets(changed)
+            self._left |= self._documents.asset_paths(self.intake.dropped_assets(changed))
+            documents = self._documents.touched(touched, changed | self._kin, assets, now, issues)
+            await self._bring_up(documents, report, Causes(taken))
+        self._shown = scan.assets
+        self._owing = bool(report.faults)
+        await self._note_standing(scan, causes, report, now)
+        return report
+
+    async def _begin(self) -> bool:
+        """Takes note that a pass is under way, which may be killed or fail; returns whether the last one failed."""
+        owing, self._owing = self._owing, True
+        if self._stood is not None and self._stood.sure:
+            self._stood = await self._standings.doubt(self._stood)
+        return owing
+
+    async def _settle_in(self, taken: Taken, now: datetime, *, everything: bool) -> tuple[set[Shelf], set[int]]:
+        """Puts what was taken in on its shelves, and notes what the public knows of; returns shelves and stories."""
+        await self._follow(taken, now)
+        touched, changed = await self._shelve(taken, now, everything=everything)
+        self.as_of = now
+        self._until = self.next_change_at(now)
+        if touched or changed:
+            self.generation += 1
+            await self._outputs.note_public([n for n in changed if n in self.public], now)
+        if touched or changed or everything:
+            await self._note_addresses(None if everything else changed)
+        return touched, changed
+
+    # At a glance ------------------------------------------------------------------------------------------------------
+
+    def _causes(self) -> dict[str, str]:
+        """Returns hashes of what all outputs depend on beside the stories."""
+        issues = fingerprint(*map(str, self.archive.numbers()))
+        return {**self._settings, **self._documents.causes(), "issues": issues}
+
+    async def _unchanged(
+        self, scan: Scan, causes: Mapping[str, str], now: datetime, *, thorough: bool
+    ) -> Report | None:
+        """Returns the report of a pass that would change nothing; None when there is something to do."""
+        standing = await self._recalled()
+        if standing is None or not standing.holds(now, causes) or standing.tree != tree(scan):
+            return None
+        if await self.loss() is not None:
+            return None
+        if thorough and not self._all_there(await asyncio.to_thread(self._output.sweep), await self._paths()):
+            return None
+        self._stood = standing
+        if self.as_of is None:
+            self._moved, self._gone = standing.moved, set(standing.gone)
+        else:
+            self.as_of = now
+        return Report(Taken(problems=[*standing.problems]))
+
+    async def _recalled(self) -> Standing | None:
+        """Returns what the last whole pass left; of several nodes none knows what another one does meanwhile."""
+        return await self._standings.recall() if self._custody is None else None
+
+    async def _paths(self) -> Collection[str]:
+        return self._known if self._opened else await self._outputs.output_paths()
+
+    def _all_there(self, present: set[str], paths: Collection[str] | None = None) -> bool:
+        paths = self._known if paths is None else paths
+        return all(path in present or self._output.exists(path) for path in paths)
+
+    async def _note_standing(self, scan: Scan, causes: dict[str, str], report: Report, now: datetime) -> None:
+        """Remembers what this pass left, if it left nothing open."""
+        if (
+            self._custody is not None
+            or report.faults
+            or report.taken.again_at is not None
+            or await self.loss() is not None
+        ):
+            return
+        self._stood = Standing(
+            tree=tree(scan),
+            causes=causes,
+            at=now,
+            until=self.next_change_at(now),
+            moved=self._moved,
+            gone=tuple(sorted(self._gone)),
+            problems=tuple(report.taken.problems),
+            stories=len(self.intake.articles),
+        )
+        await self._standings.note(self._stood)
+
+    def _come(self, before: Standing | None, now: datetime) -> list[Article]:
+        """Returns the stories of which a date has come since the last whole pass."""
+        if before is None:
+            return []
+        dated = ((a, next_change_at([a], before.at)) for a in self.intake.dated)
+        return [article for article, at in dated if at is not None and at <= now]
 
     async def is_behind(self, now: datetime) -> bool:
         """Returns whether a pass is due because of another node: it took stories in, or does so no more."""
@@ -244,7 +407,10 @@ class Publishing:
             issues = await self.archive.look() if self._base else []
             if issues:
                 self._left |= self._documents.note((), issues)
-                await self._bring_up(self._documents.touched((), (), (), now, issues), report, prune=False)
+                owing = await self._begin()
+                documents = self._documents.touched((), (), (), now, issues)
+                await self._bring_up(documents, report, Causes(report.taken))
+                self._owing = owing or bool(report.faults)
             return report
 
     async def rehearse_issue(self, issue: PastIssue) -> bytes | None:
@@ -256,27 +422,46 @@ class Publishing:
         """Returns what is another one whenever what is out, or how it is laid out, has changed."""
         return f"{self.generation}.{self._base}"
 
-    async def _taken(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
+    async def _taken(
+        self,
+        now: datetime,
+        paths: Iterable[str] | None = None,
+        *,
+        scan: Scan | None = None,
+        accept_loss: bool = False,
+        at_once: bool = False,
+        progress: Progress = unseen,
+    ) -> Taken:
         """Takes in what changed, or follows the node that does."""
+        take = partial(self._take, now, accept_loss=accept_loss, at_once=at_once, progress=progress)
         if self._custody is None:
-            return await self._take(now, paths, accept_loss=accept_loss, at_once=at_once)
+            return await take(paths, scan)
         followed = await self.intake.follow()
         self._takes_in = await self._custody.ours(now)
         if not self._takes_in:
             return followed
         try:
-            taken = await self._take(now, paths, accept_loss=accept_loss, at_once=at_once)
+            taken = await take(paths, scan)
         except StaleError:  # what was taken in up to then is on no shelf yet: everything is put there anew
             self._base, self._unsure = "", True
             followed = await self.intake.follow()
-            taken = await self._take(now, None, accept_loss=accept_loss, at_once=at_once)
+            taken = await take(None, None)
         again = {a.number for _, a in taken.changes} | {a.number for a in taken.gone}
         taken.changes = [each for each in followed.changes if each[1].number not in again] + taken.changes
         taken.gone = [each for each in followed.gone if each.number not in again] + taken.gone
         taken.followed = followed.followed
         return taken
 
-    async def _take(self, now: datetime, paths: Iterable[str] | None, *, accept_loss: bool, at_once: bool) -> Taken:
+    async def _take(
+        self,
+        now: datetime,
+        paths: Iterable[str] | None,
+        scan: Scan | None,
+        *,
+        accept_loss: bool = False,
+        at_once: bool = False,
+        progress: Progress = unseen,
+    ) -> Taken:
         loss = await self.loss()
         believed = loss.sources if loss is not None and loss.released else ()
         if paths is not None:
@@ -292,6 +477,8 @@ class Publishing:
             believed=believed,
             everything=known_rules != self._rules,
             at_once=at_once,
+            scan=scan,
+            progress=progress,
         )
         # Right after a start nobody knows yet how long a file has been missing.
         waits = loss is not None and self.intake.misses(loss.sources)
@@ -324,7 +511,7 @@ class Publishing:
 
     # What is out ------------------------------------------------------------------------------------------------------
 
-    def _shelve(self, taken: Taken, now: datetime, *, everything: bool) -> tuple[set[Shelf], set[int]]:
+    async def _shelve(self, taken: Taken, now: datetime, *, everything: bool) -> tuple[set[Shelf], set[int]]:
         """Puts what changed on its shelves; returns the public shelves and the stories that are not as they were."""
         stories = self.intake.articles if everything else [article for _, article in taken.changes]
         self._kin = set()
@@ -336,7 +523,7 @@ class Publishing:
         aged = self.advices.aged(self.as_of, now) if self.as_of else set()
         touched = self.advices.retell(self.advices.numbers() if everything else changed | aged, now)
         self._leave_feeds(touched)
-        for article in [*stories, *due]:
+        async for article in in_turns([*stories, *due]):
             touched |= self._place(article, now)
         for number in gone:
             touched |= self._remove(number)
@@ -413,82 +600,136 @@ class Publishing:
         delayed = (self.everything.get(number) for number, at in self._delayed.items() if at <= now)
         return {article.number: article for article in (*dated, *delayed) if article is not None}
 
-    async def _note_addresses(self) -> None:
-        """Works out which old addresses lead where, and which are gone; nothing about what was never public."""
-        known = {*self.public.numbers(), *self._alone}
-        redirects = await self._outputs.redirects()
-        leads = {path: self.public.get(n) or self._alone.get(n) for path, n in redirects.items()}
+    async def _note_addresses(self, changed: set[int] | None) -> None:
+        """Works out which old addresses lead where, and which are gone; nothing about what was never public.
+
+        None: of all stories, else of those that `changed`.
+        """
+        if changed is None:
+            self._redirects, self._lost = {}, {}
+        redirects = await self._outputs.redirects(changed)
+        self._redirects |= redirects
+        for number in changed or ():
+            self._lost.pop(number, None)
+        for number, paths in (await self._outputs.once_public(changed)).items():
+            if not self._is_known(number):
+                self._lost[number] = paths
+        leads = {path: self.public.get(n) or self._alone.get(n) for path, n in self._redirects.items()}
         self._moved = {path: a.path for path, a in leads.items() if a is not None and a.path != path}
-        lost = await self._outputs.lost_addresses(sorted(known))
-        self._gone = {path for path in lost if path not in self._moved and self.intake.holder(path) not in known}
-        self._gone |= self._documents.gone_issues(lost)
+        lost = {path for paths in self._lost.values() for path in paths}
+        self._gone = {p for p in lost if p not in self._moved and not self._is_known(self.intake.holder(p))}
+        self._gone |= self._documents.gone_issues(self._lost.keys())
         await self._gone_map.write(self._gone)
 
-    async def _bring_up(self, documents: Iterable[Document], report: Report, *, prune: bool) -> None:
-        """Makes and writes what is not as it should be; on a whole pass takes away what should not be."""
-        wanted: dict[str, Document] = {}
-        due: Iterable[Document] = documents
-        while found := _by_path(due):
-            wanted |= found
-            await self._write_all([one for one in found.values() if not self._stands(one, looked=prune)], report)
-            due = self._documents.following()
-        stale = sorted((set(self._standing) if prune else self._left) - set(wanted))
+    def _is_known(self, number: int | None) -> bool:
+        """Whether the public has a page of a story."""
+        return number in self.public or number in self._alone
+
+    # What is made -----------------------------------------------------------------------------------------------------
+
+    async def _bring_up(
+        self,
+        documents: Iterable[Document],
+        report: Report,
+        causes: Causes,
+        *,
+        present: set[str] | None = None,
+        progress: Progress = unseen,
+    ) -> None:
+        """Makes and writes what is not as it should be.
+
+        With all files that are `present` it is told of every document: what is missing is made again, and what
+        should not be there is taken away.
+        """
+        wanted: set[str] = set()
+        found: Iterable[Document] = documents
+        while (due := await self._due_among(found, wanted, present)) is not None:
+            for start in range(0, len(due), _WRITTEN_AT_ONCE):
+                told = partial(_onward, progress, start, len(due))
+                await self._write(
+                    due[start : start + _WRITTEN_AT_ONCE], report, causes, told, every=present is not None
+                )
+            found = self._documents.following()
+        stale = sorted((self._left if present is None else set(self._known)) - wanted)
         self._left = set()
+        stale = [path for path in stale if path in self._known]
         if stale:
             self._output.remove(stale)
             await self._outputs.save_outputs([], stale)
             for path in stale:
-                self._standing.pop(path, None)
+                self._known.pop(path, None)
+                report.reasons[path] = causes.of_removed()
             report.removed += stale
 
-    async def _write_all(self, due: Sequence[Document], report: Report) -> None:
-        for start in range(0, len(due), _WRITTEN_AT_ONCE):
-            await self._write(due[start : start + _WRITTEN_AT_ONCE], report)
+    async def _due_among(
+        self, documents: Iterable[Document], wanted: set[str], present: set[str] | None
+    ) -> list[Document] | None:
+        """Returns the documents that do not stand, of several with one path the first; None when there are none at all.
 
-    def _stands(self, document: Document, *, looked: bool) -> bool:
-        known = self._standing.get(document.path)
+        The paths of all are added to `wanted`.
+        """
+        seen: set[str] = set()
+        due = []
+        async for document in in_turns(documents):
+            if document.path not in seen:
+                seen.add(document.path)
+                if not self._stands(document, present):
+                    due.append(document)
+        wanted |= seen
+        return due if seen else None
+
+    def _stands(self, document: Document, present: set[str] | None) -> bool:
+        known = self._known.get(document.path)
         same = known is not None and known.fingerprint == document.fingerprint
-        return same and not (looked and not self._output.exists(document.path))
+        return same and (present is None or document.path in present or self._output.exists(document.path))
 
-    async def _write(self, due: Sequence[Document], report: Report) -> None:
-        contents: dict[str, bytes] = {}
-        for document in due:
-            try:
-                contents[document.path] = await document.make()
-            except PublisherError as error:  # a faulty template keeps its own pages back, and nothing else
-                report.faults[str(error)] = document.path
-        made = [document for document in due if document.path in contents]
-        records = [OutputRecord(d.path, d.fingerprint, hashlib.sha256(contents[d.path]).hexdigest()) for d in made]
-        differing = {r.path: contents[r.path] for r in records if not self._same_bytes(r)}
-        failed = await asyncio.to_thread(self._written, differing)
+    async def _announce(self, paths: Iterable[str], *, every: bool) -> None:
+        """Remembers which files are about to be other ones: after a kill nobody knows whether they are.
+
+        Of a change of a story it is enough to name the new files: no other version of it has the old fingerprints.
+        """
+        unknown = {path: OutputRecord(path, "", "") for path in paths}
+        named = [record for path, record in unknown.items() if every or path not in self._known]
+        if named:
+            await self._outputs.save_outputs(named, [])
+        self._known |= unknown
+
+    async def _write(
+        self, due: Sequence[Document], report: Report, causes: Causes, progress: Callable[[int], None], *, every: bool
+    ) -> None:
+        """Makes files and puts them in their places, all in one durable moment: few are in memory at a time."""
+        records: list[OutputRecord] = []
+        differing: dict[str, OutputRecord] = {}
+        failed: dict[str, str] = {}
+        for start in range(0, len(due), _MADE_AT_ONCE):
+            contents: dict[str, bytes] = {}
+            await self._documents.ahead(due[start : start + _MADE_AT_ONCE])
+            for document in due[start : start + _MADE_AT_ONCE]:
+                try:
+                    data = await document.make()
+                except PublisherError as error:  # a faulty template keeps its own pages back, and nothing else
+                    report.faults[str(error)] = document.path
+                    continue
+                record = OutputRecord(document.path, document.fingerprint, hashlib.sha256(data).hexdigest())
+                records.append(record)
+                if not self._same_bytes(record):
+                    contents[document.path] = data
+                    differing[document.path] = record
+                    report.reasons[document.path] = causes.of(document, self._known.get(document.path))
+            failed |= await asyncio.to_thread(self._output.stage, contents)
+            progress(min(start + _MADE_AT_ONCE, len(due)))
+        await self._announce(differing, every=every)
+        failed |= await asyncio.to_thread(self._output.settle)
         report.faults |= {f"public/{path}: {reason}": path for path, reason in failed.items()}
         records = [record for record in records if record.path not in failed]
-        self._standing |= {record.path: record for record in records}
+        self._known |= {record.path: record for record in records}
         await self._outputs.save_outputs(records, [])
-        report.written += sorted(set(differing) - set(failed))
-
-    def _written(self, contents: dict[str, bytes]) -> dict[str, str]:
-        """Writes files, together if that can be; returns why some could not be: the last good ones stay."""
-        try:
-            self._output.write(contents)
-        except OSError:
-            failed: dict[str, str] = {}
-            for path, data in contents.items():
-                try:
-                    self._output.write({path: data})
-                except OSError as error:
-                    failed[path] = error.strerror or str(error)
-            return failed
-        return {}
+        report.written += sorted(differing.keys() - failed.keys())
 
     def _same_bytes(self, record: OutputRecord) -> bool:
-        known = self._standing.get(record.path)
+        known = self._known.get(record.path)
         return known is not None and known.content_hash == record.content_hash and self._output.exists(record.path)
 
 
-def _by_path(documents: Iterable[Document]) -> dict[str, Document]:
-    """Returns documents by their path: of several with one, the first."""
-    found: dict[str, Document] = {}
-    for document in documents:
-        found.setdefault(document.path, document)
-    return found
+def _onward(progress: Progress, begun: int, total: int, done: int) -> None:
+    progress(Phase.WRITING, begun + done, total)

@@ -27,6 +27,7 @@ class Announcements:
             .where(
                 sa.or_(outputs.c.path.startswith("feeds/"), outputs.c.path.endswith(".atom")),
                 outputs.c.path.not_like("%/archive/%"),
+                outputs.c.content_hash != "",  # those that are just about to be replaced
                 sa.or_(announcements.c.content_hash.is_(None), announcements.c.content_hash != outputs.c.content_hash),
             )
             .order_by(outputs.c.path)

@@ -1,6 +1,6 @@
 """Remembers the stories: identities, versions, which file said what, and what stands in public/."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -139,11 +139,11 @@ class Articles:
         """Returns whether another process has saved since this one took note, or last saved."""
         return self._edition is not None and await self._edition.moved()
 
-    async def redirects(self) -> dict[str, int]:
-        """Returns old addresses and the numbers of the articles they lead to."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(sa.select(redirects.c.path, redirects.c.article_id))
-            return {row.path: row.article_id for row in rows}
+    async def redirects(self, numbers: Collection[int] | None = None) -> dict[str, int]:
+        """Returns old addresses that lead to these articles (None: to any), and the numbers of those."""
+        query = sa.select(redirects.c.path, redirects.c.article_id)
+        rows = await self._among(query, redirects.c.article_id, numbers)
+        return {row.path: row.article_id for row in rows}
 
     async def note_public(self, numbers: Sequence[int], now: datetime) -> None:
         """Remembers that the public knows these articles from now on, if it did not before."""
@@ -152,14 +152,25 @@ class Articles:
             async with self._database.write() as connection:
                 await connection.execute(unknown.values(public_at=micros(now)))
 
-    async def lost_addresses(self, public: Sequence[int]) -> set[str]:
-        """Returns every address of articles that the public once knew, but of those that it knows now."""
-        known = set(public)
+    async def once_public(self, numbers: Collection[int] | None = None) -> dict[int, set[str]]:
+        """Returns every address of those of these articles (None: of all) that the public ever knew, by number."""
         own = sa.select(articles.c.path, articles.c.id).where(articles.c.public_at.is_not(None))
         former = own.with_only_columns(redirects.c.path, articles.c.id).select_from(redirects.join(articles))
+        found: dict[int, set[str]] = {}
+        for query in (own, former):
+            for path, number in await self._among(query, articles.c.id, numbers):
+                found.setdefault(number, set()).add(path)
+        return found
+
+    async def _among(
+        self, query: sa.Select[Any], column: sa.ColumnElement[int], numbers: Collection[int] | None
+    ) -> list[Any]:
+        """Returns the rows whose `column` is one of some numbers; None: all."""
+        found: list[Any] = []
         async with self._database.read() as connection:
-            rows = await connection.execute(sa.union_all(own, former))
-            return {path for path, number in rows if number not in known}
+            for some in [None] if numbers is None else chunks(sorted(numbers)):
+                found += await connection.execute(query if some is None else query.where(column.in_(some)))
+        return found
 
     async def save(
         self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime
@@ -186,6 +197,13 @@ class Articles:
         async with self._database.read() as connection:
             rows = await connection.execute(sa.select(outputs).where(outputs.c.home == self._home))
             return {row.path: OutputRecord(row.path, row.fingerprint, row.content_hash) for row in rows}
+
+    async def output_paths(self) -> set[str]:
+        """Returns the paths of what stands in public/."""
+        async with self._database.read() as connection:
+            return set(
+                (await connection.execute(sa.select(outputs.c.path).where(outputs.c.home == self._home))).scalars()
+            )
 
     async def save_outputs(self, written: Sequence[OutputRecord], removed: Sequence[str]) -> None:
         """Records what was written to public/ and what was taken away."""

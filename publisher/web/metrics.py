@@ -170,11 +170,11 @@ async def _hubs(app: App) -> "list[Metric]":
 
 def _service(app: App, vitals: Vitals) -> "list[Metric]":
     """Returns what this process knows."""
-    problems = app.publishing.intake.problems()
+    problems = app.publishing.found_wrong()
     return [
         _gauge("build_info", "The version that runs.", ["version"], [_Row((__version__,), 1)]),
         _gauge("sandbox", "1 while no mail leaves this machine.", [], [_Row((), app.settings.smtp.sandbox)]),
-        _gauge("articles", "Stories whose file is there.", [], [_Row((), len(app.publishing.intake.articles))]),
+        _gauge("articles", "Stories whose file is there.", [], [_Row((), app.publishing.story_count)]),
         _gauge("refused_files", "Files that cannot be used.", [], [_Row((), sum(p.fatal for p in problems))]),
         _gauge("fault", "1 for each part that cannot work (/readyz says why).", ["part"], _ones(sorted(vitals.faults))),
     ]

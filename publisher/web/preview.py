@@ -234,6 +234,7 @@ async def _issue_page(app: App, wish: _Wish) -> str | None:
     preview = await _preview(app, wish)
     if isinstance(preview, NoMail):
         return None
+    await app.publishing.wake(app.clock.now())
     page = await app.publishing.rehearse_issue(
         PastIssue(
             number=0,

@@ -21,6 +21,7 @@ from ledger_rows import add_issue, issue_state, states
 from publisher.disk import Disk
 from publisher.model.delivery import Policy
 from publisher.stores.database import Database
+from publisher.transports.session import Patience
 
 PEOPLE = 150
 CONNECTIONS = 4
@@ -37,7 +38,8 @@ async def seen(migrated: Path, folder: Path, moment: int) -> dict[str, Any]:
     assert (folder / "ballast").exists()
     issue = await add_issue(database, range(1, PEOPLE + 1))
     policy = Policy(connections=CONNECTIONS)
-    async with desk(database, policy=policy, guards=[disk], reserve=disk) as (service, relay):
+    usual = Patience()  # filling a disk takes a while, and what timed out would wait for a clock that stands
+    async with desk(database, policy=policy, guards=[disk], reserve=disk, patience=usual) as (service, relay):
         relay.delay = 0.005
         if not moment:
             _fill(folder / "filler")

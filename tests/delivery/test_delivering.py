@@ -68,6 +68,7 @@ class Desk:
         guards: Sequence[Guard] = (),
         reserve: Reserve | None = None,
         clock: SystemClock | None = None,
+        patience: Patience = SHORT,
     ) -> None:
         daily = Newsletter(id="daily", title=Localized.of("Daily digest"), sender="Daily <daily@example.org>")
         site = Site(title="Example", url="https://news.example.org")
@@ -78,7 +79,9 @@ class Desk:
         self.engine = LocalEngine()
         self.store = Deliveries(database, TOKENS.address_hash, sandbox=sandbox)
         self.transport = SmtpTransport(
-            Relay(host="127.0.0.1", port=relay.port, security="none", hostname="localhost"), policy.connections, SHORT
+            Relay(host="127.0.0.1", port=relay.port, security="none", hostname="localhost"),
+            policy.connections,
+            patience,
         )
         self.delivering = Delivering(
             deliveries=self.store,
@@ -115,6 +118,7 @@ async def desk(
     guards: Sequence[Guard] = (),
     reserve: Reserve | None = None,
     clock: SystemClock | None = None,
+    patience: Patience = SHORT,
 ) -> AsyncIterator[tuple[Desk, ScriptedRelay]]:
     """Gives a service and its relay."""
     async with ScriptedRelay(script or {}, extensions=("PIPELINING",)).running() as relay:
@@ -127,6 +131,7 @@ async def desk(
                 guards=guards,
                 reserve=reserve,
                 clock=clock,
+                patience=patience,
             ),
             relay,
         )

@@ -151,7 +151,7 @@ async def test_dead_addresses_among_the_first_stop_the_issue(sqlite_database: Da
 
         await until(is_paused)
         with_time.cancel()
-    assert str(await stop_reason(sqlite_database, issue)).startswith("bounces: 10 of the first ")
+    assert str(await stop_reason(sqlite_database, issue)).startswith("bounces: 10 of ")
     assert len(relay.received) < 200
 
 

@@ -1,6 +1,6 @@
 """Several nodes on one PostgreSQL, killed and stopped at random, judged by the sink's log alone.
 
-`make test` sends to a few hundred; `make prove-nodes` to 50,000, and for minutes at a rate.
+`make test` sends to a few hundred; `make prove-nodes` to 50,000, and for minutes at a rate (prove_rates.py).
 """
 
 import asyncio
@@ -32,7 +32,6 @@ STOPPED = (1.0, 40.0) if PROVE else (0.1, 2.0)
 MOVING_OUT = 0.5 if PROVE else 0.0
 """How often a killed node is not started again in its folder: what it had then waits for the end of its lease."""
 PATIENCE = 3600.0 if PROVE else 60.0
-MINUTE = 60.0
 
 
 @pytest.fixture
@@ -144,36 +143,3 @@ async def _done_to_the_engine(place: Place, blow: str) -> None:
                 await connection.execute(blow.encode())
                 return
         await asyncio.sleep(0.05)
-
-
-@pytest.mark.skipif(not PROVE, reason="a rate is a matter of minutes: make prove-nodes")
-@pytest.mark.parametrize("rate", [120, 1200])
-async def test_the_rate_holds_over_all_nodes_while_who_holds_it_is_stopped(
-    postgresql_server: str, migrated_postgresql: str, tmp_path: Path, rate: int
-) -> None:
-    """Every minute, wherever it begins, by the sink's clock; the node with most in hand is stopped, again and again."""
-    people = rate * 3
-    yard = Yard(tmp_path, people, postgresql_server, migrated_postgresql)
-    await yard.prepare()
-    async with yard.place(connections=CONNECTIONS, rate=rate, engine=True) as place:
-        nodes = Nodes(place)
-        for _ in range(NODES):
-            nodes.join()
-        pids = "SELECT b.pid FROM deliveries d JOIN boots b ON b.id = d.boot_id GROUP BY 1 ORDER BY count(*) DESC"
-        stops = 0
-        while place.sink.count() < people * 3 // 4:
-            await asyncio.sleep(5)
-            holders = place.ask(f"{pids} LIMIT 1")
-            if holders:
-                stops += 1
-                (pid,) = holders[0]
-                os.kill(pid, signal.SIGSTOP)
-                await asyncio.sleep(12)
-                os.kill(pid, signal.SIGCONT)
-        await nodes.end()
-        assert judge(place, people, crashes=stops) <= CONNECTIONS * stops
-        moments = sorted(at for at, _, _ in place.sink.arrivals())
-        most = max(sum(1 for at in moments[n:] if at < begin + MINUTE) for n, begin in enumerate(moments))
-        mean = len(moments) / (moments[-1] - moments[0]) * MINUTE
-        print(f"rate {rate}: at most {most} in any minute, {mean:.0f} in the mean, {stops} stops")
-        assert most <= rate

@@ -12,12 +12,11 @@ from publisher.feeds.opml import CONTENT_TYPE as OPML_TYPE
 from publisher.feeds.opml import opml
 from publisher.feeds.sitemap import (
     NEWS_URLS,
-    URLS_PER_FILE,
     Location,
-    locations,
     news_language,
     news_sitemap,
-    sitemaps,
+    sitemap_index,
+    urlset,
 )
 from publisher.model.view import Depth, View
 
@@ -60,10 +59,9 @@ def _urls(document: bytes) -> list[str]:
 
 def test_a_sitemap_lists_pages_with_their_last_change():
     pages = [Location(url=f"{SITE}/"), Location(url=f"{SITE}/articles/a&b/", updated_at=UPDATED)]
-    files = sitemaps(pages, SITE)
-    assert list(files) == ["sitemap.xml"]
-    assert _urls(files["sitemap.xml"]) == [page.url for page in pages]
-    root = check_xml(files["sitemap.xml"])
+    document = urlset(pages)
+    assert _urls(document) == [page.url for page in pages]
+    root = check_xml(document)
     assert root.tag == f"{S}urlset"
     assert [check_rfc3339(e.text) for e in root.iter(f"{S}lastmod")] == [UPDATED]
 
@@ -74,23 +72,19 @@ def test_a_page_in_several_languages_names_each():
         Location(url=f"{SITE}/a/", updated_at=UPDATED, alternates=languages),
         Location(url=f"{SITE}/alone/", updated_at=UPDATED),
     ]
-    root = check_sitemap(sitemaps(pages, SITE)["sitemap.xml"])
+    root = check_sitemap(urlset(pages))
     links = [[(e.get("hreflang"), e.get("href")) for e in url.iter(f"{X}link")] for url in root]
     assert links == [list(languages), []]
-    assert b"xhtml" not in sitemaps(pages[1:], SITE)["sitemap.xml"]
+    assert b"xhtml" not in urlset(pages[1:])
 
 
-def test_too_many_pages_are_split_and_indexed():
-    pages = [Location(url=f"{SITE}/{n}/", updated_at=PUBLISHED) for n in range(URLS_PER_FILE + 1)]
-    pages[3] = Location(url=f"{SITE}/3/", updated_at=UPDATED)
-    files = sitemaps(pages, SITE)
-    assert list(files) == ["sitemap.xml", "sitemap-1.xml", "sitemap-2.xml"]
-    index = check_xml(files["sitemap.xml"])
+def test_an_index_says_when_each_part_changed():
+    parts = [Location(url=f"{SITE}/sitemap-{n}.xml", updated_at=at) for n, at in ((1, UPDATED), (2, PUBLISHED))]
+    document = sitemap_index(parts)
+    index = check_xml(document)
     assert index.tag == f"{S}sitemapindex"
-    assert _urls(files["sitemap.xml"]) == [f"{SITE}/sitemap-1.xml", f"{SITE}/sitemap-2.xml"]
+    assert _urls(document) == [part.url for part in parts]
     assert [check_rfc3339(e.text) for e in index.iter(f"{S}lastmod")] == [UPDATED, PUBLISHED]
-    assert len(_urls(files["sitemap-1.xml"])) == URLS_PER_FILE
-    assert _urls(files["sitemap-2.xml"]) == [pages[-1].url]
 
 
 HIDDEN: list[dict[str, Any]] = [
@@ -104,7 +98,6 @@ HIDDEN: list[dict[str, Any]] = [
 @pytest.mark.parametrize("said", HIDDEN, ids=str)
 def test_what_has_no_public_page_is_in_no_sitemap(said: dict[str, Any]):
     views: list[View] = [summary(**said), full(), summary(depth=Depth.HEADLINE, url=f"{SITE}/articles/another/")]
-    assert locations(views) == [Location(url=str(v.url), updated_at=UPDATED) for v in views[1:]]
     assert len(_urls(news_sitemap(views, "Example News Flow", NOW))) == 2
 
 

@@ -214,6 +214,7 @@ def tally(**counts: int) -> Tally:
         (tally(tried=20, dead=10), "bounces"),
         (tally(tried=200, dead=10), "bounces"),
         (tally(tried=201, dead=10), None),
+        (tally(tried=400, dead=20), "bounces"),  # seen late
         (tally(tried=9, accepted=9, complaints=1), None),
         (tally(tried=9, accepted=9, complaints=2), "complaints"),
         (tally(tried=1000, accepted=1000, complaints=2), None),

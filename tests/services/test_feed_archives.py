@@ -269,6 +269,20 @@ async def test_two_machines_cut_one_feed_alike(sqlite_database: Database) -> Non
     assert other.pages(ALL) == [(4, 3, 2, 1), (7, 6, 5)]
 
 
+async def test_one_switch_makes_every_public_feed_short(tmp_path: Path, clock: ManualClock) -> None:
+    """In every format, archive documents too; pages stay whole, and nobody speaks of a subscription."""
+    folder = make(tmp_path, site='feed_depth = "summary"')
+    for number in range(1, 7):
+        put(folder, number, section="economy", tags="[sea]", summary=f"Sum {number}.", body="The pelican sentence.\n")
+    await build(folder, clock)
+    published = files(folder)
+    feeds = [name for name in published if name.startswith("feeds/") and not name.endswith(".html")]
+    assert len(feeds) > 12
+    assert not [name for name in feeds if b"pelican" in published[name] or b"subscri" in published[name].lower()]
+    assert b"Sum 1." in published["feeds/all/archive/1.json"]
+    assert b"pelican" in published["articles/s1/index.html"]
+
+
 # Declared feeds -------------------------------------------------------------------------------------------------------
 
 FLASHES = """

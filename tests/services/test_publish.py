@@ -539,21 +539,21 @@ async def test_a_full_disk_ends_nothing(folder: Path, clock: ManualClock, monkey
     """What cannot be written is a fault with its reason; it is written when there is room again."""
     import errno
 
-    from publisher.output import Output
+    from publisher import output
 
     write(folder, "a.md", story("One"))
     await first_build(folder, clock)
     before = public(folder)
-    real = Output.write
+    real = output._write_beside
 
-    def full(self: Output, contents: dict[str, bytes]) -> None:
-        if any(name.startswith("feeds/") for name in contents):
+    def full(target: Path, data: bytes) -> Path:
+        if "feeds" in target.parts:
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(self, contents)
+        return real(target, data)
 
     write(folder, "a.md", story("Two"))
     with monkeypatch.context() as patch:
-        patch.setattr(Output, "write", full)
+        patch.setattr(output, "_write_beside", full)
         report = await build(folder, clock)
     assert any("No space left" in fault for fault in report.faults)
     assert public(folder)["feeds/all.rss"] == before["feeds/all.rss"]

@@ -29,13 +29,15 @@ def pytest_report_header() -> list[str]:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate authority and a certificate for `localhost`, made now."""
     folder = tmp_path_factory.mktemp("tls")
-    (folder / "san").write_text("subjectAltName=DNS:localhost\n")
+    (folder / "san").write_text("subjectAltName=DNS:localhost\nauthorityKeyIdentifier=keyid\n")
 
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority", "-days", "2")
+    may_sign = ["-addext", "keyUsage=critical,keyCertSign"]  # from Python 3.13 on an authority has to say so
+    subject = ["-subj", "/CN=test authority", "-days", "2"]
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", *subject, *may_sign)
     openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
     openssl(
         "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
