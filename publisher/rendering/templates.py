@@ -77,7 +77,7 @@ class Templates:
     def mail(self, edition: Edition) -> MailText:
         """Returns a digest, or a single story's mail, laid out; `[TEST]` heads the subject of a test."""
         views = edition.views
-        name = "story" if len(views) == 1 else "digest"
+        name = "story" if len(views) == 1 and not edition.left_out else "digest"
         context = self._of_edition(edition)
         mail = self._mail(name, {**context, "subject": self._own_subject(edition, context)})
         return replace(
