@@ -5,6 +5,7 @@ import re
 import shutil
 import tomllib
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from publisher.settings import Settings, problems_of
 
 SECRET_KEYS = (("smtp", "password"), ("bounces", "password"), ("bounces", "hook_secret"), ("http", "metrics_token"))
 """Keys of which `KEY_file` names a file that holds the value."""
+
+_BY_NAME = frozenset({"sections", "products", "feeds", "segments", "newsletters", "relays"})
+"""Tables of which there are several, that others refer to."""
+_REFERRED_TO = frozenset({"id", "language", "languages"})
 
 
 class _Environment(Settings, BaseSettings):
@@ -42,11 +47,45 @@ def load(folder: Path, *, live: bool = False) -> Settings:
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError([*problems, *_lines(error.errors(include_url=False))]) from error
-    problems += [*problems_of(settings), *_schedules(settings), *_addresses(settings), *_senders(settings)]
+        errors = error.errors(include_url=False)
+        raise ConfigError([*problems, *_lines(errors), *_beside(merged, errors)]) from error
+    problems += _between(settings)
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def _between(settings: Settings) -> list[str]:
+    """Returns what is wrong between keys that are right by themselves."""
+    return [*problems_of(settings), *_schedules(settings), *_addresses(settings), *_senders(settings)]
+
+
+def _beside(merged: dict[str, Any], errors: Sequence[Any]) -> list[str]:
+    """Returns what else is wrong beside keys that are wrong by themselves, as far as it can be told without these."""
+    rest, wrong = deepcopy(merged), [_place(error) for error in errors]
+    try:
+        for place in set(wrong):
+            _leave_out(rest, place)
+        settings = Settings.model_validate(rest)
+    except (LookupError, TypeError, ValidationError):
+        return []  # what others refer to, or cannot do without
+    keys = {".".join(map(str, place)) for place in wrong}
+    return [problem for problem in _between(settings) if problem.partition(": ")[0] not in keys]
+
+
+def _leave_out(tables: dict[str, Any], place: Sequence[str | int]) -> None:
+    """Takes one key out of its table; LookupError or TypeError: it is none, or one whose lack others would notice."""
+    *above, key = place
+    while isinstance(key, int):  # one of a list of values: without it the others might mean something else
+        *above, key = above
+    if key in _REFERRED_TO or len(above) < (2 if above[:1] and above[0] in _BY_NAME else 1):
+        raise LookupError(key)
+    table: Any = tables
+    for part in above:
+        table = table[part]
+    if not isinstance(table, dict):
+        raise TypeError(key)
+    del table[key]
 
 
 def line_of(folder: Path, key: str) -> int:
@@ -158,8 +197,12 @@ def _senders(settings: Settings) -> list[str]:
 
 def _lines(errors: Sequence[Any]) -> list[str]:
     """Returns what is wrong, once for each key: one that takes two kinds of values has an error for each of them."""
-    told = {tuple(part for part in error["loc"] if not _is_kind(part)): error for error in reversed(errors)}
+    told = {_place(error): error for error in reversed(errors)}
     return [_line(place, error) for place, error in reversed(told.items())]
+
+
+def _place(error: Any) -> tuple[str | int, ...]:
+    return tuple(part for part in error["loc"] if not _is_kind(part))
 
 
 def _is_kind(part: str | int) -> bool:

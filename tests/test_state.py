@@ -270,3 +270,28 @@ def test_tokens_are_shortened_in_logs_and_every_line_is_json(capsys: pytest.Capt
     assert len(lines) == 2
     assert "S3cretS3cret" not in str(lines)
     assert "SECRETSECRET" not in str(lines)
+
+
+LETTER = '[[newsletters]]\nid = "a"\ntitle = "A"\n'
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (
+            f'[site]\ntitel = "x"\n[http]\nport = "many"\n{LETTER}products = ["x"]\nschedule = "hourly"',
+            ["site.titel", "http.port", "newsletters.0.products", "newsletters.0.schedule"],
+        ),
+        (f'{LETTER}grace = "soon"\nproducts = ["x"]', ["newsletters.0.grace", "newsletters.0.products"]),
+        # What hangs on a wrong key is not told as a mistake of its own.
+        (f'[articles]\naccess = "some"\n{LETTER}audience = "subscribers"', ["articles.access", "site.contact"]),
+        (f'[[products]]\nid = 4\ntitle = "X"\n{LETTER}products = ["x"]', ["products.0.id"]),
+        (f'[relays.bulk]\nport = 25\n{LETTER}relay = "bulk"', ["relays.bulk.host"]),
+    ],
+)
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path, wrong: str, named: list[str]) -> None:
+    """Keys that are wrong by themselves, and those that are wrong beside others."""
+    (tmp_path / "config.toml").write_text(wrong)
+    with pytest.raises(ConfigError) as error:
+        config.load(tmp_path)
+    assert sorted(problem.partition(": ")[0] for problem in error.value.problems) == sorted(named)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from publisher.editorial.identity import PERMALINK, address
 from publisher.editorial.timing import publishable
 from publisher.errors import RefusedError
-from publisher.model.article import Article, Body, Correction, Manuscript, Status, Story
+from publisher.model.article import Article, Body, Correction, Deliver, Manuscript, Status, Story
 
 _STORY_FIELDS = tuple(field.name for field in fields(Story))
 _TEXT_FIELDS = tuple(name for name in _STORY_FIELDS if name not in ("status", "corrections"))
@@ -36,7 +36,7 @@ class ChangeKind(enum.StrEnum):
     RELEASED = "released"
     """Out again after a hold, a withdrawal or a return to draft."""
     UNPUBLISHED = "unpublished"
-    """Back to draft or planned after it was out."""
+    """Back to draft or planned after it was out, or made a letter, which has no place on the web."""
     HELD = "held"
     WITHDRAWN = "withdrawn"
     KILLED = "killed"
@@ -120,6 +120,8 @@ def _kind(
         return ChangeKind.UNCHANGED if previous.source == manuscript.source else ChangeKind.MOVED
     if not given_out(previous):
         return ChangeKind.EDITED
+    if manuscript.deliver is Deliver.MAIL is not previous.deliver:
+        return ChangeKind.UNPUBLISHED
     if any(correction.kind in ADVISED for correction in corrections):
         return ChangeKind.CORRECTED
     if _stamp(manuscript, previous.published_at) > previous.updated_at:

@@ -73,7 +73,7 @@ def tell(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: Pol
         return None
     current = versions[-1]
     told = Telling(seen=tuple(seen), advisories=tuple(_advisories(versions, viewer, now, policy)))
-    if current.status is Status.PUBLISHED:
+    if _stands(current):
         return told if told.advisories else None
     at = recalled_at(versions)
     if current.status in _RECALLED:
@@ -110,7 +110,7 @@ def recalled_at(versions: Sequence[Article]) -> datetime:
     """Returns when a story came to stand as it does now."""
     at = versions[-1].revised_at
     for version in reversed(versions):
-        if version.status is not versions[-1].status:
+        if (version.status, _stands(version)) != (versions[-1].status, _stands(versions[-1])):
             break
         at = version.revised_at
     return at
@@ -118,7 +118,7 @@ def recalled_at(versions: Sequence[Article]) -> datetime:
 
 def released_at(versions: Sequence[Article]) -> datetime | None:
     """Returns when a story that is out came back, for readers that were told it had gone; None when it never left."""
-    out = [version.status is Status.PUBLISHED for version in versions]
+    out = [_stands(version) for version in versions]
     if not out[-1] or all(out[out.index(True) :]):
         return None
     return recalled_at(versions)
@@ -142,11 +142,15 @@ def seen_by(versions: Sequence[Article], viewer: Viewer, now: datetime, policy: 
     ]
 
 
+def _stands(version: Article) -> bool:
+    """Returns whether feeds carry a version at all: one that was made a letter has left them like a removed one."""
+    return version.status is Status.PUBLISHED and goes_by(version, Channel.FEED)
+
+
 def _was_out(version: Article, until: datetime) -> bool:
     return (
-        version.status is Status.PUBLISHED
+        _stands(version)
         and version.first_published_at is not None
-        and goes_by(version, Channel.FEED)
         and not scheduled(version, until)
         and not embargoed(version, until)
         and not expired(version, version.revised_at)

@@ -5,6 +5,7 @@ and labels are in the story's language.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime, time, timedelta
 from functools import partial
@@ -174,6 +175,12 @@ def brief(shown: View) -> View:
     lead = () if shown.summary or shown.deck else _lead(Body(html=shown.body_html, text=shown.body_text), 1)
     values = {field.name: getattr(shown, field.name) for field in fields(View)}
     return View(**(values | {"lead": lead, "key_points": (), "shortened": True}))
+
+
+def beginning(shown: FullView, paragraphs: Sequence[str], ending: str) -> View:
+    """Returns a rendition with no more of its text than the first paragraphs, and a line that says so."""
+    values = {field.name: getattr(shown, field.name) for field in fields(View)}
+    return View(**(values | {"summary": "", "lead": (*paragraphs, ending)}))
 
 
 def capped(shown: View, depth: Depth) -> View:

@@ -59,6 +59,8 @@ class Wish:
     wanted: Callable[[Article], bool]
     depth: Callable[[Article], Depth]
     covered: Mapping[int, Covered]
+    about: int | None = None
+    """The one story that may be brought: the others only say whether it is the one of its translations to bring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +108,15 @@ class Selection:
 def select(offers: Sequence[Offer], wish: Wish, limits: Limits) -> Selection:
     """Returns what readers with one wish get of the offers."""
     shown = [(offer, depth) for offer, depth in _shown(offers, wish) if _RANK.get(depth)]
-    due = [pick for offer, depth in _once(shown, wish) if (pick := _pick(offer, depth, wish))]
+    once = [each for each in _once(shown, wish) if wish.about in (None, each[0].article.number)]
+    due = [pick for offer, depth in once if (pick := _pick(offer, depth, wish))]
     if not due or len(due) < limits.minimum:
         return Selection(pending=len(due))
     chosen = sorted(due, key=_preference)[: limits.maximum]
     return Selection(
         stories=tuple(in_order(chosen, limits.sections)),
-        already_sent=tuple(_reminders(shown, wish)),
-        withdrawn=tuple(_withdrawn(offers, wish)),
+        already_sent=tuple(_reminders(shown, wish)) if wish.about is None else (),
+        withdrawn=tuple(_withdrawn(offers, wish)) if wish.about is None else (),
         pending=len(due) - len(chosen),
     )
 
@@ -126,8 +129,8 @@ def _once(shown: Sequence[tuple[Offer, Depth]], wish: Wish) -> Iterable[tuple[Of
     """Yields each story in one language: the reader's, else the one they have it in, else that of the original."""
     told: dict[str, int] = {}
     for offer in sorted((offer for offer, _ in shown), key=lambda offer: _precedence(offer, wish)):
-        told.setdefault(_story(offer.article), offer.article.number)
-    return ((offer, depth) for offer, depth in shown if told[_story(offer.article)] == offer.article.number)
+        told.setdefault(story_id(offer.article), offer.article.number)
+    return ((offer, depth) for offer, depth in shown if told[story_id(offer.article)] == offer.article.number)
 
 
 def _precedence(offer: Offer, wish: Wish) -> tuple[bool, bool, bool, int]:
@@ -136,7 +139,8 @@ def _precedence(offer: Offer, wish: Wish) -> tuple[bool, bool, bool, int]:
     return foreign, article.number not in wish.covered, article.translation_of is not None, article.number
 
 
-def _story(article: Article) -> str:
+def story_id(article: Article) -> str:
+    """Returns what a story and its translations share: the original's id."""
     return article.translation_of or article.id
 
 

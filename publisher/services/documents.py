@@ -5,7 +5,7 @@ turn out to be those of the files that stand there already.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -209,6 +209,10 @@ class Documents:
         """Takes note of what changed; returns the files of sitemaps and past issues that may lose their reason."""
         self._feeds.archives.note(stories)
         return self._sitemaps.files(stories) | self._issue_pages.note(stories, issues)
+
+    def gone_issues(self, lost: Set[str]) -> set[str]:
+        """Returns the addresses of past issues that went with their stories; `lost`: the addresses of such."""
+        return self._issue_pages.gone(lost)
 
     def following(self) -> Iterable[Document]:
         """Yields, once, the documents that making others has brought about."""

@@ -515,6 +515,7 @@ class Round:
             wanted=self._wanted(kind.choices),
             depth=self._depth_of(kind.entitlement),
             covered=self._covered(kind.variants),
+            about=self._occasion.article,
         )
         return select(self._offers, wish, self._limits)
 

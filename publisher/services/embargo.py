@@ -25,6 +25,7 @@ from publisher.model.people import viewer_of
 from publisher.model.view import Channel, Depth
 from publisher.newsletters.caution import AT_ONCE, Plan, hold_reasons
 from publisher.services.desk import Desk
+from publisher.services.fit import fitted_story
 from publisher.services.offers import SETTLE
 from publisher.services.overtaken import OvertakenError, planned
 
@@ -191,8 +192,11 @@ class Embargoes:
             assert shown is not None
             until = self._until(story, wording.language, wording.zone)
             title = self._desk.catalogue.newsletters[wording.newsletter].title.in_language(wording.language)
-            mail = self._desk.renderer.message(
-                "embargo", wording.language, view=replace(shown, url=None, embargo_text=until), newsletter_title=title
+            lay_out = partial(self._desk.renderer.message, "embargo", wording.language, newsletter_title=title)
+            mail = fitted_story(
+                replace(shown, url=None, embargo_text=until),
+                lambda one: lay_out(view=one),
+                label("text_goes_on", wording.language),
             )
             ref = StoryRef(
                 article=story.number, version=story.version, depth=Depth.FULL_EMBARGOED, mention=Mention.STORY

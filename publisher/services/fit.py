@@ -5,9 +5,10 @@ has all of it on a page of their own. The size is that of the encoded parts,
 with room for what is personal: the same stories, the same cut.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
-from publisher.editorial.rendition import bare, brief
+from publisher.editorial.rendition import bare, beginning, brief
 from publisher.mail.encoding import encoded_size
 from publisher.model.issue import Edition, MailText
 from publisher.model.personal import OPEN
@@ -31,6 +32,23 @@ def fitted(edition: Edition, lay_out: Callable[[Edition], MailText], longest: in
             return _fullest(edition, short, (size(whole), size(mail)), lay_out, longest) or mail
         edition, whole = edition.with_views(short), mail
     return _foremost(edition, mail, lay_out, longest)
+
+
+def fitted_story(shown: View, lay_out: Callable[[View], MailText], ending: str, longest: int = LONGEST) -> MailText:
+    """Returns the mail of one story that has no page of its reader's own: what does not fit stays out.
+
+    It ends after the last paragraph that fits, with the line `ending`.
+    """
+    mail = lay_out(shown)
+    if size(mail) <= longest or not isinstance(shown, FullView):
+        return mail
+    paragraphs = shown.body_text.split("\n\n")
+
+    def begun(count: int) -> MailText:
+        return lay_out(beginning(shown, paragraphs[:count], ending))
+
+    too_many = bisect_right(range(len(paragraphs)), longest, key=lambda count: size(begun(count)))
+    return begun(max(0, too_many - 1))
 
 
 def _foremost(edition: Edition, mail: MailText, lay_out: Callable[[Edition], MailText], longest: int) -> MailText:

@@ -4,7 +4,7 @@ What an issue says is decided anew whenever a story of it changes: its page
 shows what the public may have now, and one that has nothing left is no more.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -97,6 +97,23 @@ class IssuePages:
             yield from self._of_archive(base, newsletter)
             yield from self._of_feed(base, newsletter)
         yield from self._of_overview(base)
+
+    def gone(self, lost: Set[str]) -> set[str]:
+        """Returns the addresses of issues that the public had something of and has nothing of now.
+
+        `lost`: the addresses of stories that it had. Of an issue that it never had anything of nothing may show.
+        """
+        return {
+            issue_path(self._site, issue.newsletter, issue.edition, language)
+            for issue in (self._archive.all() if lost else ())
+            if self._was_public(issue, lost)
+            for language in self._site.languages
+            if not self._picks(issue, language)
+        }
+
+    def _was_public(self, issue: PastIssue, lost: Set[str]) -> bool:
+        stories = (self._latest(number) for number, _ in issue.stories)
+        return any(story.path in lost for story in stories if story is not None)
 
     # What an issue shows ----------------------------------------------------------------------------------------------
 
@@ -250,17 +267,17 @@ class IssuePages:
         return [(one, shown[:1]) for one, issues in looked_at if (shown := self._led(issues, language))]
 
     def _of_overview(self, base: str) -> Iterable[Document]:
-        for language in self._site.languages:
+        """Yields the overview, which is there, and says that it is empty, before the first issue."""
+        for language in self._site.languages if self._archive.newsletters() else ():
             latest = self._newest(language)
-            if latest:
-                marks = [
-                    part
-                    for newsletter, [(issue, picks)] in latest
-                    for part in (newsletter.id, str(issue.edition), str(len(picks)), *self._mark(picks[:1]))
-                ]
-                path = self._outline.prefix(language) + ISSUES
-                make = partial(self._overview, latest, language, path)
-                yield Document(file_of(path), fingerprint(base, "issues", *marks), make)
+            marks = [
+                part
+                for newsletter, [(issue, picks)] in latest
+                for part in (newsletter.id, str(issue.edition), str(len(picks)), *self._mark(picks[:1]))
+            ]
+            path = self._outline.prefix(language) + ISSUES
+            make = partial(self._overview, latest, language, path)
+            yield Document(file_of(path), fingerprint(base, "issues", *marks), make)
 
     async def _overview(
         self,

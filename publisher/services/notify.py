@@ -19,13 +19,14 @@ from publisher.editorial.rendition import embargo_text, known_zone, needs_body, 
 from publisher.languages import direction, label
 from publisher.model.advisory import Advisory, AdvisoryKind
 from publisher.model.article import Article, Body, Correction, Status
-from publisher.model.issue import IssueKind, IssueState, Mention, StoryRef, Variant
+from publisher.model.issue import IssueKind, IssueState, MailText, Mention, StoryRef, Variant
 from publisher.model.notice import Addressee, Holder, Holders, NoticeText, Opened, story_of
 from publisher.model.people import viewer_of
 from publisher.model.reader import Sent
 from publisher.model.view import FULL, Channel, Depth, View
 from publisher.newsletters.caution import many_changed
 from publisher.services.desk import Desk
+from publisher.services.fit import fitted_story
 from publisher.services.offers import SETTLE
 from publisher.services.overtaken import OvertakenError, planned
 
@@ -215,7 +216,7 @@ class Notifying:
         key = hashlib.sha256(repr((told.article.version, wording)).encode()).hexdigest()
         if key not in told.variants:
             said = await self._text(told, wording)
-            mail = self._desk.renderer.message("notice", wording.language, notice=said)
+            mail = self._laid_out(said, wording.language)
             mention = Mention.CORRECTED if wording.notes else Mention.ADVISORY
             ref = StoryRef(
                 article=told.article.number, version=told.article.version, depth=wording.depth, mention=mention
@@ -225,6 +226,14 @@ class Notifying:
             )
             told.variants[key] = await self._desk.issues.add_variant(issue.number, key, variant)
         return told.variants[key]
+
+    def _laid_out(self, said: NoticeText, language: str) -> MailText:
+        def lay_out(story: View | None) -> MailText:
+            return self._desk.renderer.message("notice", language, notice=replace(said, story=story))
+
+        if said.story is None:
+            return lay_out(None)
+        return fitted_story(said.story, lay_out, label("text_goes_on", language))
 
     async def _text(self, told: _Told, wording: _Wording) -> NoticeText:
         article, kind, language = told.article, told.advisory.kind, wording.language

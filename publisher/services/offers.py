@@ -9,7 +9,7 @@ from publisher.editorial.notices import correcting
 from publisher.editorial.timing import embargoed
 from publisher.model.article import Article, Status
 from publisher.model.catalogue import Catalogue
-from publisher.newsletters.selection import Offer
+from publisher.newsletters.selection import Offer, story_id
 from publisher.ports import Articles, IssueStore, Versions
 
 SETTLE = timedelta(seconds=2)
@@ -51,8 +51,11 @@ class Offering:
         self._issues = issues
 
     async def story(self, number: int, after: datetime, now: datetime) -> Pool:
-        """Returns the one story that an instant newsletter is about, once it stands still."""
-        stories = (await self._articles.by_numbers([number])).values()
+        """Returns the one story that an instant newsletter is about, once it stands still, and its translations."""
+        found = await self._articles.by_numbers([number])
+        named = set(map(story_id, found.values()))
+        beside = [one for one in await self._articles.first_published(after, now) if story_id(one) in named]
+        stories = (found | {one.number: one for one in beside}).values()
         flash = any(story.urgency <= FLASH for story in stories)
         updated = await self._issues.changes("updated", after, now) if flash else {}
         return self._pool(stories, _History(updated=updated, corrected={}, withdrawn={}), now)

@@ -27,6 +27,8 @@ from publisher.web.reader_pages import ReaderPages, nothing_there
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0)
 """Pauses between the attempts to keep a sign-up that was answered already: four minutes in all."""
 _FORM_LASTS = 24 * 3600
+_FILLED_IN = 2
+"""Seconds within which no person fills the form in (security S1)."""
 _OFFERED = ("sign_up_title", "sign_up_explained", "sign_up_promise")
 _ASKED = ("confirm_explained", "confirm_button")
 _log = structlog.get_logger(__name__)
@@ -61,6 +63,9 @@ class SignUpPages(ReaderPages):
             parsed = parse_address(address)
         except AddressError:
             return self._form(request, language, chosen, address, "problem_address", 422)
+        if not origin and self._forms.is_newer(text(form, "form_token"), "subscribe", _FILLED_IN):
+            # Shown once more as it was, with its first moment: the next press counts.
+            return self._form(request, language, chosen, address, "problem_quick", token=text(form, "form_token"))
         task = None
         if not text(form, "website"):
             words = f"form at {origin}" if origin else self._shown(language, _OFFERED, offered)
@@ -136,13 +141,14 @@ class SignUpPages(ReaderPages):
         address: str = "",
         problem: str | None = None,
         status: int = 200,
+        token: str = "",
     ) -> Response:
         return self._page(
             "subscribe",
             language,
             status,
             action=self._site.absolute("/subscribe"),
-            form_token=self._forms.sign("subscribe"),
+            form_token=token or self._forms.sign("subscribe"),
             chosen=chosen,
             address=address[:254],
             problem=problem,

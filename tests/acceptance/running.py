@@ -157,6 +157,11 @@ def form_fields(page: str) -> dict[str, str]:
     return dict(found)
 
 
+def press_sign_up(site: str, fields: dict[str, str]) -> None:
+    """Presses the form's button until it is taken: one that was shown a moment ago asks for one more press."""
+    eventually(lambda: ask(f"{site}/subscribe", fields, origin=site).status == 202, "the form to be taken")
+
+
 def link_in(mail: EmailMessage, part: str) -> str:
     """Returns the first address in a mail's text that contains `part`."""
     body = mail.get_body(("plain",))

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from acceptance.crawl import Crawl
-from acceptance.running import Answer, Running, ask, eventually, form_fields, link_in, running
+from acceptance.running import Answer, Running, ask, eventually, form_fields, link_in, press_sign_up, running
 from publications import AGENCY, make_publication, story, write
 
 READER, OTHER, NEW = "reader@example.org", "other@example.org", "new@example.org"
@@ -50,7 +50,7 @@ def _everything_happens(service: Running, folder: Path) -> None:
 
 def _sign_up(service: Running, who: str) -> None:
     fields = {**form_fields(service.get("/subscribe").text), "email": who, "newsletter": "alerts", "website": ""}
-    assert ask(f"{service.url}/subscribe", fields, origin=service.url).status == 202
+    press_sign_up(service.url, fields)
 
 
 def _press(service: Running, url: str, fields: dict[str, str]) -> Answer:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -18,6 +19,7 @@ from publisher.model.notice import NoticeText
 from publisher.model.personal import MARKERS
 from publisher.model.theme import DARK, LIGHT, Logo, Theme
 from publisher.model.view import View
+from publisher.services.fit import fitted_story, size
 
 GMAIL_CLIPS_AT = 102_000
 """Bytes of the HTML part (standards T1)."""
@@ -253,6 +255,22 @@ def test_embargoed_mail_is_headed_and_boxed() -> None:
     assert "The bank speaks then." in mail.text
     assert "*** EMBARGOED UNTIL 10:00 AM" in mail.text
     assert f"{BASE}/articles/" not in mail.html + mail.text
+
+
+def test_a_text_that_does_not_fit_ends_with_a_line_that_says_so() -> None:
+    """In both parts, after the last whole paragraph; it leads to no page that there is not."""
+    paragraphs = [f"Paragraph {n} of many." for n in range(400)]
+    html = "".join(f"<p>{one}</p>" for one in paragraphs)
+    giant = replace(embargoed(), body_html=html, body_text="\n\n".join(paragraphs))
+    lay_out = partial(templates(agency).message, "embargo", "en", newsletter_title="Daily digest")
+    mail = fitted_story(giant, lambda one: lay_out(view=one), "The text goes on.", 20_000)
+
+    assert size(mail) <= 20_000
+    for part in (mail.html, mail.text):
+        assert part.index("Paragraph 9 of many.") < part.index("The text goes on.")
+        assert "Paragraph 399" not in part
+        assert MARKERS["read_url"] not in part
+    assert mail.subject.startswith("EMBARGOED until")
 
 
 def test_digest_boxes_an_embargo_and_names_what_is_gone_and_what_is_coming() -> None:

@@ -282,7 +282,7 @@ async def test_time_alone_is_waited_for(room: Newsroom) -> None:
     assert await room.look() == []
 
 
-@pytest.mark.parametrize("how", ["deleted", "draft"])
+@pytest.mark.parametrize("how", ["deleted", "draft", "letter"])
 async def test_what_is_simply_removed_is_gone_at_once(tmp_path: Path, how: str) -> None:
     room = Newsroom(tmp_path / "wire", config=CONFIG.replace('"withdraw"', '"remove"'))
     room.say()
@@ -290,9 +290,12 @@ async def test_what_is_simply_removed_is_gone_at_once(tmp_path: Path, how: str) 
     if how == "deleted":
         (room.folder / "articles" / "ferry.md").unlink()
     else:
-        room.say(status="draft")
+        room.say(**{"draft": {"status": "draft"}, "letter": {"deliver": "mail"}}[how])
     await room.look(hours=1)
     await room.look()
+    async with room.opened() as app:
+        await app.publishing.refresh(room.clock.now())
+        assert app.publishing.gone == {"/articles/ferry/"}
     assert entries(room.public("feeds/all.atom")) == {}
     assert departed(room.public("feeds/all.atom")) == ["ferry"]
     assert departed(room.public("feeds/asia-pacific.atom")) == ["ferry"]

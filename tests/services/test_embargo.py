@@ -7,11 +7,12 @@ import pytest
 import sqlalchemy as sa
 from planning_world import World, at, newsletter, publication
 
-from publisher.model.article import Correction, Status
+from publisher.model.article import Body, Correction, Status
 from publisher.model.catalogue import Audience, Filter
 from publisher.model.issue import DeliveryState
 from publisher.model.segment import Segment
 from publisher.segments import Vocabulary, parse_condition
+from publisher.services.fit import LONGEST
 from publisher.stores.database import Database
 from publisher.stores.schema import deliveries, issues, licences, subscriptions, variants
 
@@ -131,6 +132,27 @@ async def test_a_correction_goes_to_the_cleared_who_have_it(sqlite_database: Dat
         (E1, "ada", "S v3", "full-embargoed", "accepted"),
         (E1, "cleo", "S", "full-embargoed", "accepted"),
     ]
+
+
+async def test_a_text_that_mail_programs_cut_off_ends_before_and_says_so(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ahead of its hour it has no page anywhere; a correction's mail keeps to the same size."""
+    paragraphs = [f"Paragraph {n} of many. {'word ' * 40}" for n in range(1000)]
+    monkeypatch.setattr("planning_world._body", lambda _: Body(html="<p>", text="\n\n".join(paragraphs)))
+    monkeypatch.setattr("planning_world._told", lambda view: [*view.lead, getattr(view, "body_text", "")])
+    w = await filed(sqlite_database)
+    await w.due(GONE)
+    said = [await text(w)]
+    note = Correction(at=FILED, kind="correction", text="It is GGI.")
+    await w.revise("S", "corrected", at("2026-10-19 07:00"), corrections=(note,))
+    await w.due(at("2026-10-19 07:00:02"))
+    said.append(await text(w))
+    assert "It is GGI." in said[1]
+    for one in said:
+        assert LONGEST - 5000 < len(one) < LONGEST
+        assert one.index("Paragraph 9 of many") < one.index("Metin devam ediyor")
+        assert one.endswith("fazlasını göstermiyor.")
 
 
 async def test_another_hour_is_told(sqlite_database: Database) -> None:

@@ -62,7 +62,7 @@ async def test_an_issue_has_a_page_a_place_in_the_archive_and_an_entry(folder: P
     """The public renditions of what was mailed, in its order; the mail leads there, with nobody's token."""
     async with opened(folder, clock) as app:
         assert entries(folder) == []
-        assert "issues/index.html" not in public(folder)
+        assert "No issue has come out yet." in public(folder)["issues/index.html"]
         assert "/issues/" not in public(folder)["index.html"]
         write(folder, "pier.md", story("Pier reopens", section="economy", deck="After nine years"))
         write(folder, "port.md", story("Port closes", section="asia-pacific", urgency="1"))
@@ -122,10 +122,13 @@ async def test_a_killed_story_leaves_the_issue_and_a_last_one_takes_the_page_alo
         write(folder, "pier.md", story("Pier reopens", access="subscriber"))
         await app.publishing.refresh(clock.move(hours=1), ["pier.md"])
         assert entries(folder) == []
-        assert not [name for name in public(folder) if "issues/" in name and "feeds" not in name]
+        overviews = ["issues/index.html", "tr/issues/index.html"]
+        assert sorted(name for name in public(folder) if "issues/" in name and "feeds" not in name) == overviews
+        assert {"/issues/daily/1/", "/tr/issues/daily/1/"} <= app.publishing.gone
         write(folder, "pier.md", story("Pier reopens"))
         await app.publishing.refresh(clock.move(hours=1), ["pier.md"])
         assert "Pier reopens" in public(folder)["issues/daily/1/index.html"]
+        assert not [path for path in app.publishing.gone if "issues" in path]
 
 
 async def test_what_has_no_public_trace_has_none_here(folder: Path, clock: ManualClock) -> None:
@@ -138,6 +141,8 @@ async def test_what_has_no_public_trace_has_none_here(folder: Path, clock: Manua
         mail = await app.deliveries.mail(next(iter((await app.issues.outcomes(issue.number)).values())))
         assert all(words in mail.text for words in ("Quiet heron", "Dear reader"))
         assert "/issues/" not in mail.html + mail.text
+        await app.publishing.refresh(clock.now())
+        assert not app.publishing.gone, "of what the public never had nothing is told"
         assert "/articles/letter" not in mail.html
         write(folder, "pier.md", story("Pier reopens"))
         write(folder, "secret2.md", story("Silent stork", access="subscriber"))
@@ -168,7 +173,7 @@ async def test_only_the_newsletters_own_clock_counts_and_its_issues_stay(folder:
         assert "Pier reopens" in public(folder)["issues/daily/1/index.html"]
     (folder / "config.toml").write_text(AGENCY.replace('"daily 07:00"', '"daily 08:30"\narchive = false'))
     async with opened(folder, clock):
-        assert not [name for name in public(folder) if "issues/" in name or "newsletters/daily" in name]
+        assert not [name for name in public(folder) if "issues/daily/" in name or "newsletters/daily" in name]
 
 
 async def test_one_new_issue_costs_its_page_the_archive_and_the_feeds(folder: Path, clock: ManualClock) -> None:
@@ -193,7 +198,7 @@ async def test_held_issues_wait_and_cancelled_ones_stay_if_anybody_has_them(fold
         assert await app.issues.cancel(issue.number, clock.now())
         report = await app.publishing.refresh_issues(clock.now())
         assert "issues/daily/1/index.html" in report.removed
-        assert "issues/index.html" in report.removed
+        assert "No issue has come out yet." in public(folder)["issues/index.html"]
 
 
 async def test_a_long_archive_has_pages_that_stay_as_they_are(folder: Path, clock: ManualClock) -> None:

@@ -195,6 +195,25 @@ async def test_translation_goes_to_those_who_read_its_language(sqlite_database: 
     }
 
 
+@pytest.mark.parametrize("apart", [0, 40])
+async def test_an_alert_comes_in_one_language(sqlite_database: Database, apart: int) -> None:
+    """A story and its translations are one alert: who reads none of them gets the original, and no other one later."""
+    w = world(sqlite_database)
+    await w.due(MONDAY)
+    for name, language in (("ada", "en"), ("bora", "tr"), ("dora", "de")):
+        await w.reader(name, ["alerts"], MONDAY, language=language)
+    original = await w.story("Flash", MONDAY + timedelta(minutes=10), urgency=1)
+    if apart:
+        await w.due(MONDAY + timedelta(minutes=10, seconds=5))
+    later = MONDAY + timedelta(minutes=10, seconds=apart)
+    await w.story("Acil", later, urgency=1, language="tr", translation_of=original.id)
+    await w.story("Urgent", later, urgency=1, language="fr", translation_of=original.id)
+    await w.due(later + timedelta(seconds=5))
+    got = {name: [line.rpartition(": ")[2] for line in lines] for name, lines in (await w.got()).items()}
+    # What is out in their own language later is worth a mail of its own, as in a digest.
+    assert got == {"ada": ["Flash"], "bora": ["Flash", "Acil"] if apart else ["Acil"], "dora": ["Flash"]}
+
+
 async def test_public_summary_does_not_stand_for_the_full_text(sqlite_database: Database) -> None:
     """A deeper rendition is worth a mail, a shallower one is not."""
     catalogue = publication(

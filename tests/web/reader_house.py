@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -165,11 +165,19 @@ class House:
 
     async def sign_up(self, *newsletters: str, client: Any = None, headers: Any = None, **fields: str) -> Any:
         client = client or self.client
-        token = form_of((await client.get("/subscribe")).text)["form_token"]
+        token = await self.form_token()
         given = {"email": "ada@example.org", "form_token": token, **fields}
         return await client.post(
             "/subscribe", [*given.items(), *(("newsletter", name) for name in newsletters)], **(headers or {})
         )
+
+    async def form_token(self) -> str:
+        """Returns the token of a form that was shown as long ago as a person needs to fill it in."""
+        now = self.clock.time
+        self.clock.time = now - timedelta(seconds=10)
+        page = await self.client.get("/subscribe")
+        self.clock.time = now
+        return form_of(page.text)["form_token"]
 
     def path_of(self, event: str) -> str:
         """Returns where the link of the latest mail of a kind leads."""

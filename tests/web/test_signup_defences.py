@@ -30,7 +30,7 @@ def kinds(house: House) -> list[str]:
 
 async def test_a_bombed_victim_gets_one_mail(house: House) -> None:
     """10,000 forms for one victim from 200 addresses (`BOMB_POSTS`; fewer by default): one mail, and no reminder."""
-    token = form_of((await house.client.get("/subscribe")).text)["form_token"]
+    token = await house.form_token()
     fields = [("email", "Victim@example.org"), ("newsletter", "weekly"), ("form_token", token)]
     peers = [house.client_of(house.app, (f"203.0.{number}.9", 40000)) for number in range(NETWORKS)]
     answers = set()

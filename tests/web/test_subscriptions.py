@@ -157,6 +157,22 @@ async def test_form_without_its_token_or_an_old_one_is_shown_again(house: House)
     assert house.post.mails == {}
 
 
+async def test_form_that_is_sent_at_once_asks_for_one_more_press(house: House) -> None:
+    """Nothing that was given is lost, and the form's moment stays: whoever presses again is through."""
+    token = form_of((await house.client.get("/subscribe")).text)["form_token"]
+    fields = [("email", "ada@example.org"), ("newsletter", "daily"), ("language", "tr"), ("form_token", token)]
+    again = await house.client.post("/subscribe", fields)
+    assert (again.status, house.post.mails) == (200, {})
+    shown = LexborHTMLParser(again.text)
+    assert [node.attributes["value"] for node in shown.css("input[checked], option[selected]")] == ["daily", "tr"]
+    assert shown.css_first("[role=alert]") is not None
+    given = form_of(again.text)
+    assert (given["email"], given["form_token"]) == ("ada@example.org", token)
+    house.clock.time += timedelta(seconds=2)
+    assert (await house.client.post("/subscribe", fields)).status == 202
+    assert len(house.post.mails) == 1
+
+
 async def test_trap_that_only_programs_fill_in(house: House) -> None:
     answer = await house.sign_up("daily", website="https://spam.example")
     assert answer.status == 202
