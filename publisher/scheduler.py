@@ -5,6 +5,7 @@ asks the store what there is to do (delivery §5). APScheduler keeps its jobs
 in memory only.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -77,6 +78,8 @@ def _guarded(name: str, action: Action) -> Action:
     async def run() -> None:
         try:
             await action()
+        except asyncio.CancelledError:  # the service ends; what is still due, the next one asks the store for
+            _log.info("scheduler.stopped", action=name)
         except Exception:  # a failed wake-up must not end the others
             _log.exception("scheduler.failed", action=name)
 

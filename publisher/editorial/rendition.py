@@ -34,6 +34,7 @@ _ROOTED = re.compile(r"""(\s(?:href|src|poster|cite)\s*=\s*["'])(/(?!/))""", re.
 _SRCSET = re.compile(r"""(\ssrcset\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
 _ROOTED_CANDIDATE = re.compile(r"(^[\"']\s*|,\s*)(/(?!/))")
 _PARAGRAPH = re.compile(r"<p(?:\s[^>]*)?>(.*?)</p>", re.DOTALL)
+_UNDESCRIBED = re.compile(r"<img\b(?![^>]*\salt=)")
 _BREAK = re.compile(r"<br\b[^>]*>")
 _MARKUP = re.compile(r"<[^>]*>")
 _SPACE = re.compile(r"\s+")
@@ -160,9 +161,14 @@ def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> F
     return FullView(
         **{field.name: getattr(shown, field.name) for field in fields(View) if field.name != "enclosures"},
         enclosures=enclosures,
-        body_html=absolute_links(body.html, site.url),
+        body_html=_with_alt(absolute_links(body.html, site.url)),
         body_text=body.text,
     )
+
+
+def _with_alt(html: str) -> str:
+    """Returns a text whose pictures all have an `alt`: without one some programs read out a picture's address."""
+    return _UNDESCRIBED.sub('<img alt=""', html)
 
 
 def brief(shown: View) -> View:

@@ -210,8 +210,8 @@ class Documents:
         self._feeds.archives.note(stories)
         return self._sitemaps.files(stories) | self._issue_pages.note(stories, issues)
 
-    def gone_issues(self, lost: Set[str]) -> set[str]:
-        """Returns the addresses of past issues that went with their stories; `lost`: the addresses of such."""
+    def gone_issues(self, lost: Set[int]) -> set[str]:
+        """Returns the addresses of past issues that went with their stories; `lost`: the numbers of such."""
         return self._issue_pages.gone(lost)
 
     def following(self) -> Iterable[Document]:

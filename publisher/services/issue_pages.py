@@ -98,22 +98,17 @@ class IssuePages:
             yield from self._of_feed(base, newsletter)
         yield from self._of_overview(base)
 
-    def gone(self, lost: Set[str]) -> set[str]:
+    def gone(self, lost: Set[int]) -> set[str]:
         """Returns the addresses of issues that the public had something of and has nothing of now.
 
-        `lost`: the addresses of stories that it had. Of an issue that it never had anything of nothing may show.
+        `lost`: the stories that it had. Of an issue that it never had anything of nothing may show.
         """
-        return {
-            issue_path(self._site, issue.newsletter, issue.edition, language)
-            for issue in (self._archive.all() if lost else ())
-            if self._was_public(issue, lost)
-            for language in self._site.languages
-            if not self._picks(issue, language)
-        }
+        gone = [issue for issue in self._archive.with_stories(lost) if not self._is_shown(issue)]
+        languages = self._site.languages
+        return {issue_path(self._site, one.newsletter, one.edition, language) for one in gone for language in languages}
 
-    def _was_public(self, issue: PastIssue, lost: Set[str]) -> bool:
-        stories = (self._latest(number) for number, _ in issue.stories)
-        return any(story.path in lost for story in stories if story is not None)
+    def _is_shown(self, issue: PastIssue) -> bool:
+        return any(number in self._public for number, _ in issue.stories)
 
     # What an issue shows ----------------------------------------------------------------------------------------------
 

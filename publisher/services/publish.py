@@ -619,7 +619,7 @@ class Publishing:
         self._moved = {path: a.path for path, a in leads.items() if a is not None and a.path != path}
         lost = {path for paths in self._lost.values() for path in paths}
         self._gone = {p for p in lost if p not in self._moved and not self._is_known(self.intake.holder(p))}
-        self._gone |= self._documents.gone_issues(lost)
+        self._gone |= self._documents.gone_issues(self._lost.keys())
         await self._gone_map.write(self._gone)
 
     def _is_known(self, number: int | None) -> bool:

@@ -90,7 +90,8 @@ class Registrar:
         No newsletters (None) are every scheduled one, never an instant one; no products are what the open
         subscribers' newsletters among them bring.
         """
-        self.judge(newsletters or (), products or (), about.language, about.timezone)
+        language = self._spelt(about.language)
+        self.judge(newsletters or (), products or (), language, about.timezone)
         attributes.judge(about.attributes)
         chosen = self._scheduled() if newsletters is None else newsletters_of(self._catalogue, newsletters)
         implied = brought_by(chosen) if products is None else ()
@@ -103,7 +104,7 @@ class Registrar:
             address=address.mailbox,
             address_key=address.key,
             address_hash=self._tokens.address_hash(address.key),
-            language=about.language or None,
+            language=language or None,
             default_language=self._catalogue.site.language,
             name=plain_name(about.name or ""),
             timezone=about.timezone or None,
@@ -129,6 +130,11 @@ class Registrar:
             known("language", [language], site.languages)
         if timezone and timezone not in time_zones():
             raise UsageError(f"{timezone!r} is not a time zone such as Europe/Istanbul")
+
+    def _spelt(self, language: str | None) -> str | None:
+        """Returns a language tag as config spells it: case means nothing in one (RFC 5646 §2.1.1)."""
+        tags = {tag.casefold(): tag for tag in self._catalogue.site.languages}
+        return tags.get(language.casefold(), language) if language else language
 
     def _scheduled(self) -> tuple[Newsletter, ...]:
         return tuple(n for n in self._catalogue.newsletters.values() if not n.instant)

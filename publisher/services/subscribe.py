@@ -93,6 +93,8 @@ class Leaving:
     """None: config no longer has it, or `everything`."""
     everything: bool
     language: str
+    left: bool
+    """Whether it has been left already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,11 +233,13 @@ class Subscribing:
         claim = self._tokens.read_unsubscribe(token)
         if claim is None:
             return None
-        subscriber = await self._people.by_number(claim.subscriber)
+        person = await self._people.person(claim.subscriber)
+        named = [s.status for s in person.subscriptions if claim.newsletter in (ALL, s.newsletter)] if person else []
         return Leaving(
             newsletter=self._catalogue.newsletters.get(claim.newsletter),
             everything=claim.newsletter == ALL,
-            language=subscriber.language if subscriber else self._catalogue.site.language,
+            language=person.subscriber.language if person else self._catalogue.site.language,
+            left=bool(named) and all(status is SubscriptionStatus.UNSUBSCRIBED for status in named),
         )
 
     async def unsubscribe(self, token: str, origin: str, visit: Visit, now: datetime) -> bool:

@@ -27,6 +27,8 @@ class LeavingPages(ReaderPages):
             raise nothing_there()
         language = self._language(request, leaving.language)
         title = self._title(leaving, language)
+        if request.method != "POST" and leaving.left:
+            return self._page("unsubscribed", language, newsletter_title=title, undo=None)
         if request.method != "POST":
             return self._page("unsubscribe", language, action=self._here(request), newsletter_title=title)
         form = await posted(request)

@@ -8,7 +8,7 @@ import pytest
 from editorial_samples import BODY, CANARY, NOW, article, catalogue
 
 from publisher.editorial.rendition import absolute_links, lapse, role_phrase, view
-from publisher.model.article import Access, Article, Contributor, Correction, Dateline, Enclosure, Status
+from publisher.model.article import Access, Article, Body, Contributor, Correction, Dateline, Enclosure, Status
 from publisher.model.view import Depth, FullView, Label, View
 
 NOTE = Correction(at=NOW, kind="correction", text="Nine years, not eight.")
@@ -149,6 +149,19 @@ def test_a_story_for_subscribers_alone_has_no_address(said: dict[str, Any]):
     full = shown(Depth.FULL, article(**said))
     assert full.url is None
     assert not full.free
+
+
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ('<img src="https://x.example/a.png">', '<img alt="" src="https://x.example/a.png">'),
+        ('<img src="https://x.example/a.png" alt="A pier">', '<img src="https://x.example/a.png" alt="A pier">'),
+    ],
+)
+def test_a_picture_without_words_says_that_it_has_none(written: str, given: str):
+    full = view(article(access=Access.PUBLIC), Depth.FULL, catalogue=catalogue(), body=Body(html=written, text=""))
+    assert isinstance(full, FullView)
+    assert full.body_html == given
 
 
 def test_a_story_open_to_all_is_free():

@@ -207,6 +207,26 @@ def test_story_in_another_language_says_so() -> None:
     assert '<article class="teaser card pictured" lang="ar" dir="rtl">' in html
 
 
+def test_each_note_in_the_log_of_corrections_has_a_name_of_its_own() -> None:
+    """By its headline and its moment: a story may have several."""
+    entries = [*PAGES["corrections"]["entries"]] * 2
+    tree = LexborHTMLParser(
+        templates(agency).page("corrections", "en", **(PAGES["corrections"] | {"entries": entries}))
+    )
+    names = [node.attributes["aria-labelledby"] for node in tree.css("aside")]
+
+    assert len(set(names)) == len(entries)
+    assert all(tree.css_first(f"#{name}") is not None for both in names for name in str(both).split())
+
+
+def test_frames_of_the_preview_are_reached_by_keyboard() -> None:
+    """What scrolls sideways must not need a mouse."""
+    frames = LexborHTMLParser(templates(agency).page("preview", "en", **PAGES["preview"])).css_first(".frames")
+
+    assert frames.attributes["tabindex"] == "0"
+    assert frames.attributes["aria-label"]
+
+
 @pytest.mark.parametrize("name", ["front", "section", "tag"])
 def test_list_without_stories_says_so(name: str) -> None:
     html = templates(agency).page(name, "en", **(PAGES[name] | {"views": ()}))

@@ -289,6 +289,14 @@ async def test_cells_that_say_nothing(house: House, cells: str, words: str) -> N
     assert [words in each.reason for each in report.skipped] == [True]
 
 
+async def test_a_language_may_be_written_in_capitals(house: House) -> None:
+    report = await house.import_csv(lines("email,language\nada@example.org,TR\n"), "x.csv", NOW)
+    assert (report.added, report.skipped) == (1, [])
+    person = await house.people.by_address("ada@example.org")
+    assert person is not None
+    assert person.language == "tr"
+
+
 async def test_the_files_of_time_zones_are_walked_through_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """For each line it took a hundred times as long as all the rest."""
     walks: list[int] = []

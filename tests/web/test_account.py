@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from reader_house import NOW, PREFERENCES, SITE, House, form_of
+from selectolax.lexbor import LexborHTMLParser
 
 from publisher.model.people import SuppressionReason
 from publisher.services.importing import Instructions
@@ -80,6 +81,8 @@ async def test_fresh_link_ends_after_an_hour(house: House) -> None:
     for answer in (await house.client.get(account), await house.client.post(account, [("action", "export")])):
         assert answer.status == 410
         assert "This link has ended" in answer.text
+    foreign = await house.client.get(account, accept_language="tr")
+    assert LexborHTMLParser(foreign.text).css_first("html").attributes["lang"] == "tr"
 
 
 async def test_nobody_can_flood_a_mailbox_with_fresh_links(house: House) -> None:

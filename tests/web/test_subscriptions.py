@@ -239,6 +239,22 @@ async def test_a_link_used_again_tells_what_is_so_now(house: House) -> None:
     assert action_of(none.text) == "/subscribe"
 
 
+@pytest.mark.parametrize("what", ["daily", ALL])
+async def test_a_link_to_leave_by_says_so_once_that_is_done(house: House, what: str) -> None:
+    """It asks nobody again who has left; of another newsletter it asks."""
+    await house.add("daily", "weekly")
+    path = house.links.unsubscribe_url(1, what).removeprefix(SITE)
+    asked = (await house.client.get(path)).text
+    await house.client.post(path, ONE_CLICK)
+    told = await house.client.get(path)
+    assert told.status == 200
+    assert "<form" in asked
+    assert "<form" not in told.text
+    assert "You have left" in told.text
+    if what == "daily":
+        assert "<form" in (await house.client.get(house.links.unsubscribe_url(1, "weekly").removeprefix(SITE))).text
+
+
 async def test_public_newsletter_shows_no_private_feed(house: House) -> None:
     await house.sign_up("weekly")
     assert "/u/" not in (await house.client.post(house.confirm_path(), [])).text
