@@ -25,7 +25,7 @@ test: $(READY) ## Set up, then run all tests (lint and types included)
 prove: $(READY) ## Everything that can go wrong with delivery, at full size (hours): docs/proofs.md
 	@PROVE=1 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=0 tests/delivery/test_kill.py \
 		tests/delivery/test_crash_planning.py tests/delivery/test_database_dies.py tests/delivery/test_full_disk.py \
-		tests/delivery/test_relay_dies.py
+		tests/delivery/test_relay_dies.py tests/services/test_plan_crash.py
 
 prove-nodes: $(READY) ## Four nodes on one PostgreSQL, killed and stopped at random; 50,000 readers (half an hour)
 	@PROVE=1 PROVE_NODES=1 $(BIN)/python -m pytest -n 0 -s -o faulthandler_timeout=0 \
@@ -38,7 +38,7 @@ check: $(READY) ## Lint (ruff) and types (mypy strict)
 
 endure: $(READY) ## Play many more random histories of stories (minutes; PROPERTY_EXAMPLES=200 by default)
 	@PROPERTY_EXAMPLES=$${PROPERTY_EXAMPLES:-200} PROPERTY_STEPS=$${PROPERTY_STEPS:-30} $(BIN)/python -m pytest -n 0 \
-		-o faulthandler_timeout=0 tests/acceptance/test_lifecycle_property.py
+		-o faulthandler_timeout=0 tests/acceptance/test_lifecycle_property.py tests/services/test_notify_property.py
 
 years: $(READY) ## Play ten years of slots in six time zones, with clocks that jump and machines that are off (minutes)
 	@YEARS=1 $(BIN)/python -m pytest tests/services/test_plan_years.py -n 2 -o faulthandler_timeout=0

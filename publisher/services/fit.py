@@ -52,12 +52,15 @@ def fitted_story(shown: View, lay_out: Callable[[View], MailText], ending: str, 
 
 
 def _foremost(edition: Edition, mail: MailText, lay_out: Callable[[Edition], MailText], longest: int) -> MailText:
-    """Returns the mail with as many of the first stories as fit, one at least; `mail` has all of them."""
-    count = len(edition.views)
-    while count > 1 and size(mail) > longest:
-        count = max(1, min(count - 1, count * longest // size(mail)))
-        mail = lay_out(edition.foremost(count))
-    return mail
+    """Returns the mail with as many of the first stories as fit; `mail` has all of them.
+
+    Where not even two fit, it is the template that is too long: then leaving stories out is of no use.
+    """
+    cut, count = mail, len(edition.views)
+    while count > 2 and size(cut) > longest:
+        count = max(2, min(count - 1, count * longest // size(cut)))
+        cut = lay_out(edition.foremost(count))
+    return cut if size(cut) <= longest else mail
 
 
 def size(mail: MailText) -> int:

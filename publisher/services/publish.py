@@ -265,7 +265,6 @@ class Publishing:
                 return whole
             touched, changed = await self._settle_in(report.taken, now, everything=False)
             if touched or changed:
-                self._left |= self._documents.note(changed | self._kin)
                 assets = self.intake.assets(changed)
                 self._left |= self._documents.asset_paths(self.intake.dropped_assets(changed))
                 documents = self._documents.touched(touched, changed | self._kin, assets, now)
@@ -291,9 +290,8 @@ class Publishing:
         base, first = self._documents.base(self._rules, causes), not self._base
         everything = base != self._base or owing or not len(self.everything)
         self._base = base
-        touched, changed = await self._settle_in(taken, now, everything=everything)
+        touched, changed = await self._settle_in(taken, now, issues, everything=everything)
         present = await asyncio.to_thread(self._output.sweep)
-        self._left |= self._documents.note(changed | self._kin, issues)
         same = before is not None and before.causes == causes and self._shown == scan.assets
         if first or everything or owing or not same or not self._all_there(present):
             documents = self._documents.all(self.intake.assets(None), now)
@@ -316,7 +314,9 @@ class Publishing:
             self._stood = await self._standings.doubt(self._stood)
         return owing
 
-    async def _settle_in(self, taken: Taken, now: datetime, *, everything: bool) -> tuple[set[Shelf], set[int]]:
+    async def _settle_in(
+        self, taken: Taken, now: datetime, issues: Iterable[PastIssue] = (), *, everything: bool
+    ) -> tuple[set[Shelf], set[int]]:
         """Puts what was taken in on its shelves, and notes what the public knows of; returns shelves and stories."""
         await self._follow(taken, now)
         touched, changed = await self._shelve(taken, now, everything=everything)
@@ -325,6 +325,7 @@ class Publishing:
         if touched or changed:
             self.generation += 1
             await self._outputs.note_public([n for n in changed if n in self.public], now)
+        self._left |= self._documents.note(changed | self._kin, issues)
         if touched or changed or everything:
             await self._note_addresses(None if everything else changed)
         return touched, changed

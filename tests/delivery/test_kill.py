@@ -18,6 +18,7 @@ import pytest
 from crashes import PATIENCE, PROVE, Place, Yard, ended, judge, positions
 
 PEOPLE = 10_000 if PROVE else 200
+LEASE_SECONDS = 2.0
 AT_ONCE = 1 if PROVE else 4
 GROUPS = [
     ("sqlite", True, 8),
@@ -174,6 +175,8 @@ async def paused_in(place: Place) -> None:
     while place.sink.count() < PEOPLE // 4:
         await asyncio.sleep(0.001)
     os.kill(process.pid, signal.SIGSTOP)
+    # The next one looks for what dead workers held as it starts, and then every half minute.
+    await asyncio.sleep(LEASE_SECONDS * 2)
     try:
         await place.finish(home="/here")
     finally:
@@ -186,7 +189,7 @@ async def paused_in(place: Place) -> None:
 async def test_a_paused_worker_sends_nothing_after_its_lease(far_yard: Yard) -> None:
     """A second worker on another machine takes over; what was open at the pause is all that may come twice."""
     await far_yard.prepare()
-    async with far_yard.place(connections=2, lease=2.0, delay=0.002) as place:
+    async with far_yard.place(connections=2, lease=LEASE_SECONDS, delay=0.002) as place:
         await paused_in(place)
         judge(place, PEOPLE, crashes=1)
 

@@ -1,6 +1,7 @@
 """Whatever happens in whatever order: everybody who has the error is told, nobody else is, and nobody twice."""
 
 import asyncio
+import os
 import random
 import shutil
 import tempfile
@@ -181,7 +182,7 @@ async def play(folder: Path, ops: list[str], seed: int) -> None:
         await database.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "20")), deadline=None)
 @given(ops=st.lists(st.sampled_from(OPS), min_size=2, max_size=9), seed=st.integers(0, 2**16))
 def test_everybody_who_has_the_error_is_told_and_nobody_else(migrated_sqlite: Path, ops: list[str], seed: int) -> None:
     """Sends, corrections, holds, kills, pauses and failures, in any order."""

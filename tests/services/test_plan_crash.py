@@ -1,6 +1,7 @@
 """A planner that dies at any statement is simply run again: the same issues, nobody twice, nobody left out."""
 
 import itertools
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from publisher.stores.pace import Pace
 
 MONDAY = at("2026-10-19 04:00")
 SLOT = at("2026-10-19 05:00")
+STEP = 1 if os.environ.get("PROVE") else 3
+"""Every statement in the long form, every third in the short one; every commit in both."""
 
 
 class PowerCutError(Exception):
@@ -99,12 +102,14 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("cut", [cut_before_statement, cut_after_commit], ids=["statement", "commit"])
+@pytest.mark.parametrize(
+    ("cut", "step"), [(cut_before_statement, STEP), (cut_after_commit, 1)], ids=["statement", "commit"]
+)
 async def test_planning_resumes_wherever_it_was_cut(
-    prepared: World, tmp_path: Path, cut: Callable[[Database, int], None]
+    prepared: World, tmp_path: Path, cut: Callable[[Database, int], None], step: int
 ) -> None:
-    """After a cut at the n-th statement (or commit), for every n, the next round brings exactly what was due."""
-    for number in itertools.count(1):
+    """After a cut at the n-th statement (or commit), the next round brings exactly what was due."""
+    for number in itertools.count(1, step):
         w = copied(prepared, tmp_path, f"cut{number}")
         cut(w.database, number)
         finished = await survives(w)
