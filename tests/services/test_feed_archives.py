@@ -1,7 +1,8 @@
 """Feeds within their limits, and what leaves them: archive documents that a reader walks (RFC 5005 §4)."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+import shutil
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -39,8 +40,12 @@ title = "Economy"
 HISTORY = "{http://purl.org/syndication/history/1.0}"
 
 
-def make(folder: Path, *, site: str = "", more: str = "") -> Path:
-    return make_publication(folder, CONFIG.format(site=site, more=more))
+def make(folder: Path, stories: Iterable[int] = (), *, site: str = "", more: str = "", **keys: object) -> Path:
+    """Makes a publication with some stories, all alike but for number and date."""
+    made = make_publication(folder, CONFIG.format(site=site, more=more))
+    for number in stories:
+        put(made, number, **keys)
+    return made
 
 
 def put(folder: Path, number: int, **keys: object) -> None:
@@ -107,9 +112,7 @@ def clock() -> ManualClock:
 
 async def test_a_reader_walks_from_the_feed_to_the_first_story(tmp_path: Path, clock: ManualClock) -> None:
     """Every story is reachable, whichever format is walked, and documents are valid and know their neighbours."""
-    folder = make(tmp_path)
-    for number in range(1, 12):
-        put(folder, number)
+    folder = make(tmp_path, range(1, 12))
     await build(folder, clock)
     found = walk(folder)
     newest, *older = found.values()
@@ -134,9 +137,7 @@ async def test_a_reader_walks_from_the_feed_to_the_first_story(tmp_path: Path, c
 
 async def test_new_stories_leave_every_document_as_it_is_but_the_last(tmp_path: Path, clock: ManualClock) -> None:
     """The last one learns who follows it; whoever has fetched the others need never fetch them again."""
-    folder = make(tmp_path)
-    for number in range(1, 10):
-        put(folder, number)
+    folder = make(tmp_path, range(1, 10))
     await build(folder, clock)
     before = files(folder)
     async with opened(folder, clock) as app:
@@ -156,11 +157,7 @@ async def test_new_stories_leave_every_document_as_it_is_but_the_last(tmp_path: 
 
 async def test_documents_are_the_same_after_public_was_lost(tmp_path: Path, clock: ManualClock) -> None:
     """The cuts are in the store: an old story that comes late moves none of them, and is reachable as well."""
-    import shutil
-
-    folder = make(tmp_path)
-    for number in range(2, 12):
-        put(folder, number)
+    folder = make(tmp_path, range(2, 12))
     await build(folder, clock)
     before = files(folder)
     shutil.rmtree(folder / "public")
@@ -203,9 +200,13 @@ async def test_what_is_taken_back_leaves_its_document(tmp_path: Path, clock: Man
 @pytest.mark.parametrize("extension", ["rss", "atom", "json"])
 async def test_no_feed_is_larger_than_it_may_be(tmp_path: Path, clock: ManualClock, extension: str) -> None:
     """Long stories leave room for few; those that find none are in archive documents."""
-    folder = make(tmp_path, site='feed_bytes = 30000\nfeed_archives = "every"')
-    for number in range(1, 9):
-        put(folder, number, section="economy", body="<b>&amp;</b> word\n" * 600)
+    folder = make(
+        tmp_path,
+        range(1, 9),
+        site='feed_bytes = 30000\nfeed_archives = "every"',
+        section="economy",
+        body="<b>&amp;</b> word\n" * 600,
+    )
     await build(folder, clock)
     feeds = [data for name, data in files(folder).items() if name.startswith("feeds/") and name.endswith(extension)]
     assert len(feeds) > 8
@@ -216,9 +217,7 @@ async def test_no_feed_is_larger_than_it_may_be(tmp_path: Path, clock: ManualClo
 
 async def test_recalls_leave_a_feed_no_longer_than_it_may_be(tmp_path: Path, clock: ManualClock) -> None:
     """A mass withdrawal takes half of a feed at most, and the newest stories are there."""
-    folder = make(tmp_path)
-    for number in range(1, 13):
-        put(folder, number)
+    folder = make(tmp_path, range(1, 13))
     async with opened(folder, clock) as app:
         for number in range(1, 11):
             put(folder, number, status="withdrawn")
@@ -231,9 +230,7 @@ async def test_recalls_leave_a_feed_no_longer_than_it_may_be(tmp_path: Path, clo
 
 async def test_without_archives_there_are_none(tmp_path: Path, clock: ManualClock) -> None:
     """What was cut is remembered, though: turned on again, the documents are those from before."""
-    folder = make(tmp_path)
-    for number in range(1, 10):
-        put(folder, number)
+    folder = make(tmp_path, range(1, 10))
     await build(folder, clock)
     before = files(folder)
     config = (folder / "config.toml").read_text()
