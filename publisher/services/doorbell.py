@@ -5,10 +5,10 @@ import structlog
 from publisher.errors import PublisherError
 from publisher.model.delivery import Lot
 from publisher.ports import Engine, Lots
+from publisher.services.crowd import RANGE
 
-_LOT = 20_000
-"""Subscribers per doorbell, as many as are planned at once."""
 _MOST = 64
+"""Doorbells per issue."""
 _log = structlog.get_logger(__name__)
 
 
@@ -36,7 +36,7 @@ class Doorbell:
 
 
 def parts(lot: Lot) -> list[Lot]:
-    """Returns a lot in parts that several nodes can be woken with; a huge one in larger parts."""
-    width = max(_LOT, -(-(lot.last - lot.first + 1) // _MOST))
+    """Returns a lot in parts that several nodes can be woken with, as planning parts it; a huge one in larger parts."""
+    width = max(RANGE, -(-(lot.last - lot.first + 1) // _MOST))
     starts = range(lot.first, lot.last + 1, width)
     return [Lot(lot.issue, start, min(start + width - 1, lot.last)) for start in starts]

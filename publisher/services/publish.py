@@ -265,10 +265,7 @@ class Publishing:
                 return whole
             touched, changed = await self._settle_in(report.taken, now, everything=False)
             if touched or changed:
-                assets = self.intake.assets(changed)
-                self._left |= self._documents.asset_paths(self.intake.dropped_assets(changed))
-                documents = self._documents.touched(touched, changed | self._kin, assets, now)
-                await self._bring_up(documents, report, Causes(report.taken))
+                await self._bring_up_touched(report, touched, changed, now)
             self._owing = owing or bool(report.faults)
             return report
 
@@ -298,10 +295,7 @@ class Publishing:
             reasons = Causes(taken, before, causes, self._come(before, now), first=not self._known)
             await self._bring_up(documents, report, reasons, present=present, progress=progress)
         else:
-            assets = self.intake.assets(changed)
-            self._left |= self._documents.asset_paths(self.intake.dropped_assets(changed))
-            documents = self._documents.touched(touched, changed | self._kin, assets, now, issues)
-            await self._bring_up(documents, report, Causes(taken))
+            await self._bring_up_touched(report, touched, changed, now, issues)
         self._shown = scan.assets
         self._owing = bool(report.faults)
         await self._note_standing(scan, causes, report, now)
@@ -627,6 +621,15 @@ class Publishing:
         return number in self.public or number in self._alone
 
     # What is made -----------------------------------------------------------------------------------------------------
+
+    async def _bring_up_touched(
+        self, report: Report, shelves: set[Shelf], stories: set[int], now: datetime, issues: Iterable[PastIssue] = ()
+    ) -> None:
+        """Makes and writes of what holds these what is not as it should be."""
+        assets = self.intake.assets(stories)
+        self._left |= self._documents.asset_paths(self.intake.dropped_assets(stories))
+        documents = self._documents.touched(shelves, stories | self._kin, assets, now, issues)
+        await self._bring_up(documents, report, Causes(report.taken))
 
     async def _bring_up(
         self,

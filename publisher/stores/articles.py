@@ -200,10 +200,9 @@ class Articles:
 
     async def output_paths(self) -> set[str]:
         """Returns the paths of what stands in public/."""
+        query = sa.select(outputs.c.path).where(outputs.c.home == self._home)
         async with self._database.read() as connection:
-            return set(
-                (await connection.execute(sa.select(outputs.c.path).where(outputs.c.home == self._home))).scalars()
-            )
+            return set((await connection.execute(query)).scalars())
 
     async def save_outputs(self, written: Sequence[OutputRecord], removed: Sequence[str]) -> None:
         """Records what was written to public/ and what was taken away."""
