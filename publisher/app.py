@@ -335,7 +335,8 @@ async def _compose(
     articles = Articles(database, as_configured)
     boot = _boot(folder, now)
     node = _node(database, facts, boot, home, source, articles_root)
-    stored = Articles(database, home=home, edition=Edition(database)) if node else Articles(database)
+    shown_by = home if node else ""
+    stored = Articles(database, home=shown_by, edition=Edition(database) if node else None)
     read = partial(parse, rules=rules)
     people, issues, readers = (
         People(database),
@@ -395,7 +396,7 @@ async def _compose(
         epoch=epoch,
         setting=_setting(settings),
         custody=node.custody if node else None,
-        home=home if node else "",
+        home=shown_by,
     )
     preflight = Preflight(
         parse=read,
@@ -538,7 +539,7 @@ async def _compose(
         ),
         bounces=Bounces(bounces.Bounces(database, tokens.address_hash), facts, tokens, key),
         report_mailbox=_report_mailbox(settings.bounces),
-        announcer=Announcer(site, Announcements(database), facts, HubCaller(), clock),
+        announcer=Announcer(site, Announcements(database, shown_by), facts, HubCaller(), clock),
         going_live=GoingLive(
             facts=facts,
             people=people,

@@ -9,8 +9,10 @@ from publisher.stores.schema import announcements, outputs
 class Announcements:
     """Feeds in public/ beside what each hub has heard of them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, home: str = "") -> None:
+        """`home`: whose public/ is announced; what a node that is no more left there must not be, again and again."""
         self._database = database
+        self._home = home
 
     async def knows(self, hub: str) -> bool:
         """Returns whether a hub was ever told of anything."""
@@ -25,6 +27,7 @@ class Announcements:
             sa.select(outputs.c.path, outputs.c.content_hash)
             .select_from(outputs.outerjoin(announcements, told))
             .where(
+                outputs.c.home == self._home,
                 sa.or_(outputs.c.path.startswith("feeds/"), outputs.c.path.endswith(".atom")),
                 outputs.c.path.not_like("%/archive/%"),
                 outputs.c.content_hash != "",  # those that are just about to be replaced

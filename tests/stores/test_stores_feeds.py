@@ -38,3 +38,14 @@ async def test_a_hub_has_still_to_hear_what_has_other_bytes(database: Database) 
     await store.save(HUB, {"feeds/all.rss": "another"})
     await store.save(HUB, {})
     assert await store.unheard(HUB) == {}
+
+
+async def test_a_hub_hears_of_each_change_once_whatever_another_node_left_behind(database: Database) -> None:
+    """A node that is no more has its feeds as they were when it ended."""
+    ended, alive = Articles(database, home="ended"), Articles(database, home="alive")
+    await ended.save_outputs([OutputRecord("feeds/all.atom", "f", "old")], [])
+    await alive.save_outputs([OutputRecord("feeds/all.atom", "f", "new")], [])
+    store = Announcements(database, "alive")
+    assert await store.unheard(HUB) == {"feeds/all.atom": "new"}
+    await store.save(HUB, {"feeds/all.atom": "new"})
+    assert await store.unheard(HUB) == {}
