@@ -45,11 +45,13 @@ async def rings(engine: PostgresqlEngine) -> bool:
 
 
 async def tables(url: str, query: str) -> None:
-    """Does something to the engine's tables, once they are there."""
+    """Does something to the engine's tables, once they are there and the server lets it."""
     deadline = time.monotonic() + PATIENCE
+    # The engine works on these tables at the same time: of two that wait for each other the server ends either one.
+    not_yet = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.DeadlockDetected)
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         while True:
-            with contextlib.suppress(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            with contextlib.suppress(*not_yet):
                 await connection.execute(query.format(f"{jobs.SCHEMA}.procrastinate_jobs").encode())
                 return
             assert time.monotonic() < deadline
