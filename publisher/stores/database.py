@@ -16,7 +16,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -253,6 +253,12 @@ class Database:
             finally:
                 await _foreign_keys(connection, "ON")
 
+    async def duplicate(self, path: Path) -> None:
+        """Copies the file of a SQLite database, as of one moment, page by page; nobody waits for it meanwhile."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        assert self._path is not None, "a server keeps the data"
+        await asyncio.to_thread(_duplicated, self._path, path)
+
     async def scrub(self) -> bool:
         """Empties SQLite's log of changes, which still tells what was just deleted; False: a reader is in the way.
 
@@ -301,6 +307,15 @@ class Database:
                 yield
             finally:
                 fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _duplicated(source: Path, target: Path) -> None:
+    # Who may not write ends without a checkpoint, which would need the lock.
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as here,
+        closing(sqlite3.connect(target)) as there,
+    ):
+        here.backup(there)
 
 
 def _committed(connection: PoolProxiedConnection, work: Callable[[Any], _T], cursor: Any) -> _T:
