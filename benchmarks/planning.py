@@ -185,8 +185,8 @@ class _WatchedDatabase(Database):
     watch: _Watch
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        async with super().write() as connection:
+    async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
+        async with super().write(durable=durable) as connection:
             began = time.perf_counter()
             yield connection
         self.watch.longest = max(self.watch.longest, time.perf_counter() - began)

@@ -56,7 +56,7 @@ class Compaction:
         """Folds an issue's accepted deliveries that nothing came back for; False: it has not come to its end."""
         last: int | None = 0
         while last is not None:
-            async with self._database.write() as connection:
+            async with self._database.write(durable=False) as connection:  # what is undone is folded again
                 began = time.perf_counter()
                 # Held, so that no other process reads the blob that this one is about to replace.
                 over = sa.select(issues.c.state).where(issues.c.id == issue).with_for_update()

@@ -257,13 +257,16 @@ class Issues:
         None: somebody up to `last`, who is to get a row sooner or later, was overtaken.
         """
         values = {"recipients": self._database.several(recipients), "issue": issue, "at": micros(now)}
-        async with self._database.write() as connection:
+        # What the machine's death undoes is planned again: it lasts when the issue is let go, which is durable.
+        async with self._database.write(durable=False) as connection:
             await lock_planning(self._database, connection)
             began = time.perf_counter()
-            if await overtaken(connection, issue, recipients[0] >> _SUBSCRIBER, last, mark):
+            others = overtaken(issue, recipients[0] >> _SUBSCRIBER, last, mark)
+            seen = sa.select(issues.c.state, others).where(issues.c.id == issue)
+            state, rival = (await connection.execute(seen)).one()
+            if rival is not None:
                 return None
-            state = sa.select(issues.c.state).where(issues.c.id == issue)
-            if (await connection.execute(state)).scalar() == _UNPLANNED:
+            if state == _UNPLANNED:
                 added = await connection.execute(self._new_rows, values)
                 # Counted with the rows: at the end, nobody waits while a million is counted.
                 more_planned = {"expected": issues.c.expected + added.rowcount}
@@ -883,22 +886,25 @@ async def _let_go(connection: AsyncConnection, issue: int, expected: int, values
     return False
 
 
-async def overtaken(connection: AsyncConnection, issue: int, first: int, last: int, mark: int) -> bool:
-    """Returns whether since `mark` another issue planned mail to subscribers from `first` to `last`."""
-    # Beside another range SQLite would rather read all that these people ever got.
-    reader = sa.func.coalesce(deliveries.c.subscriber_id, 0)
-    newer = (
+def overtaken(issue: int, first: int, last: int, mark: int) -> sa.ScalarSelect[int]:
+    """Returns the first mail that since `mark` another issue planned to subscribers from `first` to `last`; or NULL."""
+    # Only the few newest rows are to be read. Without the guards, SQLite would rather read all that these people ever
+    # got, and PostgreSQL all that other issues have.
+    reader, other = (sa.func.coalesce(deliveries.c[name], 0) for name in ("subscriber_id", "issue_id"))
+    of = issues.alias()
+    return (
         sa.select(deliveries.c.id)
-        .join(issues, issues.c.id == deliveries.c.issue_id)
+        .join(of, of.c.id == other)
         .where(
             deliveries.c.id > mark,
-            deliveries.c.issue_id != issue,
+            other != issue,
             reader.between(first, last),
-            issues.c.kind != IssueKind.MESSAGE.value,
+            of.c.kind != IssueKind.MESSAGE.value,
         )
+        .order_by(deliveries.c.id)
         .limit(1)
+        .scalar_subquery()
     )
-    return (await connection.execute(newer)).first() is not None
 
 
 def _unreached(row: Any) -> Unreached:

@@ -176,7 +176,7 @@ class Notices:
         wanted = {row[0]: row for row in rows}
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
-            if await overtaken(connection, issue, min(wanted), max(wanted), mark):
+            if await connection.scalar(sa.select(overtaken(issue, min(wanted), max(wanted), mark))) is not None:
                 return False
             before = (await connection.execute(sa.select(issues).where(issues.c.id == issue))).one()
             if before.state == IssueState.CANCELLED.value:
