@@ -223,7 +223,7 @@ class Issues:
     async def add_variants(self, issue: int, said: Mapping[str, Variant]) -> dict[str, int]:
         """Freezes some renderings of an issue, by outcome, in one transaction; returns their keys."""
         made = [(_frozen(issue, outcome, variant), variant.stories) for outcome, variant in said.items()]
-        async with self._database.write() as connection:
+        async with self._database.write(durable=False) as connection:  # lasts as the rows do
             await lock_planning(self._database, connection)
             return await _add(self._database, connection, issue, made)
 
