@@ -6,7 +6,8 @@ machine's clock that somebody sets: all that asks it jumps, and only what measur
 Where the file says `=` and a time (seconds since 1970), the clock stands at that time. With SHIFTED_DIES_AT the process
 dies, as by a power cut, as soon as a slot of that period is granted and nothing else is written of it.
 A service looks around by itself every minute; SHIFTED_ROUND_SECONDS makes its rounds shorter, so that tests do not
-wait for that, and SHIFTED_RESCAN_SECONDS those in which it looks through its folder in another way.
+wait for that, and SHIFTED_RESCAN_SECONDS those in which it looks through its folder in another way. Each round of both
+adds an octet to a file beside OFFSET_FILE, so that tests can wait for rounds and need not for a while.
 """
 
 import os
@@ -14,8 +15,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import time_machine
 
@@ -76,6 +79,20 @@ def shorten_rounds(planning: float, rescan: float) -> None:
 
     publisher.service._PLAN_SECONDS = planning
     publisher.service._RESCAN_SECONDS = rescan
+    for name in ("_plan", "_refresh"):
+        setattr(publisher.service.Service, name, _counted(getattr(publisher.service.Service, name), name))
+
+
+def _counted(action: Callable[..., Awaitable[None]], name: str) -> Callable[..., Awaitable[None]]:
+    """Returns an action that leaves, beside the offset, how often it has come to its end."""
+    file = _offset_file.with_suffix(f".{name}")
+
+    async def counted(*given: Any, **named: Any) -> None:
+        await action(*given, **named)
+        with file.open("ab", buffering=0) as rounds:
+            rounds.write(b".")
+
+    return counted
 
 
 _offset_file = Path(sys.argv[1])

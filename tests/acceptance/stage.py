@@ -225,6 +225,17 @@ class Stage:
         """Returns the publication's present moment."""
         return datetime.fromtimestamp(time.time() + float(self._offset.read_text()), UTC)
 
+    def go_round(self) -> None:
+        """Returns once the service has been round, some seconds later by its clock, with all that it has to do."""
+        self._say(str(float(self._offset.read_text()) + 6))
+        for _ in range(3):
+            before = self._rounds()
+            eventually(lambda seen=before: all(map(int.__gt__, self._rounds(), seen)), "a round")
+
+    def _rounds(self) -> list[int]:
+        files = [self._offset.with_suffix(name) for name in ("._plan", "._refresh")]
+        return [file.stat().st_size if file.exists() else 0 for file in files]
+
     def moment(self, sent: Sent) -> datetime:
         """Returns when a mail came, by the present setting of the publication's clock."""
         return datetime.fromtimestamp(sent.at + float(self._offset.read_text()), UTC)
