@@ -599,6 +599,7 @@ class HttpSettings(_Table):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    worker_port: int | None = Field(default=None, ge=0, le=65535)
     form_origins: list[Annotated[str, AfterValidator(_origin)]] = []
     metrics_token: SecretStr = SecretStr("")
     trusted_proxies: list[Network] = []
@@ -623,6 +624,7 @@ class DatabaseSettings(_Table):
     """`[database]`: where the state lives."""
 
     url: str = "sqlite:///var/publisher.db"
+    connections: int = Field(default=12, ge=10, le=1000)
 
     @field_validator("url")
     @classmethod
