@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bomb prove prove-nodes endure years prove-wire prove-mail bench lock wheel clean
+.PHONY: help run test check bomb prove prove-nodes endure years prove-wire prove-mail prove-hub bench lock wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ prove-wire: $(READY) ## What relays do wrong, all of it and again and again (min
 prove-mail: $(READY) ## Mail as html-validate and SpamAssassin judge it, where they are installed
 	@$(BIN)/python -m pytest tests/rendering/prove_mail.py -n 0 -rs
 
+prove-hub: $(READY) ## A saved file by way of a WebSub hub of others, Flask-WebSub (fetched into .hub/)
+	@test -x .hub/bin/python || { $(PYTHON) -m venv .hub && .hub/bin/python -m pip install -q flask-websub celery; }
+	@HUB_PYTHON=$(CURDIR)/.hub/bin/python $(BIN)/python -m pytest -n 0 -s tests/acceptance/prove_hub.py
+
 bomb: $(READY) ## Post 10,000 sign-up forms for one victim from 200 networks (a minute or two)
 	@BOMB_POSTS=10000 $(BIN)/python -m pytest tests/web/test_signup_defences.py -k bombed -n 0 -o faulthandler_timeout=0
 
@@ -63,7 +67,7 @@ wheel: $(READY) ## Build the wheel into dist/
 	@$(PYTHON) -m pip wheel -q --no-deps -w dist .
 
 clean: ## Remove what make and the service made, but not var/ (the state)
-	@rm -rf $(VENV) dist build public .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .hub dist build public .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): constraints.txt pyproject.toml
 	@echo "setting up $(VENV) (once) ..."
