@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger_rows import NOW, add_issue, states
 from publisher.errors import UnreachableError
@@ -151,3 +152,26 @@ async def test_a_process_has_no_more_connections_than_it_may(shared_postgresql: 
     finally:
         await database.close()
     assert most == 5
+
+
+async def test_what_need_not_last_waits_for_no_disk_and_what_follows_does(database: Database) -> None:
+    """The setting is the transaction's alone, also where that fails."""
+
+    async def waits(connection: AsyncConnection) -> bool:
+        asked = "PRAGMA synchronous" if database.embedded else "SHOW synchronous_commit"
+        return (await connection.exec_driver_sql(asked)).scalar() in (2, "on")
+
+    for durable in (True, False, True):
+        async with database.write(durable=durable) as connection:
+            assert await waits(connection) is durable
+
+    async def fail() -> None:
+        async with database.write(durable=False) as connection:
+            await connection.execute(_PUT, {"name": "hasty"})
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await fail()
+    async with database.write() as connection:
+        assert await waits(connection)
+    assert "hasty" not in await _names(database)
