@@ -87,7 +87,7 @@ def _catalogue() -> Catalogue:
     )
 
 
-async def _fill(database: Database, readers: int) -> None:
+async def fill(database: Database, readers: int) -> None:
     """Makes readers with choices and a licence each; one in five reads another language, one in a thousand nothing."""
     numbers = "generate_series(CAST(1 AS bigint), :n) AS i"
     if database.embedded:
@@ -286,7 +286,7 @@ async def _measure(url: str, folder: Path, readers: int) -> str:
     database.watch = _Watch()
     try:
         await migrate.upgrade(database)
-        await _fill(database, readers)
+        await fill(database, readers)
         await Issues(database, sandbox=True).cohort("daily", "daily 05:00", _ZONE, _FIRST - _DAY / 2)
         found = []
         for day in (_FIRST, _FIRST + _DAY):

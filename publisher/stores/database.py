@@ -43,6 +43,9 @@ _STRANGER_SECONDS = 5.0
 _STRANGER_PAUSE = 0.02
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
 _PG_THREADS = 2
+_PG_CONNECTIONS = 9
+_PG_KEPT = 3
+"""Connections that stay open when nobody needs them."""
 _PG_DISK_FULL = "53100"
 _PG_LIMITS = {
     "connect_timeout": 10,
@@ -96,10 +99,11 @@ class Database:
         self._lock_files: list[TextIO] = []
 
     @classmethod
-    def open(cls, url: str, folder: Path, *, durable: bool = True) -> "Database":
+    def open(cls, url: str, folder: Path, *, durable: bool = True, connections: int = _PG_CONNECTIONS) -> "Database":
         """Returns the database at `url`; a relative SQLite path is below `folder`. Connects at first use.
 
-        One that is not `durable` waits for no disk: a SQLite file that is gone with its process.
+        One that is not `durable` waits for no disk: a SQLite file that is gone with its process. `connections`: so
+        many at most to a server; who finds none free waits for one.
         """
         if url.startswith("sqlite:"):
             path = folder / url.removeprefix("sqlite:///")
@@ -112,7 +116,11 @@ class Database:
                 durable=durable,
             )
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
-        engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=_PG_LIMITS)
+        shared = connections - _PG_THREADS
+        kept = min(_PG_KEPT, shared)
+        engine = create_async_engine(
+            url, pool_size=kept, max_overflow=shared - kept, pool_pre_ping=True, connect_args=_PG_LIMITS
+        )
         direct = sa.create_engine(
             url, pool_size=_PG_THREADS, max_overflow=0, pool_pre_ping=True, connect_args=_PG_LIMITS
         )
