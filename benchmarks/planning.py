@@ -244,6 +244,8 @@ async def _bare(database: Database, issue: Issue) -> tuple[float, float]:
     seconds = cpu = 0.0
     with suppress(_UndoneError):
         async with database.write() as connection:
+            if not database.embedded:
+                await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             values = {"kind": "notice", "state": "planning", "planned_at": 0}
             twin = await connection.scalar(issues_table.insert().values(values).returning(issues_table.c.id))
             rows = (
