@@ -263,10 +263,10 @@ class Issues:
             began = time.perf_counter()
             others = overtaken(issue, recipients[0] >> _SUBSCRIBER, last, mark)
             seen = sa.select(issues.c.state, others).where(issues.c.id == issue)
-            state, rival = (await connection.execute(seen)).one()
-            if rival is not None:
+            found = (await connection.execute(seen)).first()
+            if found is not None and found[1] is not None:
                 return None
-            if state == _UNPLANNED:
+            if found is not None and found.state == _UNPLANNED:
                 added = await connection.execute(self._new_rows, values)
                 # Counted with the rows: at the end, nobody waits while a million is counted.
                 more_planned = {"expected": issues.c.expected + added.rowcount}
