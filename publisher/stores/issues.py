@@ -268,13 +268,9 @@ class Issues:
                 return None
             if found is not None and found.state == _UNPLANNED:
                 added = await connection.execute(self._new_rows, values)
-                # Counted with the rows: at the end, nobody waits while a million is counted.
-                more_planned = {"expected": issues.c.expected + added.rowcount}
-                await connection.execute(issues.update().where(issues.c.id == issue).values(more_planned))
-            more = recipients[-1] >> _SUBSCRIBER < last
-            highest = await connection.scalar(sa.select(sa.func.max(deliveries.c.id))) if more else None
+                mark = max(mark, await _counted(connection, issue, added.rowcount))
         self._pace.took(len(recipients), time.perf_counter() - began)
-        return max(mark, highest or 0)
+        return mark
 
     async def finish_planning(
         self, issue: int, readers: Mapping[int, int], hold_reasons: Sequence[str]
@@ -870,6 +866,16 @@ def _new_rows(database: Database) -> "sqlite.Insert | postgresql.Insert":
     rows = sa.select(*columns.values()).where(sa.true())
     new = database.insert(deliveries).from_select(list(columns), rows).on_conflict_do_nothing()
     return new.execution_options(preserve_rowcount=True)
+
+
+async def _counted(connection: AsyncConnection, issue: int, more: int) -> int:
+    """Counts rows in the transaction that adds them, so that nobody waits at the end while a million is counted.
+
+    Returns the highest number of a row.
+    """
+    highest = sa.select(sa.func.coalesce(sa.func.max(deliveries.c.id), 0)).scalar_subquery()
+    counted = issues.update().where(issues.c.id == issue).values(expected=issues.c.expected + more)
+    return int((await connection.execute(counted.returning(highest))).scalar_one())
 
 
 async def _let_go(connection: AsyncConnection, issue: int, expected: int, values: Mapping[str, Any]) -> bool:
