@@ -33,19 +33,22 @@ class Entries(Generic[_K]):
 
     def together(self, keys: Sequence[_K], write: Callable[[Sequence[_K]], Pieces], between: bytes = b"") -> bytes:
         """Returns a whole feed; `write` is asked for one that has only the entries that are not known yet."""
-        known = {key: self._written.get(key) for key in keys}
-        head, made, tail = write([key for key, entry in known.items() if entry is None])
-        fresh = iter(made)
-        entries = {key: next(fresh) if entry is None else entry for key, entry in known.items()}
-        self._keep(entries.items())
-        return b"".join((head, between.join([entries[key] for key in keys]), tail))
+        entries = [self._written.get(key) for key in keys]
+        fresh = [place for place, entry in enumerate(entries) if entry is None]
+        head, made, tail = write([keys[place] for place in fresh])
+        for place, entry in zip(fresh, made, strict=True):
+            entries[place] = entry
+        whole = [entry for entry in entries if entry is not None]
+        self._keep(zip(keys, whole, strict=True))
+        return b"".join((head, between.join(whole), tail))
 
     def _keep(self, entries: Iterable[tuple[_K, bytes]]) -> None:
         for key, entry in entries:
-            if key not in self._written:
+            try:
+                self._written.move_to_end(key)
+            except KeyError:
                 self._written[key] = entry
                 self._octets += len(entry)
-            self._written.move_to_end(key)
         while self._octets > self._most:
             self._octets -= len(self._written.popitem(last=False)[1])
 

@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -255,8 +256,13 @@ def _between(ids: "array[int]", first: int, last: int) -> "array[int]":
 
 async def lock_planning(database: Database, connection: AsyncConnection) -> None:
     """Waits until no other transaction is adding planned mails; SQLite has one writer anyway."""
+    await connection.run_sync(partial(lock_planning_here, database))
+
+
+def lock_planning_here(database: Database, connection: sa.Connection) -> None:
+    """Does so inside a transaction that is run as a whole."""
     if not database.embedded:
-        await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
 
 
 def _reader(row: Any, held: tuple[Licence, ...]) -> Reader:
