@@ -228,34 +228,38 @@ class Publishing:
         await self.intake.load()
         return self.intake.problems()
 
-    async def glance(self, now: datetime, *, thorough: bool) -> Report | None:
-        """Returns what a whole pass would report when nothing has changed since the last one; None when something has.
+    async def glance(self, now: datetime, *, thorough: bool) -> Report | Scan:
+        """Returns what a whole pass would report when nothing has changed since the last one.
 
-        No story is read from the store. `thorough`: look as well whether every file in public/ is still there.
+        When something has, the look at the folder, for `refresh` to go by. No story is read from the store.
+        `thorough`: look as well whether every file in public/ is still there.
         """
         async with self._busy:
             scan = await asyncio.to_thread(self.intake.scan)
             await self.archive.look()
-            return await self._unchanged(scan, self._causes(), now, thorough=thorough)
+            return await self._unchanged(scan, self._causes(), now, thorough=thorough) or scan
 
     async def refresh(
         self,
         now: datetime,
         paths: Iterable[str] | None = None,
         *,
+        scan: Scan | None = None,
         accept_loss: bool = False,
         at_once: bool = False,
         progress: Progress = unseen,
     ) -> Report:
         """Takes in what changed (of `paths`, or anywhere) and brings public/ up to date.
 
-        Passes never overlap; each is idempotent, so a killed one is simply done again. `accept_loss` and `at_once`
-        as `Intake.take` has them; `progress` is told how far a long pass is.
+        Passes never overlap; each is idempotent, so a killed one is simply done again. `scan` is what a glance has
+        just seen; `accept_loss` and `at_once` as `Intake.take` has them; `progress` is told how far a long pass is.
         """
         async with self._busy:
             await self.open()
             if paths is None or not self._base or self._unsure:
-                return await self._refresh_all(now, accept_loss=accept_loss, at_once=at_once, progress=progress)
+                return await self._refresh_all(
+                    now, scan=scan, accept_loss=accept_loss, at_once=at_once, progress=progress
+                )
             owing = await self._begin()
             report = Report(await self._taken(now, paths))
             if self._unsure:
@@ -270,9 +274,16 @@ class Publishing:
             return report
 
     async def _refresh_all(
-        self, now: datetime, *, accept_loss: bool = False, at_once: bool = False, progress: Progress = unseen
+        self,
+        now: datetime,
+        *,
+        scan: Scan | None = None,
+        accept_loss: bool = False,
+        at_once: bool = False,
+        progress: Progress = unseen,
     ) -> Report:
-        scan = await asyncio.to_thread(self.intake.scan)
+        if scan is None:
+            scan = await asyncio.to_thread(self.intake.scan)
         issues = await self.archive.look()
         causes = self._causes()
         if self._base and not issues and not self._owing:

@@ -55,6 +55,8 @@ class Articles:
         self._resolve = resolve
         self._home = home
         self._edition = edition
+        self._public: set[int] = set()
+        """The stories of which it is remembered that the public knows them."""
 
     async def current(self) -> list[Article]:
         """Returns the latest version of every article whose file is there, by number."""
@@ -119,7 +121,9 @@ class Articles:
         table = article_versions.c
         found: dict[tuple[int, int], Body] = {}
         for some in chunks(sorted(set(versions))):
-            wanted = sa.tuple_(table.article_id, table.version).in_(some)
+            wanted: sa.ColumnElement[bool] = sa.tuple_(table.article_id, table.version).in_(some)
+            if len(some) == 1:  # the statement is the same every time
+                wanted = sa.and_(table.article_id == some[0][0], table.version == some[0][1])
             query = sa.select(table.article_id, table.version, table.body).where(wanted)
             for row in await self._found(query, few=len(some) <= _BRIEF):
                 found[row.article_id, row.version] = _body.decode(row.body)
@@ -148,12 +152,13 @@ class Articles:
 
     async def note_public(self, numbers: Sequence[int], now: datetime) -> None:
         """Remembers that the public knows these articles from now on, if it did not before."""
-        for some in chunks(numbers):
+        for some in chunks([number for number in numbers if number not in self._public]):
             unknown = sa.and_(articles.c.id.in_(some), articles.c.public_at.is_(None))
             few = len(some) <= _BRIEF
             if await self._found(sa.select(articles.c.id).where(unknown), few=few):
                 noted = articles.update().where(unknown).values(public_at=micros(now))
                 await self._database.change(partial(_run, noted), brief=few)
+            self._public.update(some)
 
     async def once_public(self, numbers: Collection[int] | None = None) -> dict[int, set[str]]:
         """Returns every address of those of these articles (None: of all) that the public ever knew, by number."""

@@ -412,11 +412,13 @@ def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:
 
 def _sqlite_direct(path: Path, *, writing: bool, durable: bool) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0, paramstyle="named")
-    _configure(engine, writing=writing, patient=not writing, durable=durable)
+    _configure(engine, writing=writing, patient=not writing, durable=durable, begins=writing)
     return engine
 
 
-def _configure(engine: sa.Engine, *, writing: bool, patient: bool = True, durable: bool = True) -> None:
+def _configure(
+    engine: sa.Engine, *, writing: bool, patient: bool = True, durable: bool = True, begins: bool = True
+) -> None:
     pragmas = [
         "journal_mode=WAL",
         f"synchronous={'FULL' if durable else 'OFF'}",
@@ -438,4 +440,5 @@ def _configure(engine: sa.Engine, *, writing: bool, patient: bool = True, durabl
         connection.exec_driver_sql(_BEGIN_WRITING if writing else "BEGIN")
 
     sa.event.listen(engine, "connect", on_connect)
-    sa.event.listen(engine, "begin", on_begin)
+    if begins:
+        sa.event.listen(engine, "begin", on_begin)
