@@ -203,6 +203,10 @@ class Intake:
         """Returns whether another process has saved since everything was read."""
         return await self._store.moved()
 
+    async def edition(self) -> str:
+        """Returns which edition of the stories the store has, whoever saved it."""
+        return await self._store.edition()
+
     async def follow(self) -> Taken:
         """Reads again what another process saved; returns what is not as it was here."""
         taken = Taken()
@@ -686,6 +690,10 @@ class Rehearsal:
     async def moved(self) -> bool:
         """Returns whether somebody else has saved."""
         return await self._store.moved()
+
+    async def edition(self) -> str:
+        """Returns what the store has."""
+        return await self._store.edition()
 
     async def note(self) -> None:
         """Takes note of nothing: what the store knows is its own affair."""

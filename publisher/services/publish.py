@@ -150,7 +150,7 @@ class Publishing:
         )
         self._opened = False
         self._known: dict[str, OutputRecord] = {}
-        self._standings = Standings(facts)
+        self._standings = Standings(facts, home)
         self._stood: Standing | None = None
         """What the last whole pass left, as it was found or made."""
         self._shown: Mapping[str, FileStat] = {}
@@ -290,7 +290,7 @@ class Publishing:
             report = await self._unchanged(scan, causes, now, thorough=True)
             if report is not None:
                 return report
-        before = self._stood = self._stood or await self._recalled()
+        before = self._stood = self._stood or await self._standings.recall()
         owing = await self._begin()
         taken = await self._taken(now, scan=scan, accept_loss=accept_loss, at_once=at_once, progress=progress)
         self._unsure = False
@@ -346,10 +346,10 @@ class Publishing:
         self, scan: Scan, causes: Mapping[str, str], now: datetime, *, thorough: bool
     ) -> Report | None:
         """Returns the report of a pass that would change nothing; None when there is something to do."""
-        standing = await self._recalled()
+        standing = await self._standings.recall()
         if standing is None or not standing.holds(now, causes) or standing.tree != tree(scan):
             return None
-        if await self.loss() is not None:
+        if not await self._is_in_step(standing, now) or await self.loss() is not None:
             return None
         if thorough and not self._all_there(await asyncio.to_thread(self._output.sweep), await self._paths()):
             return None
@@ -360,9 +360,14 @@ class Publishing:
             self.as_of = now
         return Report(Taken(problems=[*standing.problems]))
 
-    async def _recalled(self) -> Standing | None:
-        """Returns what the last whole pass left; of several nodes none knows what another one does meanwhile."""
-        return await self._standings.recall() if self._custody is None else None
+    async def _is_in_step(self, standing: Standing, now: datetime) -> bool:
+        """Whether no other node has saved a story since, and this one's part is the same: its folder counts, or not."""
+        if self._custody is None:
+            return True
+        self._takes_in = await self._custody.ours(now)
+        if standing.takes_in is not self._takes_in or await self.intake.is_behind():
+            return False
+        return standing.edition == await self.intake.edition()
 
     async def _paths(self) -> Collection[str]:
         return self._known if self._opened else await self._outputs.output_paths()
@@ -373,16 +378,19 @@ class Publishing:
 
     async def _note_standing(self, scan: Scan, causes: dict[str, str], report: Report, now: datetime) -> None:
         """Remembers what this pass left, if it left nothing open."""
+        edition = await self.intake.edition()
         if (
-            self._custody is not None
-            or report.faults
+            report.faults
             or report.taken.again_at is not None
+            or await self.intake.is_behind()
             or await self.loss() is not None
         ):
             return
         self._stood = Standing(
             tree=tree(scan),
             causes=causes,
+            edition=edition,
+            takes_in=self._takes_in,
             at=now,
             until=self.next_change_at(now),
             moved=self._moved,

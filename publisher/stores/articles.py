@@ -144,6 +144,10 @@ class Articles:
         """Returns whether another process has saved since this one took note, or last saved."""
         return self._edition is not None and await self._edition.moved()
 
+    async def edition(self) -> str:
+        """Returns what is another one after every save by anybody; empty where nobody else saves."""
+        return await self._edition.present() if self._edition else ""
+
     async def redirects(self, numbers: Collection[int] | None = None) -> dict[str, int]:
         """Returns old addresses that lead to these articles (None: to any), and the numbers of those."""
         query = sa.select(redirects.c.path, redirects.c.article_id)
