@@ -57,6 +57,8 @@ class Articles:
         self._edition = edition
         self._public: set[int] = set()
         """The stories of which it is remembered that the public knows them."""
+        self._upserts: dict[tuple[str, ...], sa.Insert] = {}
+        """By table and what is kept of a row."""
 
     async def current(self) -> list[Article]:
         """Returns the latest version of every article whose file is there, by number."""
@@ -308,9 +310,12 @@ class Articles:
         """Inserts rows, or replaces those with the same key but for their `kept` columns."""
         if not rows:
             return
-        statement = self._database.insert(table)
-        changed = {column: statement.excluded[column] for column in rows[0] if column not in {*key, *kept}}
-        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows))
+        named = (table.name, *kept)
+        if named not in self._upserts:  # to put it together takes longer than to run it
+            statement = self._database.insert(table)
+            changed = {column: statement.excluded[column] for column in rows[0] if column not in {*key, *kept}}
+            self._upserts[named] = statement.on_conflict_do_update(index_elements=key, set_=changed)
+        connection.execute(self._upserts[named], list(rows))
 
 
 def _run(statement: sa.Update, connection: sa.Connection) -> None:
