@@ -18,7 +18,7 @@ from publisher import __version__
 from publisher.editorial.access import decide, goes_by, open_from, settled
 from publisher.editorial.shelves import Shelf, Shelves, shelves_of
 from publisher.editorial.ties import Ties
-from publisher.editorial.timing import next_change_at, publishable
+from publisher.editorial.timing import publishable
 from publisher.errors import PublisherError, StaleError
 from publisher.feeds import FORMATS
 from publisher.model.archive import PastIssue
@@ -158,7 +158,6 @@ class Publishing:
         self._owing = False
         """Whether some output may not be as it should be: a pass failed, or could not write all."""
         self._settings = {"program": __version__, "config": setting}
-        self._redirects: dict[str, int] = {}
         self._lost: dict[int, set[str]] = {}
         """Every address of the stories that the public once knew and knows no more."""
         self._moved: dict[str, str] = {}
@@ -402,10 +401,7 @@ class Publishing:
 
     def _come(self, before: Standing | None, now: datetime) -> list[Article]:
         """Returns the stories of which a date has come since the last whole pass."""
-        if before is None:
-            return []
-        dated = ((a, next_change_at([a], before.at)) for a in self.intake.dated)
-        return [article for article, at in dated if at is not None and at <= now]
+        return [] if before is None else self.intake.come(before.at, now)
 
     async def is_behind(self, now: datetime) -> bool:
         """Returns whether a pass is due because of another node: it took stories in, or does so no more."""
@@ -610,7 +606,7 @@ class Publishing:
     def _due(self, now: datetime) -> dict[int, Article]:
         """Returns the stories of which a date has come since the last pass, or the public's time, by number."""
         since = self.as_of or now
-        dated = (a for a in self.intake.dated if (at := next_change_at([a], since)) is not None and at <= now)
+        dated = self.intake.come(since, now)
         delayed = (self.everything.get(number) for number, at in self._delayed.items() if at <= now)
         return {article.number: article for article in (*dated, *delayed) if article is not None}
 
@@ -620,16 +616,20 @@ class Publishing:
         None: of all stories, else of those that `changed`.
         """
         if changed is None:
-            self._redirects, self._lost = {}, {}
+            self._lost, self._moved = {}, {}
         redirects = await self._outputs.redirects(changed)
-        self._redirects |= redirects
+        self._moved = dict(self._moved)
+        for path, number in redirects.items():
+            led = self.public.get(number) or self._alone.get(number)
+            if led is not None and led.path != path:
+                self._moved[path] = led.path
+            else:
+                self._moved.pop(path, None)
         for number in changed or ():
             self._lost.pop(number, None)
         for number, paths in (await self._outputs.once_public(changed)).items():
             if not self._is_known(number):
                 self._lost[number] = paths
-        leads = {path: self.public.get(n) or self._alone.get(n) for path, n in self._redirects.items()}
-        self._moved = {path: a.path for path, a in leads.items() if a is not None and a.path != path}
         lost = {path for paths in self._lost.values() for path in paths}
         self._gone = {p for p in lost if p not in self._moved and not self._is_known(self.intake.holder(p))}
         self._gone |= self._documents.gone_issues(self._lost.keys())
