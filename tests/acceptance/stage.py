@@ -17,7 +17,8 @@ from pathlib import Path
 
 import feedparser
 
-from acceptance.running import PATIENCE_SECONDS, Answer, ask, eventually, free_port
+from acceptance.running import PATIENCE_SECONDS, Answer, ask, eventually
+from ports import free_port
 from publications import make_publication, write
 
 SHIFTED = Path(__file__).with_name("shifted.py")

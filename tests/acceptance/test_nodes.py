@@ -12,9 +12,10 @@ from typing import Any
 
 import psycopg
 
-from acceptance.running import PATIENCE_SECONDS, eventually, free_port, publisher, running
+from acceptance.running import PATIENCE_SECONDS, eventually, publisher, running
 from acceptance.test_stop import sinking
 from mortal_server import mortal_server
+from ports import free_port
 from publications import AGENCY, make_publication, story, write
 
 READERS = 240

@@ -27,7 +27,8 @@ from ledger_rows import add_issue
 from publisher.stores.database import Database
 
 PROVE = bool(os.environ.get("PROVE"))
-PATIENCE = 900.0 if PROVE else 60.0
+PATIENCE = 3600.0 if PROVE else 180.0
+"""Long, for machines are slow and shared."""
 _PROCESSES = multiprocessing.get_context("forkserver")
 
 
