@@ -207,6 +207,9 @@ class ArticleStore(Protocol):
     async def moved(self) -> bool:
         """Returns whether another process has saved since this one took note, or last saved."""
 
+    async def edition(self) -> str:
+        """Returns what is another one after every save by anybody; empty where nobody else saves."""
+
     async def save(
         self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime
     ) -> list[Article]:

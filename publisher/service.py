@@ -15,6 +15,7 @@ import structlog
 
 from publisher.app import App
 from publisher.errors import PublisherError, UnreachableError
+from publisher.model.files import Scan
 from publisher.scheduler import Scheduler
 from publisher.services.turns import Progress, unseen
 from publisher.sources.names import is_article
@@ -99,18 +100,21 @@ class Service:
     async def _look(self, progress: Progress) -> None:
         """Brings public/ up to date before it is served; where it is so already, stories are read beside serving."""
         now = self._app.clock.now()
-        report = await self._app.publishing.glance(now, thorough=False)
-        if report is None:
-            await self._refresh(progress=progress)
+        seen = await self._app.publishing.glance(now, thorough=False)
+        if isinstance(seen, Scan):
+            await self._refresh(scan=seen, progress=progress)
         else:
-            self._tell_problems([*map(str, report.refused)])
+            self._tell_problems([*map(str, seen.refused)])
             self._scheduler.at("wake", now, self._refresh)
 
-    async def _refresh(self, paths: Iterable[str] | None = None, *, progress: Progress = unseen) -> None:
+    async def _refresh(
+        self, paths: Iterable[str] | None = None, *, scan: Scan | None = None, progress: Progress = unseen
+    ) -> None:
         """Brings public/ up to date; what is newly out is planned at once."""
         began = time.perf_counter()
         try:
-            report = await self._app.publishing.refresh(self._app.clock.now(), paths, progress=progress)
+            now = self._app.clock.now()
+            report = await self._app.publishing.refresh(now, paths, scan=scan, progress=progress)
         except PublisherError as error:
             self._vitals.faults["articles"] = str(error)
             _log.error("publish.failed", error=str(error))

@@ -7,6 +7,7 @@ rows (`stores.folds`).
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -225,8 +226,13 @@ class History:
 
 async def lock_planning(database: Database, connection: AsyncConnection) -> None:
     """Waits until no other transaction is adding planned mails; SQLite has one writer anyway."""
+    await connection.run_sync(partial(lock_planning_here, database))
+
+
+def lock_planning_here(database: Database, connection: sa.Connection) -> None:
+    """Does so inside a transaction that is run as a whole."""
     if not database.embedded:
-        await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
 
 
 def _reader(row: Any, held: tuple[Licence, ...]) -> Reader:
