@@ -16,7 +16,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -84,8 +84,11 @@ def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
 class Database:
     """One open database: `read()` and `write()` give connections, `write()` commits at its end or not at all."""
 
-    def __init__(self, readers: AsyncEngine, writers: AsyncEngine, direct: sa.Engine, path: Path | None) -> None:
-        """`direct`: what threads write with; `path`: the file of a SQLite database."""
+    def __init__(
+        self, readers: AsyncEngine, writers: AsyncEngine, direct: sa.Engine, path: Path | None, *, durable: bool = True
+    ) -> None:
+        """`direct`: what threads write with; `path`: the file of a SQLite database; `durable`: as `open` has it."""
+        self._durable = durable
         self._readers = readers
         self._writers = writers
         self._direct = direct
@@ -110,6 +113,7 @@ class Database:
                 _sqlite_engine(path, writing=True, durable=durable),
                 _sqlite_direct(path),
                 path,
+                durable=durable,
             )
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
         shared = connections - _PG_THREADS
@@ -189,10 +193,24 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Gives a connection inside a short transaction: committed and durable at the end, undone on any error."""
-        async with self._alone(), _reachable(), self._writers.begin() as connection:
-            yield connection
+    async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
+        """Gives a connection inside a short transaction: committed and durable at the end, undone on any error.
+
+        One that is not `durable` waits for no disk. The machine's death may undo it, with all that came after; the
+        next durable one makes it last. For steps that are done again until something durable ends them.
+        """
+        async with self._alone(), _reachable(), self._writers.connect() as connection:
+            hasty = self._durable and not durable
+            if hasty and self.embedded:
+                await _pragma(connection, "synchronous=NORMAL")  # SQLite takes this outside of transactions only
+            try:
+                async with connection.begin():
+                    if hasty and not self.embedded:
+                        await connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
+                    yield connection
+            finally:
+                if hasty and self.embedded:
+                    await _pragma(connection, "synchronous=FULL")
 
     async def transact(self, work: Callable[[Any], _T], *, brief: bool = False) -> _T:
         """Runs a short transaction by the driver alone: durable when this returns, undone on any error.
@@ -251,7 +269,7 @@ class Database:
                 yield connection
             return
         async with self._alone(), _reachable(), self._writers.connect() as connection:
-            await _foreign_keys(connection, "OFF")  # SQLite takes this outside of transactions only
+            await _pragma(connection, "foreign_keys=OFF")  # SQLite takes this outside of transactions only
             try:
                 async with connection.begin():
                     yield connection
@@ -259,7 +277,13 @@ class Database:
                     if broken is not None:
                         raise StoreError(f"the change of tables would leave a row without its owner: {tuple(broken)}")
             finally:
-                await _foreign_keys(connection, "ON")
+                await _pragma(connection, "foreign_keys=ON")
+
+    async def duplicate(self, path: Path) -> None:
+        """Copies the file of a SQLite database, as of one moment, page by page; nobody waits for it meanwhile."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        assert self._path is not None, "a server keeps the data"
+        await asyncio.to_thread(_duplicated, self._path, path)
 
     async def scrub(self) -> bool:
         """Empties SQLite's log of changes, which still tells what was just deleted; False: a reader is in the way.
@@ -309,6 +333,15 @@ class Database:
                 yield
             finally:
                 fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _duplicated(source: Path, target: Path) -> None:
+    # Who may not write ends without a checkpoint, which would need the lock.
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as here,
+        closing(sqlite3.connect(target)) as there,
+    ):
+        here.backup(there)
 
 
 def _committed(connection: PoolProxiedConnection, work: Callable[[Any], _T], cursor: Any) -> _T:
@@ -366,10 +399,10 @@ def _is_full(error: object) -> bool:
     return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error, "sqlstate", "") == _PG_DISK_FULL
 
 
-async def _foreign_keys(connection: AsyncConnection, switch: str) -> None:
+async def _pragma(connection: AsyncConnection, setting: str) -> None:
     raw = await connection.get_raw_connection()
     assert raw.driver_connection is not None
-    await raw.driver_connection.execute(f"PRAGMA foreign_keys={switch}")
+    await raw.driver_connection.execute(f"PRAGMA {setting}")
 
 
 def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:

@@ -95,6 +95,7 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
             write(first, "flash.md", story("Flash", urgency="flash", section="economy"))
             eventually(lambda: two.get("/articles/flash/").status == 200, "the other node shows the story")
             eventually(lambda: asked(server.url, "SELECT count(*) FROM issues WHERE state = 'held'"), "a held issue")
+            assert two.get("/readyz").status == 200
             publisher("issues", "release", "1", folder=second, **settings)
             in_hand = "SELECT count(DISTINCT boot_id) FROM deliveries"
             eventually(
