@@ -45,7 +45,7 @@ _STRANGER_PAUSE = 0.02
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
 _PG_THREADS = 2
 _PG_CONNECTIONS = 9
-_PG_KEPT = 3
+_PG_KEPT = 4
 """Connections that stay open when nobody needs them."""
 _PG_DISK_FULL = "53100"
 _PG_LIMITS = {
