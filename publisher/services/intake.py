@@ -464,7 +464,8 @@ class Intake:
         if previous is not None and not manuscript.slug_given:
             manuscript = replace(manuscript, slug=previous.slug)  # a renamed file keeps its address
         status = effective_status(manuscript.status, previous, withdraw=self._house.withdraw)
-        manuscript = replace(manuscript, status=status)
+        if status is not manuscript.status:
+            manuscript = replace(manuscript, status=status)
         body_before = before.get((previous.number, previous.version)) if previous else None
         change = compare(previous, body_before, manuscript)
         first_seen_at = previous.first_seen_at if previous else now
