@@ -17,6 +17,7 @@ from publisher.model.issue import Edition, MailText
 from publisher.model.theme import Theme
 from publisher.model.view import Kin, Label
 from publisher.rendering import environment, names, rehearsal
+from publisher.rendering.fragments import Fragments
 from publisher.rendering.parts import Parts
 from publisher.rendering.plaintext import one_line, wrapped
 
@@ -69,7 +70,7 @@ class Templates:
         self._env = environment.environment(packaged, own)
         self._theme = _absolute(catalogue.site)
         self._inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
-        names.install(self._env)
+        names.install(self._env, Fragments(packaged))
         self._home = catalogue.site.absolute("/")
         self._parts = Parts(self._env)
         self._newsletters = tuple(one for one in catalogue.newsletters.values() if one.open)
