@@ -178,8 +178,8 @@ class Outlet:
     def _hand_over(self) -> None:
         self._stirred = False
         guarded = bool(self._ready) and self._gate.guarded  # once for all that is handed over now
-        now = self._work.now()
-        while self._ready and self._work.at_work and self._busy < self._places:
+        now, places = self._work.now(), self._places
+        while self._ready and self._work.at_work and self._busy < places:
             row = self._ready.popleft()
             self._busy += 1
             prepared = self._mails.known(row)

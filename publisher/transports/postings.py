@@ -54,7 +54,8 @@ class Posting:
 
     def leave(self) -> "asyncio.Future[bool]":
         """Asks whoever sends it whether the body may go; what they raise is raised."""
-        return asyncio.ensure_future(self._in_flight())
+        leave = self._in_flight()
+        return leave if isinstance(leave, asyncio.Future) else asyncio.ensure_future(leave)
 
     def begin(self, wire: Wire) -> None:
         """Notes the connection that carries it now."""

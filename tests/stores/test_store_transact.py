@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -108,10 +107,8 @@ async def test_a_stranger_who_writes_keeps_the_transaction_waiting_and_not_the_l
     writing = asyncio.create_task(
         sqlite_database.transact(lambda cursor: put.run_each(cursor, [{"name": "patient"}]), brief=brief)
     )
-    began = time.monotonic()
     await asyncio.sleep(0.1)
-    assert time.monotonic() - began < 1
-    assert not writing.done()
+    assert not writing.done()  # and it never ends well where it keeps the loop: the stranger could not let go
     stranger.execute("ROLLBACK")
     stranger.close()
     await writing
