@@ -82,6 +82,9 @@ def fingerprint(env: jinja2.Environment, own: Path | None) -> str:
     """Returns a hash (hex) of every template's source and of this program's version."""
     digest = hashlib.sha256(__version__.encode())
     for name in names(env):
+        beneath = name.removeprefix(f"{_PACKAGED}:")
+        if beneath != name and not (own is not None and (own / beneath).is_file()):
+            continue  # it is the one that applies, under its other name
         with naming_faults(own, name):
             digest.update(f"\0{name}\0{_source(env, name)}".encode())
     return digest.hexdigest()

@@ -370,7 +370,7 @@ def _file(row: Any) -> FileRecord:
 def _file_row(record: FileRecord) -> dict[str, Any]:
     return {
         "path": record.path,
-        **record.stat._asdict(),
+        **msgspec.structs.asdict(record.stat),
         "content_hash": record.content_hash,
         "article_id": record.article or None,
         "problems": msgspec.json.encode(record.problems),
