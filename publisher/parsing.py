@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -112,6 +113,7 @@ class _Helper:
         """Where the files begin that it has in hand."""
         self._ready = self._lost = False
         self._process: BaseProcess = context.Process(target=_help, args=(theirs, rules), daemon=True)
+        resource_tracker.ensure_running()  # starting it takes the block away that follows
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us, and goes to all
         try:
             self._process.start()

@@ -130,6 +130,14 @@ def test_what_goes_wrong_is_said_here(monkeypatch: pytest.MonkeyPatch) -> None:
             read(broken)  # type: ignore[arg-type]
 
 
+def test_ctrl_c_is_for_the_one_they_help() -> None:
+    """It goes to all that the terminal started; helpers would say how it took them by surprise."""
+    with Parsing(RULES, many=1).of(1):
+        for helper in multiprocessing.active_children():
+            status = Path(f"/proc/{helper.pid}/status").read_text()
+            assert int(status.split("SigBlk:")[1].split()[0], 16) >> (signal.SIGINT - 1) & 1
+
+
 def test_helpers_end_with_the_one_they_help(tmp_path: Path) -> None:
     """However suddenly that ends."""
     script = tmp_path / "reading.py"
