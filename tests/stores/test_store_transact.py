@@ -177,3 +177,48 @@ async def test_what_need_not_last_waits_for_no_disk_and_what_follows_does(databa
     async with database.write() as connection:
         assert await waits(connection)
     assert "hasty" not in await _names(database)
+
+
+@pytest.mark.parametrize("brief", [False, True])
+async def test_a_change_is_whole_or_none(database: Database, brief: bool) -> None:
+    before = await _names(database)
+
+    def work(connection: sa.Connection) -> None:
+        connection.execute(_PUT, {"name": "a"})
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await database.change(work, brief=brief)
+    await database.change(lambda connection: connection.execute(_PUT, {"name": "b"}), brief=brief)
+    assert set(await _names(database)) - set(before) == {"b"}
+
+
+async def test_rows_at_hand_are_those_of_the_last_commit_and_keep_nobody_out(sqlite_database: Database) -> None:
+    """They are read while somebody writes, and leave nothing open that a checkpoint would wait for."""
+    query = sa.select(facts.c.name).where(facts.c.name == "a")
+    async with sqlite_database.write() as connection:
+        await connection.execute(_PUT, {"name": "a"})
+        assert not await sqlite_database.rows(query)
+    assert [row.name for row in await sqlite_database.rows(query)] == ["a"]
+    assert await sqlite_database.scrub()
+
+
+async def test_rows_at_hand_cannot_write(sqlite_database: Database) -> None:
+    with pytest.raises(UnreachableError, match="readonly"):
+        await sqlite_database.rows(sa.text("DELETE FROM facts"))  # type: ignore[arg-type]
+
+
+async def test_rows_wait_for_a_stranger_who_lets_nobody_read_and_the_loop_does_not(sqlite_database: Database) -> None:
+    assert sqlite_database.path is not None
+    query = sa.select(facts.c.name)
+    expected = len(await sqlite_database.rows(query))
+    at_hand = sqlite_database._at_hand
+    assert at_hand is not None
+    busy = sqlite3.OperationalError("locked")
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY  # type: ignore[misc]
+
+    def refuse(*_: Any) -> None:
+        raise busy
+
+    sa.event.listen(at_hand, "before_cursor_execute", refuse)
+    assert len(await sqlite_database.rows(query)) == expected
