@@ -83,7 +83,7 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
         lines = [json.loads(line) for line in told().splitlines() if line.startswith("{")]
         return [line["event"].removeprefix("scheduler.") for line in lines if line.get("action") == "requests"]
 
-    with mortal_server() as server, sinking(log, 0.1) as relay:
+    with mortal_server() as server, sinking(log, 0.2) as relay:
         settings: dict[str, Any] = {
             **relay,
             "PUBLISHER_DATABASE__URL": server.url,
