@@ -69,16 +69,15 @@ class Revising:
     async def run(self, now: datetime) -> int:
         """Decides every waiting delivery that is in doubt; returns how many there were."""
         await self._mind_the_rules()
-        decided, touched = 0, set[int]()
+        decided, replaced = 0, set[int]()
         while rows := await self._revisions.doubtful(now, _ROWS):
             done = 0
             for alike in _alike(rows):
-                done += await self._decide(alike, now)
-                touched.add(alike.issue)
+                done += await self._decide(alike, now, replaced)
             decided += done
             if not done:  # others decided them meanwhile, or took them
                 break
-        for issue in sorted(touched):
+        for issue in sorted(replaced):
             await self._revisions.tidy(issue)
         if decided:
             _log.info("revise.done", deliveries=decided)
@@ -93,7 +92,8 @@ class Revising:
             await self._facts.put(_DECIDED_UNDER, self._setting)
         self._same_rules = True
 
-    async def _decide(self, alike: _Alike, now: datetime) -> int:
+    async def _decide(self, alike: _Alike, now: datetime, replaced: set[int]) -> int:
+        """Decides some rows; the issue is one of the `replaced` when they get another variant."""
         issue = await self._issues.issue(alike.issue)
         if issue is not None and issue.introduces is not None:
             issue = await self._issues.issue(issue.introduces)
@@ -111,6 +111,7 @@ class Revising:
             # Replaced, nobody would know any more what they may have, and must be told of. The rest is pending again.
             return await self._revisions.give_up(alike.numbers, alike.variant, now)
         outcome = Outcome(language=alike.rows[0].language, form=alike.rows[0].form, selection=selection)
+        replaced.add(alike.issue)
         return await self._replace(issue, occasion, outcome, alike, now)
 
     async def _replace(self, issue: Issue, occasion: Occasion, outcome: Outcome, alike: _Alike, now: datetime) -> int:
