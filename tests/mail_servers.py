@@ -22,7 +22,7 @@ from ports import free_port
 
 DOVECOT = Path("/usr/sbin/dovecot")
 POSTFIX = Path("/usr/sbin/postfix")
-SECONDS = 60.0
+SECONDS = 180.0
 PASSWORD = 'hush"hush\\('
 _SERVICES = """
 pickup    unix  n  -  n  60  1  pickup

@@ -24,7 +24,7 @@ from ports import free_port
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 """Long, for machines are slow and shared: a test fails because something does not happen, not because it is late."""
 
 
