@@ -28,6 +28,13 @@ class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         super().__init__(**options)
         self._judged: dict[tuple[type, str], bool] = {}
 
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Returns an attribute as sandboxes do; what was judged before and is no method needs no more."""
+        value = getattr(obj, attribute, None)
+        if value is not None and not callable(value) and self._judged.get((type(obj), attribute)):
+            return value
+        return super().getattr(obj, attribute)
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Returns whether a template may have this attribute."""
         key = (type(obj), attr)

@@ -17,7 +17,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,9 @@ _STRANGER_SECONDS = 5.0
 _STRANGER_PAUSE = 0.02
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
 _PG_THREADS = 2
+_PG_CONNECTIONS = 9
+_PG_KEPT = 4
+"""Connections that stay open when nobody needs them."""
 _PG_DISK_FULL = "53100"
 _PG_LIMITS = {
     "connect_timeout": 10,
@@ -90,8 +93,10 @@ class Database:
         *,
         path: Path | None = None,
         at_hand: sa.Engine | None = None,
+        durable: bool = True,
     ) -> None:
         """`direct`: what threads write with; of SQLite `path` is the file, `at_hand` what reads it without a hop."""
+        self._durable = durable
         self._readers = readers
         self._writers = writers
         self._direct = direct
@@ -103,10 +108,11 @@ class Database:
         self._lock_files: list[TextIO] = []
 
     @classmethod
-    def open(cls, url: str, folder: Path, *, durable: bool = True) -> "Database":
+    def open(cls, url: str, folder: Path, *, durable: bool = True, connections: int = _PG_CONNECTIONS) -> "Database":
         """Returns the database at `url`; a relative SQLite path is below `folder`. Connects at first use.
 
-        One that is not `durable` waits for no disk: a SQLite file that is gone with its process.
+        One that is not `durable` waits for no disk: a SQLite file that is gone with its process. `connections`: so
+        many at most to a server; who finds none free waits for one.
         """
         if url.startswith("sqlite:"):
             path = folder / url.removeprefix("sqlite:///")
@@ -117,9 +123,14 @@ class Database:
                 _sqlite_direct(path, writing=True, durable=durable),
                 path=path,
                 at_hand=_sqlite_direct(path, writing=False, durable=durable),
+                durable=durable,
             )
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
-        engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=_PG_LIMITS)
+        shared = connections - _PG_THREADS
+        kept = min(_PG_KEPT, shared)
+        engine = create_async_engine(
+            url, pool_size=kept, max_overflow=shared - kept, pool_pre_ping=True, connect_args=_PG_LIMITS
+        )
         direct = sa.create_engine(
             url, pool_size=_PG_THREADS, max_overflow=0, pool_pre_ping=True, connect_args=_PG_LIMITS
         )
@@ -192,10 +203,24 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Gives a connection inside a short transaction: committed and durable at the end, undone on any error."""
-        async with self._alone(), _reachable(), self._writers.begin() as connection:
-            yield connection
+    async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
+        """Gives a connection inside a short transaction: committed and durable at the end, undone on any error.
+
+        One that is not `durable` waits for no disk. The machine's death may undo it, with all that came after; the
+        next durable one makes it last. For steps that are done again until something durable ends them.
+        """
+        async with self._alone(), _reachable(), self._writers.connect() as connection:
+            hasty = self._durable and not durable
+            if hasty and self.embedded:
+                await _pragma(connection, "synchronous=NORMAL")  # SQLite takes this outside of transactions only
+            try:
+                async with connection.begin():
+                    if hasty and not self.embedded:
+                        await connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
+                    yield connection
+            finally:
+                if hasty and self.embedded:
+                    await _pragma(connection, "synchronous=FULL")
 
     async def rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """Returns what a statement finds that takes microseconds: in SQLite at once, for hops would take longer."""
@@ -278,7 +303,7 @@ class Database:
                 yield connection
             return
         async with self._alone(), _reachable(), self._writers.connect() as connection:
-            await _foreign_keys(connection, "OFF")  # SQLite takes this outside of transactions only
+            await _pragma(connection, "foreign_keys=OFF")  # SQLite takes this outside of transactions only
             try:
                 async with connection.begin():
                     yield connection
@@ -286,7 +311,13 @@ class Database:
                     if broken is not None:
                         raise StoreError(f"the change of tables would leave a row without its owner: {tuple(broken)}")
             finally:
-                await _foreign_keys(connection, "ON")
+                await _pragma(connection, "foreign_keys=ON")
+
+    async def duplicate(self, path: Path) -> None:
+        """Copies the file of a SQLite database, as of one moment, page by page; nobody waits for it meanwhile."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        assert self._path is not None, "a server keeps the data"
+        await asyncio.to_thread(_duplicated, self._path, path)
 
     async def scrub(self) -> bool:
         """Empties SQLite's log of changes, which still tells what was just deleted; False: a reader is in the way.
@@ -338,6 +369,15 @@ class Database:
                 yield
             finally:
                 fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _duplicated(source: Path, target: Path) -> None:
+    # Who may not write ends without a checkpoint, which would need the lock.
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as here,
+        closing(sqlite3.connect(target)) as there,
+    ):
+        here.backup(there)
 
 
 def _committed(connection: "PoolProxiedConnection | sa.Connection", work: Callable[[Any], _T], given: Any) -> _T:
@@ -412,10 +452,10 @@ def _is_full(error: object) -> bool:
     return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error, "sqlstate", "") == _PG_DISK_FULL
 
 
-async def _foreign_keys(connection: AsyncConnection, switch: str) -> None:
+async def _pragma(connection: AsyncConnection, setting: str) -> None:
     raw = await connection.get_raw_connection()
     assert raw.driver_connection is not None
-    await raw.driver_connection.execute(f"PRAGMA foreign_keys={switch}")
+    await raw.driver_connection.execute(f"PRAGMA {setting}")
 
 
 def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:

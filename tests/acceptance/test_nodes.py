@@ -1,6 +1,7 @@
 """Three nodes on one PostgreSQL, each a process with a folder of its own: one dies, and then the server."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from acceptance.running import PATIENCE_SECONDS, eventually, publisher, running
+from acceptance.running import PATIENCE_SECONDS, ask, eventually, publisher, running
 from acceptance.test_stop import sinking
 from mortal_server import mortal_server
 from ports import free_port
@@ -75,6 +76,12 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
     def arrived() -> list[str]:
         return [line.split()[0] for line in log.read_text().splitlines()]
 
+    def told() -> str:
+        return "".join(log.read_text() for log in tmp_path.glob("second-*.log"))
+
+    def looked() -> list[str]:
+        return re.findall(r"scheduler\.(waiting|goes_on)\b.*action=requests\b", told())
+
     with mortal_server() as server, sinking(log, 0.1) as relay:
         settings: dict[str, Any] = {
             **relay,
@@ -83,30 +90,37 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
             "PUBLISHER_DELIVERY__CONNECTIONS": str(CONNECTIONS),
         }
         publisher("subscribers", "import", str(tmp_path / "people.csv"), "--confirmed", folder=first, **settings)
+        own_port = free_port()
+        health = f"http://127.0.0.1:{own_port}"
         second, third = joined(first, tmp_path / "second"), joined(first, tmp_path / "third")
         with (
             running(first, **settings) as one,
             running(second, **settings) as two,
-            working(third, **settings) as worker,
+            working(third, **settings, PUBLISHER_HTTP__WORKER_PORT=str(own_port)) as worker,
         ):
             assert two.get("/articles/old/").status == 200  # its own folder is empty, and tells nothing
             write(first, "flash.md", story("Flash", urgency="flash", section="economy"))
             eventually(lambda: two.get("/articles/flash/").status == 200, "the other node shows the story")
             eventually(lambda: asked(server.url, "SELECT count(*) FROM issues WHERE state = 'held'"), "a held issue")
+            assert two.get("/readyz").status == ask(f"{health}/readyz").status == 200
+            assert (ask(f"{health}/healthz").status, ask(f"{health}/feeds/all.rss").status) == (200, 404)
             publisher("issues", "release", "1", folder=second, **settings)
             in_hand = "SELECT count(DISTINCT boot_id) FROM deliveries"
             eventually(
                 lambda: asked(server.url, in_hand) > 1 and len(arrived()) >= READERS // 6, "mail of several nodes"
             )
-            assert two.get("/readyz").status == 200
             one.kill()
             server.kill()
             answer = two.get("/readyz")
             assert (answer.status, list(answer.json()["faults"])) == (503, ["database"])
             assert two.get("/healthz").status == 200
+            answer = ask(f"{health}/readyz")
+            assert (answer.status, list(answer.json()["faults"])) == (503, ["database"])
             assert len(set(arrived())) < READERS
+            eventually(lambda: "waiting" in looked(), "a look for wishes that waits for the server")
             server.start()
             eventually(lambda: two.get("/readyz").status == 200, "it is ready again")
+            eventually(lambda: ask(f"{health}/readyz").status == 200, "the worker as well")
             eventually(lambda: len(set(arrived())) >= READERS - AT_ONCE, "all but what the dead node had")
             assert worker.poll() is None
             # The dead node is started again: it knows at once what it had, and nobody has waited for its leases.
@@ -114,9 +128,12 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
                 eventually(lambda: len(set(arrived())) == READERS, "everybody has the mail")
                 assert again.get("/articles/old/").status == 200
                 assert two.get("/articles/old/").status == 200
+            eventually(lambda: looked()[-1] == "goes_on", "the look for wishes again")
             assert two.stop() == 0
             worker.terminate()
             assert worker.wait(PATIENCE_SECONDS) == 0
+    assert looked() == ["waiting", "goes_on"]
+    assert "Traceback" not in told()
     copies = Counter(arrived())
     assert max(copies.values()) <= 2
     assert sum(copies.values()) - READERS <= CONNECTIONS

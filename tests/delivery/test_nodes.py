@@ -19,7 +19,7 @@ from crashes import PATIENCE, Place, Yard, ended, judge
 from engine_tables import done_to_the_engine
 
 PROVE = bool(os.environ.get("PROVE_NODES"))
-PEOPLE = 50_000 if PROVE else 400
+PEOPLE = int(os.environ.get("PROVE_NODES") or 400)
 NODES = 4
 CONNECTIONS = 4
 LEASE = 20.0 if PROVE else 1200.0
