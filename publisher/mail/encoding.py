@@ -16,6 +16,8 @@ _SOFT_BREAK = b"=\r\n"
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _PLAIN_WORDS = re.compile(r"[!-~]+(?: [!-~]+)*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_PLAIN_LINE = re.compile(r"(?!\.|From )[ !-<>-~]{0,74}[!-<>-~]", re.ASCII)
+"""A line that is its own encoding."""
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _WORD_OCTETS = 39
@@ -24,6 +26,8 @@ _WORD_OCTETS = 39
 
 def quoted_printable(text: str) -> bytes:
     """Returns text, its lines ending in LF, as quoted-printable with CRLF; lone surrogates become `?`."""
+    if _PLAIN_LINE.fullmatch(text):
+        return text.encode()
     return b"\r\n".join(_quoted_line(line) for line in text.encode("utf-8", "replace").split(b"\n"))
 
 

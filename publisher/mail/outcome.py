@@ -12,6 +12,7 @@ REFUSALS = 3
 """5xx that do not speak of the recipient, until the content is given up."""
 DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 """Enhanced codes that say of an address that there is nobody (RFC 3463 §3.2, §3.3; RFC 7505)."""
+_ACCEPTED = Outcome(state=DeliveryState.ACCEPTED)
 _SERVICE_CLOSING = 421
 _TOO_MANY_RECIPIENTS = 552
 """At RCPT old servers mean 452 by it (RFC 5321 §4.5.3.1.10)."""
@@ -57,7 +58,7 @@ def _is_relays(ending: Ending) -> bool:
 def _after_the_dot(ending: Ending, refusals: int) -> Outcome:
     code = ending.code if ending.fault is None else None
     if ending.accepted:
-        return Outcome(state=DeliveryState.ACCEPTED)
+        return _ACCEPTED
     if code is not None and 400 <= code <= 499:
         return Outcome(state=DeliveryState.DEFERRED, reason=_said(ending))
     if code is not None and 500 <= code <= 599:

@@ -2,6 +2,7 @@
 
 import enum
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -82,8 +83,8 @@ class Letter:
     sender: str
     recipient: str
     message: bytes
-    envelope_id: str = ""
-    """What a relay that offers DSN is asked to return with reports (RFC 3461 §4.4); empty: nothing is asked."""
+    envelope_id: Callable[[], str] = str
+    """Makes what a relay that offers DSN is asked to return with reports (RFC 3461 §4.4); empty: nothing is asked."""
     transparent: bool = False
     """Whether the message is known to cross the wire as it is: CRLF throughout and at its end, no dot begins a line."""
 

@@ -5,6 +5,7 @@ ends, and blames no reader. What one process hears of a relay is its own
 breaker; that the relay is left alone is the store's, for all processes.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -20,6 +21,8 @@ from publisher.services.ways import Way
 
 _RIDDEN_OUT = 2
 """Times in a row that a relay which had answered before is waited for by who delivers one issue."""
+_GUARDED_SECONDS = 0.02
+"""How old a guard's answer may be for mail that is handed over."""
 _log = structlog.get_logger(__name__)
 
 
@@ -42,6 +45,8 @@ class Gate:
         self._put_us_off = False
         self._answered = False
         self._looked = False
+        self._guards_due = 0.0
+        self._guards_stop = False
         self._told: dict[str, Stop] = {}
         self._warned: set[tuple[int, str]] = set()
 
@@ -54,8 +59,15 @@ class Gate:
 
     @property
     def guarded(self) -> bool:
-        """Returns whether a guard says no; asked before mail is handed over, for what was claimed may wait a while."""
-        return any(guard.stop() is not None for guard in self._guards)
+        """Returns whether a guard says no; asked before mail is handed over, for what was claimed may wait a while.
+
+        An answer holds for a moment: to ask the disk costs as much as a tenth of a mail.
+        """
+        moment = time.monotonic()
+        if moment >= self._guards_due:
+            self._guards_due = moment + _GUARDED_SECONDS
+            self._guards_stop = bool(self._guarded())
+        return self._guards_stop
 
     @property
     def probing(self) -> bool:

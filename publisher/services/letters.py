@@ -1,6 +1,7 @@
 """Makes one reader's message of a variant and a delivery."""
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from publisher.mail.mailing_list import MailingList
@@ -76,7 +77,7 @@ class Letters:
             recipient=row.address,
             message=fill(prepared, personal),
             transparent=True,
-            envelope_id="" if path is None else path.envelope_id(row.issue, row.subscriber),
+            envelope_id=str if path is None else partial(path.envelope_id, row.issue, row.subscriber),
         )
 
     def test_letter(self, prepared: Prepared, to: Subscriber, newsletter: str | None, now: datetime) -> Letter:

@@ -24,6 +24,8 @@ from publisher.ports import DeliveryStore, Reserve
 _AGAIN_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 0.05
 """For those on their way, however long a commit took: it may have waited for another process, or for a server."""
+_SHORTEST_WAIT_SECONDS = 0.003
+"""However short a commit took: each costs as much CPU as a dozen messages in it, and a relay so near has more to do."""
 _log = structlog.get_logger(__name__)
 
 
@@ -48,7 +50,10 @@ class Marks:
         self._ended: list[Ended] = []
         self._writing: list[Ended] = []
         self._away: dict[int, float] = {}
-        """Whose mail is on its way, since when."""
+        """Whose mail is on its way, since when; who left last stands last."""
+        self._expected: set[int] = set()
+        """Those of them whom the next commit waits for."""
+        self._home = asyncio.Event()
         self._round = 0.0
         """Seconds that the last mail was on its way."""
         self._took = 0.0
@@ -75,6 +80,9 @@ class Marks:
         since = self._away.pop(ended.number, None)
         if since is not None:
             self._round = time.monotonic() - since
+            self._expected.discard(ended.number)
+            if not self._expected:
+                self._home.set()
         if at_once:
             self._stir()
 
@@ -129,19 +137,21 @@ class Marks:
             self._settled.set()
 
     async def _gather(self) -> None:
-        """Waits for those on their way as long as they are likely to be back before a commit without them would be."""
-        if not self._away or self._round > self._took:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._took):
-                while self._is_anybody_expected():
-                    self._wake.clear()
-                    await self._wake.wait()
+        """Waits for those on their way as long as they are likely to be back before a commit without them would be.
 
-    def _is_anybody_expected(self) -> bool:
-        """Returns whether somebody's mail left a shorter time ago than a commit takes; who is late is late for all."""
+        Who is late is late for all: only those are waited for who left a shorter time ago than is worth waiting.
+        """
+        worth = max(self._took, _SHORTEST_WAIT_SECONDS)
+        if not self._away or self._round > worth:
+            return
         now = time.monotonic()
-        return any(now - since < self._took for since in self._away.values())
+        self._expected = {number for number, since in self._away.items() if now - since < worth}
+        if self._expected:
+            self._home.clear()
+            last = next(reversed(self._away.values()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(last + worth - now):
+                    await self._home.wait()
 
     async def _committed(self, begun: list[tuple[Claimed, asyncio.Future[bool]]], ended: list[Ended]) -> bool:
         granted: set[int] = set()

@@ -178,7 +178,8 @@ class Outlet:
     def _hand_over(self) -> None:
         self._stirred = False
         guarded = bool(self._ready) and self._gate.guarded  # once for all that is handed over now
-        while self._ready and self._work.at_work and self._busy < self._places:
+        now, places = self._work.now(), self._places
+        while self._ready and self._work.at_work and self._busy < places:
             row = self._ready.popleft()
             self._busy += 1
             prepared = self._mails.known(row)
@@ -187,7 +188,7 @@ class Outlet:
                 self._approaching.add(approach)
                 approach.add_done_callback(self._approaching.discard)
             else:
-                self._post(row, prepared, guarded=guarded)
+                self._post(row, prepared, now, guarded=guarded)
         if not self._dry and len(self._ready) < self._policy.connections:
             self._work.engine.ring()
 
@@ -210,7 +211,7 @@ class Outlet:
                 self._give_up_claim(row)
                 self._let_go(row)
             else:
-                self._post(row, prepared, guarded=self._gate.guarded)
+                self._post(row, prepared, self._work.now(), guarded=self._gate.guarded)
 
     def _has_missed_its_place(self, row: Claimed) -> bool:
         """Whether a letter comes so late that it needs another place in the rates: this process was stopped, say.
@@ -225,7 +226,7 @@ class Outlet:
         self._overdue.add(row.number)
         return True
 
-    def _post(self, row: Claimed, prepared: Prepared, *, guarded: bool) -> None:
+    def _post(self, row: Claimed, prepared: Prepared, now: datetime, *, guarded: bool) -> None:
         """Makes the letter and hands it over."""
         if self._work.stopping.is_set() or self._gate.shut or guarded:
             self._give_up_claim(row)
@@ -243,7 +244,7 @@ class Outlet:
                 self._told(row, end, marked=mark is not None and _is_granted(mark))
 
         try:
-            letter = self._letters.letter(prepared, row, self._work.now())
+            letter = self._letters.letter(prepared, row, now)
             self._way.transport.post(letter, in_flight, tell)
         except Exception as error:  # one delivery never stops the others
             self._unmakeable(row, error)

@@ -1,6 +1,6 @@
 """Statements that run with every message: compiled once, then run by the driver alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -28,22 +28,34 @@ class Compiled:
 
     def run(self, cursor: Any, values: Mapping[str, object]) -> list[Any]:
         """Returns all rows, as tuples."""
-        text, constants = self._prepared
-        cursor.execute(text, {**constants, **values})
+        text, parameters = self._prepared
+        cursor.execute(text, parameters(values))
         rows: list[Any] = cursor.fetchall()
         return rows
 
     def run_each(self, cursor: Any, values: Sequence[Mapping[str, object]]) -> None:
         """Runs it once with each of the values; nothing is returned."""
-        text, constants = self._prepared
-        cursor.executemany(text, [{**constants, **each} for each in values])
+        text, parameters = self._prepared
+        cursor.executemany(text, list(map(parameters, values)))
 
     @cached_property
-    def _prepared(self) -> tuple[str, dict[str, object]]:
-        """Returns the text and the constants in it, in the driver's own types."""
+    def _prepared(self) -> tuple[str, Callable[[Mapping[str, object]], Sequence[object]]]:
+        """Returns the text, and what puts values and constants in their places, in the driver's own types.
+
+        Places are numbered: a driver that looks each one up by its name does so again for every row.
+        """
         compiled = self._statement.compile(dialect=self._database.dialect)
         assert isinstance(compiled, SQLCompiler)
-        constants = {name: bound.value for bound, name in compiled.bind_names.items() if not bound.required}
-        return str(compiled), {
-            name: value.value if isinstance(value, Enum) else value for name, value in constants.items()
-        }
+        names = compiled.positiontup or []
+        bound = {name: parameter for parameter, name in compiled.bind_names.items() if not parameter.required}
+        constants = {name: _plain(parameter.value) for name, parameter in bound.items()}
+
+        def parameters(values: Mapping[str, object]) -> Sequence[object]:
+            known = {**constants, **values}
+            return [known[name] for name in names]
+
+        return str(compiled), parameters
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, Enum) else value

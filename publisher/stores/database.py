@@ -132,7 +132,12 @@ class Database:
             url, pool_size=kept, max_overflow=shared - kept, pool_pre_ping=True, connect_args=_PG_LIMITS
         )
         direct = sa.create_engine(
-            url, pool_size=_PG_THREADS, max_overflow=0, pool_pre_ping=True, connect_args=_PG_LIMITS
+            url,
+            pool_size=_PG_THREADS,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args=_PG_LIMITS,
+            paramstyle="format",
         )
         return cls(engine, engine, direct)
 
@@ -143,7 +148,7 @@ class Database:
 
     @property
     def dialect(self) -> sa.Dialect:
-        """Returns how statements are written for the driver itself: parameters by name."""
+        """Returns how statements are written for the driver itself: parameters by their places."""
         return self._direct.dialect
 
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
@@ -467,7 +472,7 @@ def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:
 
 
 def _sqlite_direct(path: Path, *, writing: bool, durable: bool) -> sa.Engine:
-    engine = sa.create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0, paramstyle="named")
+    engine = sa.create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0)
     _configure(engine, writing=writing, patient=False, durable=durable, begins=writing)
     return engine
 

@@ -54,7 +54,8 @@ class Posting:
 
     def leave(self) -> "asyncio.Future[bool]":
         """Asks whoever sends it whether the body may go; what they raise is raised."""
-        return asyncio.ensure_future(self._in_flight())
+        leave = self._in_flight()
+        return leave if isinstance(leave, asyncio.Future) else asyncio.ensure_future(leave)
 
     def begin(self, wire: Wire) -> None:
         """Notes the connection that carries it now."""
@@ -83,10 +84,11 @@ class Posting:
 
 def _report_wishes(letter: Letter) -> tuple[str, str]:
     """Returns what a relay is asked at MAIL and at RCPT (RFC 3461 §4): failures only, headers only, our mark."""
-    if not letter.envelope_id:
+    mark = letter.envelope_id()
+    if not mark:
         return "", ""
     original = _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", letter.recipient)
-    return f" RET=HDRS ENVID={letter.envelope_id}", f" NOTIFY=FAILURE ORCPT=rfc822;{original}"
+    return f" RET=HDRS ENVID={mark}", f" NOTIFY=FAILURE ORCPT=rfc822;{original}"
 
 
 class Postings:

@@ -66,14 +66,17 @@ async def connection(marks: Marks, first: int, messages: int, seconds: float) ->
         )
 
 
-def test_all_connections_share_a_commit_where_the_disk_is_slower_than_the_relay(at_leaps: None) -> None:
-    leap(_shared())
+@pytest.mark.parametrize("seconds", [0.0, 0.03])
+def test_all_connections_share_a_commit_whether_the_disk_is_quicker_than_the_relay_or_slower(
+    at_leaps: None, seconds: float
+) -> None:
+    leap(_shared(seconds))
 
 
-async def _shared() -> None:
-    disk = Disk(0.03)
+async def _shared(seconds: float) -> None:
+    disk = Disk(seconds)
     marks = Marks(disk, BOOT, lambda: NOW, timedelta(minutes=15))  # type: ignore[arg-type]
-    relays = [0.0, 0.001, 0.002, 0.003] * 2
+    relays = [0.0, 0.0005, 0.001, 0.002] * 2
     await asyncio.gather(*(connection(marks, 1000 * n, 20, seconds) for n, seconds in enumerate(relays)))
     await marks.close()
     assert sum(disk.commits) == 160
@@ -90,7 +93,7 @@ async def _late() -> None:
     assert await marks.begin(row(1))  # and its mail is on its way for ever
     await asyncio.sleep(0.06)  # longer than anybody is waited for
     await asyncio.gather(*(connection(marks, 1000 * n, 5, 0.0) for n in range(1, 3)))
-    assert not marks._is_anybody_expected()
+    assert 1 not in marks._expected
     await marks.close()
     assert sum(disk.commits) == 11
     assert len(disk.commits) <= 1 + 5 + 2  # the two stay together

@@ -282,7 +282,7 @@ async def test_a_message_larger_than_the_relay_takes_is_not_begun() -> None:
 
 async def test_a_relay_that_can_report_is_asked_for_failures_with_our_mark() -> None:
     """RFC 3461: headers only, failures only, the address as it was given in xtext; others are asked nothing."""
-    marked = Letter(sender="b@example.org", recipient="a+b=c@example.com", message=MESSAGE, envelope_id="mark")
+    marked = Letter(sender="b@example.org", recipient="a+b=c@example.com", message=MESSAGE, envelope_id=lambda: "mark")
     asked = []
     for extensions in (("DSN",), ("SIZE 10000",)):
         async with ScriptedRelay(extensions=extensions).running() as relay:
