@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bomb prove prove-nodes endure years prove-wire prove-mail bench lock wheel clean
+.PHONY: help run test check bomb prove prove-nodes endure years prove-wire prove-mail prove-hub bench lock wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,8 @@ prove: $(READY) ## Everything that can go wrong with delivery, at full size (hou
 		tests/delivery/test_crash_planning.py tests/delivery/test_database_dies.py tests/delivery/test_full_disk.py \
 		tests/delivery/test_relay_dies.py tests/services/test_plan_crash.py
 
-prove-nodes: $(READY) ## Four nodes on one PostgreSQL, killed and stopped at random; 50,000 readers (half an hour)
-	@PROVE=1 PROVE_NODES=1 $(BIN)/python -m pytest -n 0 -s -o faulthandler_timeout=0 \
+prove-nodes: $(READY) ## Four nodes on one PostgreSQL, killed and stopped at random; 50,000 readers (half an hour), or PROVE_NODES=5000
+	@PROVE=1 PROVE_NODES=$${PROVE_NODES:-50000} $(BIN)/python -m pytest -n 0 -s -o faulthandler_timeout=0 \
 		tests/delivery/test_nodes.py tests/delivery/prove_rates.py
 
 check: $(READY) ## Lint (ruff) and types (mypy strict)
@@ -49,6 +49,10 @@ prove-wire: $(READY) ## What relays do wrong, all of it and again and again (min
 prove-mail: $(READY) ## Mail as html-validate and SpamAssassin judge it, where they are installed
 	@$(BIN)/python -m pytest tests/rendering/prove_mail.py -n 0 -rs
 
+prove-hub: $(READY) ## A saved file by way of a WebSub hub of others, Flask-WebSub (fetched into .hub/)
+	@test -x .hub/bin/python || { $(PYTHON) -m venv .hub && .hub/bin/python -m pip install -q flask-websub celery; }
+	@HUB_PYTHON=$(CURDIR)/.hub/bin/python $(BIN)/python -m pytest -n 0 -s tests/acceptance/prove_hub.py
+
 bomb: $(READY) ## Post 10,000 sign-up forms for one victim from 200 networks (a minute or two)
 	@BOMB_POSTS=10000 $(BIN)/python -m pytest tests/web/test_signup_defences.py -k bombed -n 0 -o faulthandler_timeout=0
 
@@ -63,7 +67,7 @@ wheel: $(READY) ## Build the wheel into dist/
 	@$(PYTHON) -m pip wheel -q --no-deps -w dist .
 
 clean: ## Remove what make and the service made, but not var/ (the state)
-	@rm -rf $(VENV) dist build public .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .hub dist build public .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): constraints.txt pyproject.toml
 	@echo "setting up $(VENV) (once) ..."

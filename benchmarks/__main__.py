@@ -4,7 +4,7 @@ Medians of several runs, and ratios within one run: against the same tree unchan
 signature, bare rows.
 """
 
-from benchmarks import builds, mail, planning, serving, signing
+from benchmarks import builds, mail, pages, planning, serving, signing
 
 
 def main() -> None:
@@ -12,7 +12,8 @@ def main() -> None:
     print(builds.table())
     print(f"\n{signing.table()}")
     print(f"\n{mail.table()}")
-    print(f"\n{serving.table()}\n")
+    print(f"\n{serving.table()}")
+    print(f"\n{pages.table()}\n")
     for line in planning.lines():
         print(line, flush=True)
 

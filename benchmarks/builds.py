@@ -11,18 +11,24 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from benchmarks.peers import DESKS, Peer, peers
 from publisher.app import App, open_app
+from publisher.model.files import Scan
 
 _CONFIG = """
 [site]
 title = "Benchmark"
 url = "https://bench.example"
 contact = "mailto:desk@bench.example"
+[http]
+port = 0
 [articles]
 access = "public"
 """ + "".join(f'[[sections]]\nid = "desk-{n}"\ntitle = "Desk {n}"\n' for n in range(DESKS))
@@ -147,16 +153,59 @@ def _bare_look(folder: Path) -> float:
     return time.perf_counter() - began
 
 
-async def _saved(app: App, number: int) -> tuple[float, float, int]:
-    """Returns what it costs to take in one changed story: milliseconds of wall time and of CPU, files written."""
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What it costs to take in one changed story; milliseconds."""
+
+    wall: float
+    cpu: float
+    files: int
+    statements: int
+
+    def __str__(self) -> str:
+        return f"{self.wall:.0f} / {self.cpu:.0f} / {self.files} / {self.statements}"
+
+
+async def _saved(app: App, number: int) -> Saved:
+    told: list[str] = []
+
+    def tell(*event: object) -> None:
+        told.append(str(event[2]))
+
     costs = []
-    for run in range(_RUNS):
+    sa.event.listen(sa.Engine, "before_cursor_execute", tell)
+    for run in range(2 * _RUNS):
         path = _article(app.articles_root, number, f" changed {run}")
+        told.clear()
         began, used = time.perf_counter(), time.process_time()
         report = await app.publishing.refresh(datetime.now(UTC), [path])
         costs.append((time.perf_counter() - began, time.process_time() - used, len(report.written)))
+    sa.event.remove(sa.Engine, "before_cursor_execute", tell)
     walls, cpus, files = zip(*costs[1:], strict=True)
-    return statistics.median(walls) * 1000, statistics.median(cpus) * 1000, files[-1]
+    return Saved(statistics.median(walls) * 1000, statistics.median(cpus) * 1000, files[-1], len(told))
+
+
+def _served(folder: Path, number: int) -> float:
+    """Returns milliseconds from a save to the feed that has it, of a running service."""
+    command = [*_ours().command[:-1], "run"]
+    log = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True) as service:
+        try:
+            lines = iter(service.stdout or ())
+            address = next(line[line.index("http://") :].split()[0] for line in lines if "http://" in line)
+            feed = f"{address}feeds/all.json"
+            times = []
+            for run in range(_RUNS + 1):
+                time.sleep(1.5)
+                title = f'Story {number} served {run}"'.encode()
+                _article(folder / "articles", number, f" served {run}")
+                began = time.perf_counter()
+                while title not in urllib.request.urlopen(feed).read():
+                    time.sleep(0.001)
+                times.append(time.perf_counter() - began)
+            return statistics.median(times[1:]) * 1000
+        finally:
+            service.terminate()
 
 
 async def _measured(folder: Path, count: int) -> str:
@@ -164,7 +213,7 @@ async def _measured(folder: Path, count: int) -> str:
     for _ in range(_RUNS):
         async with open_app(folder) as app:
             began = time.perf_counter()
-            if await app.publishing.glance(datetime.now(UTC), thorough=False) is None:
+            if isinstance(await app.publishing.glance(datetime.now(UTC), thorough=False), Scan):
                 raise RuntimeError("something has changed since the build")
             starts.append(time.perf_counter() - began)
         looks.append(_bare_look(folder))
@@ -174,16 +223,22 @@ async def _measured(folder: Path, count: int) -> str:
         full = time.perf_counter() - began
         old, newest = await _saved(app, count // 2), await _saved(app, count - 1)
     start, look = statistics.median(starts), statistics.median(looks)
-    saved = " | ".join(f"{wall:.0f} / {cpu:.0f} / {files}" for wall, cpu, files in (old, newest))
-    return f"| {count:,} | {look * 1000:.0f} | {start * 1000:.0f} | {start / look:.1f}x | {full:.2f} | {saved} |"
+    started = f"{look * 1000:.0f} | {start * 1000:.0f} | {start / look:.1f}x | {full:.2f}"
+    return f"| {count:,} | {started} | {old} | {newest} |"
 
 
 def growth(sizes: tuple[int, ...] = _SIZES) -> str:
-    """Returns the table of what must not grow with the number of articles; of a saved file: ms, CPU ms, files."""
-    lines = [
-        "| articles | bare look, ms | start unchanged, ms | ratio | all read, s | an old one saved | newest saved |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
+    """Returns the table of what must not grow with the number of articles."""
+    head = [
+        "articles",
+        "bare look, ms",
+        "start unchanged, ms",
+        "ratio",
+        "all read, s",
+        "an old one saved",
+        "newest saved",
     ]
+    lines = [f"| {' | '.join(head)} | served, ms |", f"|{'---:|' * (len(head) + 1)}"]
     for count in sizes:
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
@@ -192,7 +247,8 @@ def growth(sizes: tuple[int, ...] = _SIZES) -> str:
             _articles(folder / peer.articles, count)
             time.sleep(1.1)  # files at rest need no second look
             subprocess.run(peer.command, cwd=folder, check=True, capture_output=True)
-            lines.append(asyncio.run(_measured(folder, count)))
+            row = asyncio.run(_measured(folder, count))
+            lines.append(f"{row} {_served(folder, count - 1):.0f} |")
             shutil.rmtree(folder / "public")
     return "\n".join(lines)
 

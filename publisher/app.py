@@ -28,6 +28,7 @@ from publisher.content import Rules, parse
 from publisher.disk import Disk
 from publisher.editorial.access import settled
 from publisher.engines.local import LocalEngine
+from publisher.engines.postgresql import CONNECTIONS, PostgresqlEngine
 from publisher.errors import ConfigError, StoreError, UsageError
 from publisher.mail.message import Sender
 from publisher.mail.reports import LARGEST
@@ -264,7 +265,8 @@ async def open_app(
     settings = config.load(folder)
     state = state_folder(folder)
     _require_extra(settings.database.url)
-    database = Database.open(settings.database.url, folder)
+    # The engine has its own: what is set is for all of a process.
+    database = Database.open(settings.database.url, folder, connections=settings.database.connections - CONNECTIONS)
     try:
         await upgrade(database)
         nodes = Nodes(database)
@@ -690,11 +692,9 @@ def _node(
 
 
 def _engine(url: str, *, embedded: bool) -> Engine:
-    """Returns how processes wake each other; the library for several is loaded only where there may be several."""
+    """Returns how processes wake each other."""
     if embedded:
         return LocalEngine()
-    from publisher.engines.postgresql import PostgresqlEngine
-
     return PostgresqlEngine(url)
 
 

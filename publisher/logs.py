@@ -28,6 +28,8 @@ def configure(level: int = logging.WARNING) -> None:
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Forwarder()], force=True)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # that a busy action is not begun twice is no news
+    for engine in ("procrastinate", "psycopg.pool"):  # that the server is away, who needs it says (`engine.deaf`)
+        logging.getLogger(engine).setLevel(logging.CRITICAL)
 
 
 class _Forwarder(logging.Handler):

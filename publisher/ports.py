@@ -207,6 +207,9 @@ class ArticleStore(Protocol):
     async def moved(self) -> bool:
         """Returns whether another process has saved since this one took note, or last saved."""
 
+    async def edition(self) -> str:
+        """Returns what is another one after every save by anybody; empty where nobody else saves."""
+
     async def save(
         self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime
     ) -> list[Article]:
@@ -826,8 +829,8 @@ class IssueStore(Protocol):
     async def unfinished(self, cohort: int, *, sandbox: bool) -> Issue | None:
         """Returns a cohort's oldest issue, planned with the sandbox on or off, that has not come to its end."""
 
-    async def planned(self, issue: int, first: int, last: int) -> set[int]:
-        """Returns which subscribers from `first` to `last` have their row in an issue."""
+    async def planned(self, issue: int, first: int, last: int) -> dict[int, int]:
+        """Returns which subscribers from `first` to `last` have their row in an issue, and of which variant."""
 
     async def outcomes(self, issue: int) -> dict[str, int]:
         """Returns the variants an issue has already, by outcome."""
@@ -841,8 +844,10 @@ class IssueStore(Protocol):
     async def add_deliveries(self, issue: int, shares: Sequence[Recipients], mark: int, now: datetime) -> bool:
         """Gives recipients their rows; False when coverage changed since `mark`."""
 
-    async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
-        """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""
+    async def finish_planning(
+        self, issue: int, readers: Mapping[int, int], hold_reasons: Sequence[str]
+    ) -> IssueState | None:
+        """Lets an issue go, or holds it, once there are as many rows as `readers` says of each variant; else None."""
 
     async def changes(self, change: str, after: datetime, until: datetime) -> dict[int, tuple[int, datetime]]:
         """Returns articles with a version of a kind of change that came in (after, until]: the latest, and when."""
@@ -904,6 +909,9 @@ class Revisions(Protocol):
 
     async def doubt_everything(self) -> int:
         """Has everything that waits decided anew."""
+
+    async def tidy(self, issue: int) -> int:
+        """Takes away what an issue was to say and nobody got; returns how many variants that is."""
 
 
 class NoticeStore(Protocol):

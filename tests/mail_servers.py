@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ports import free_port
+
 DOVECOT = Path("/usr/sbin/dovecot")
 POSTFIX = Path("/usr/sbin/postfix")
 SECONDS = 60.0
@@ -42,12 +44,6 @@ anvil     unix  -  -  n  -   1  anvil
 scache    unix  -  -  n  -   1  scache
 postlog   unix-dgram n - n - 1  postlogd
 """
-
-
-def free_port() -> int:
-    """Returns a port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def eventually(look: Callable[[], object], what: str) -> None:

@@ -51,7 +51,7 @@ class MortalServer:
 
     def start(self) -> float:
         """Starts it again; returns the moment from which on it answers."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             with contextlib.suppress(Exception):  # processes of the one before may still be ending
                 self._server.ensure_postgres_running()

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ports import free_port
+
 SINK = Path("/usr/sbin/smtp-sink")
 SOURCE = Path("/usr/sbin/smtp-source")
 POSTFIX = Path("/usr/sbin/postfix")
 EXIM = Path(__file__).parents[1] / ".exim/usr/sbin/exim4"
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 _POSTFIX_MAIN = """\
 compatibility_level = 3.6
@@ -219,14 +221,6 @@ def running_sink(*options: str) -> Iterator[Sink]:
         finally:
             process.terminate()
             process.wait()
-
-
-def free_port() -> int:
-    """Returns a port that nobody listens at."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def listening(port: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import struct
+import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -43,6 +44,8 @@ class Received:
     recipient: str
     message: bytes
     session: int
+    at: float = field(default_factory=time.monotonic)
+    """When, in seconds that nobody sets."""
 
 
 class _EndedError(Exception):

@@ -42,6 +42,7 @@ _NAMED = 3
 @pass_context
 def build_command(ctx: Context, accept_loss: bool, from_here: bool, explain: bool) -> int:
     """Make one pass from articles/ to public/; exit code 1 when a file was refused."""
+    from publisher.model.files import Scan
     from publisher.owner import owning
 
     bar = Bar("building")
@@ -51,8 +52,11 @@ def build_command(ctx: Context, accept_loss: bool, from_here: bool, explain: boo
             await _take_over(app)
         now = app.clock.now()
         await app.planning.begin(now)
-        report = await app.publishing.glance(now, thorough=True)
-        return report or await app.publishing.refresh(now, accept_loss=accept_loss, at_once=True, progress=bar.phase)
+        seen = await app.publishing.glance(now, thorough=True)
+        if isinstance(seen, Scan):
+            refresh = app.publishing.refresh
+            return await refresh(now, scan=seen, accept_loss=accept_loss, at_once=True, progress=bar.phase)
+        return seen
 
     try:
         with owning(ctx.state(), patience_seconds=_PATIENCE_SECONDS):

@@ -19,12 +19,13 @@ _SHOWN = 10
 @pass_context
 def status_command(ctx: Context) -> int:
     """Show what is running, the next slots, the queue and the latest problems."""
-    found = ctx.run(_status)
+    found = ctx.run(standing)
     ctx.emit(found, _text(found))
     return 0
 
 
-async def _status(app: "App") -> dict[str, Any]:
+async def standing(app: "App") -> dict[str, Any]:
+    """Returns all that the command shows."""
     from publisher.newsletters.schedule import next_slot, parse
     from publisher.owner import owned
 

@@ -30,8 +30,13 @@ def worker_command(ctx: Context) -> None:
                     ["database.url: a worker shares a PostgreSQL with the service; SQLite is one process's"]
                 )
             worker = Worker(app, app.node)
-            click.echo(f"{app.catalogue.site.title}: sending from here; stop with Ctrl-C")
-            await until_told(worker.run(), worker.stop)
+
+            def ready(address: str) -> None:
+                click.echo(f"{app.catalogue.site.title}: sending from here; stop with Ctrl-C")
+                if address:
+                    click.echo(f"how it is: {address}readyz")
+
+            await until_told(worker.run(ready), worker.stop)
 
     with owning(ctx.state()), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work())

@@ -35,6 +35,10 @@ class Ties:
         for name in _names(article):
             _discard(self._pointing, name, article.id)
 
+    def may_tie(self, article: Article) -> bool:
+        """Returns whether a story may have ties at all: most have none."""
+        return bool(article.translation_of or article.related or article.supersedes) or article.id in self._translations
+
     def original(self, article: Article) -> Article | None:
         """Returns the story that this one is a translation of."""
         found = self._stories.get(article.translation_of or "")

@@ -1,6 +1,7 @@
 """When a story may be out: the states that follow from dates and the clock alone."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
 from datetime import datetime
 
 from publisher.model.article import Article, Status
@@ -42,9 +43,40 @@ def publishable(article: Article, now: datetime) -> bool:
     )
 
 
-def next_change_at(articles: Iterable[Article], now: datetime) -> datetime | None:
-    """Returns the first instant after `now` at which a date alone changes what is out; None when none does."""
-    return min((moment for article in articles for moment in _moments(article) if moment > now), default=None)
+class Calendar:
+    """The instants at which dates alone change what is out, in their order: most stories have none that is to come."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[datetime, int]] = []
+        self._moments: dict[int, tuple[datetime, ...]] = {}
+
+    def put(self, article: Article) -> None:
+        """Notes a story's dates, in place of those that it had."""
+        self.take(article.number)
+        moments = tuple(_moments(article))
+        if moments:
+            self._moments[article.number] = moments
+        for moment in moments:
+            insort(self._entries, (moment, article.number))
+
+    def take(self, number: int) -> None:
+        """Forgets a story."""
+        for moment in self._moments.pop(number, ()):
+            del self._entries[bisect_left(self._entries, (moment, number))]
+
+    def next_after(self, now: datetime) -> datetime | None:
+        """Returns the first instant after `now`, if there is one."""
+        place = bisect_right(self._entries, now, key=_moment)
+        return self._entries[place][0] if place < len(self._entries) else None
+
+    def between(self, after: datetime, until: datetime) -> set[int]:
+        """Returns the numbers of the stories with a date in (after, until]."""
+        first, last = (bisect_right(self._entries, at, key=_moment) for at in (after, until))
+        return {number for _, number in self._entries[first:last]}
+
+
+def _moment(entry: tuple[datetime, int]) -> datetime:
+    return entry[0]
 
 
 def _moments(article: Article) -> Iterator[datetime]:

@@ -17,7 +17,6 @@ _QUEUE = "doorbell"
 _CREATING = 0x646F6F72  # "door": one process at a time makes the tables
 _POLL_SECONDS = 5.0
 _ANNOUNCE_SECONDS = 3.0
-_CONNECTIONS = 3
 _PATIENCE = {
     "connect_timeout": 10,
     "tcp_user_timeout": 30_000,
@@ -29,11 +28,11 @@ _log = structlog.get_logger(__name__)
 class Jobs:
     """One connection to the engine, for as long as it lasts."""
 
-    def __init__(self, url: str, ring: Callable[[], None]) -> None:
-        """`ring` is called at every job that comes to this process."""
+    def __init__(self, url: str, ring: Callable[[], None], connections: int) -> None:
+        """`ring` is called at every job that comes to this process; `connections` are open at most."""
         self._ring = ring
         self._connector = procrastinate.PsycopgConnector(
-            conninfo=url, kwargs=_PATIENCE, min_size=1, max_size=_CONNECTIONS, timeout=_ANNOUNCE_SECONDS
+            conninfo=url, kwargs=_PATIENCE, min_size=1, max_size=connections, timeout=_ANNOUNCE_SECONDS
         )
         self._app = procrastinate.App(connector=self._connector)
         self._bell = self._app.task(name=_QUEUE, queue=_QUEUE)(self._heard)

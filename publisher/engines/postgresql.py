@@ -18,6 +18,8 @@ from publisher.model.delivery import Lot
 if TYPE_CHECKING:
     from publisher.engines.jobs import Jobs
 
+CONNECTIONS = 3
+"""That it has open at most: one listens, one asks for jobs, one leaves them."""
 _AGAIN_SECONDS = 5.0
 """Before the engine is tried again; twice as long each time, up to the longest, while it fails at once."""
 _LONGEST_SECONDS = 60.0
@@ -48,7 +50,7 @@ class PostgresqlEngine(LocalEngine):
         try:
             while not stop.is_set():
                 began = time.monotonic()
-                self._jobs = Jobs(self._url, self.ring)
+                self._jobs = Jobs(self._url, self.ring, CONNECTIONS)
                 hearing = asyncio.create_task(self._jobs.hear())
                 await asyncio.wait([hearing, stopped], return_when=asyncio.FIRST_COMPLETED)
                 hearing.cancel()

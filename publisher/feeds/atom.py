@@ -1,17 +1,31 @@
 """Atom 1.0 (RFC 4287)."""
 
+import re
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from publisher.feeds.entries import archive_links, authors, categories, contributors, feed_author, hubs
 from publisher.feeds.extension import add_entry, generator_for
 from publisher.feeds.format import Format
+from publisher.feeds.remembered import Entries, Pieces, cut
 from publisher.feeds.text import clean, content_html, entry_html, line, summary_html, title
 from publisher.model.feed import Feed
 from publisher.model.view import FullView, View
 
+_START = re.compile(rb"^(?=  <entry[ >])", re.MULTILINE)
+_TAIL = b"</feed>\n"
+_Key = tuple[View, str]
+"""All that an entry is written from: the story and the language of its feed."""
+_ENTRIES: Entries[_Key] = Entries()
+
 
 def render(feed: Feed) -> bytes:
     """Returns the feed as Atom 1.0."""
+    return _ENTRIES.together([(view, feed.language) for view in feed.entries], partial(_pieces, feed))
+
+
+def _pieces(feed: Feed, wanted: Sequence[_Key]) -> Pieces:
     generator = generator_for(feed)
     generator.id(feed.id)
     generator.title(line(feed.title) or feed.id)
@@ -24,10 +38,9 @@ def render(feed: Feed) -> bytes:
     for rel, url in archive_links(feed, FORMAT.extension):
         generator.link(href=url, rel=rel, type=FORMAT.media_type)
     generator.link(href=clean(feed.home_url), rel="alternate", type="text/html")
-    for view in feed.entries:
-        _write(add_entry(generator, feed, view), view)
-    document: bytes = generator.atom_str(pretty=True)
-    return document
+    for view, language in wanted:
+        _write(add_entry(generator, view, language), view)
+    return cut(generator.atom_str(pretty=True), _START, _TAIL)
 
 
 def _write(entry: Any, view: View) -> None:

@@ -125,12 +125,12 @@ def generator_for(feed: Feed) -> FeedGenerator:
     return generator
 
 
-def add_entry(generator: FeedGenerator, feed: Feed, view: View) -> Any:
-    """Returns a new entry at the end of the feed, bound to its view."""
+def add_entry(generator: FeedGenerator, view: View, language: str, podcast: Podcast | None = None) -> Any:
+    """Returns a new entry at the end of the feed, bound to its view; `language` and `podcast` are the feed's."""
     entry = generator.add_entry(order="append")
     entry.publisher.view = view
-    entry.publisher.feed_language = feed.language
-    entry.publisher.podcast = feed.podcast
+    entry.publisher.feed_language = language
+    entry.publisher.podcast = podcast
     entry.id(view.id)
     return entry
 

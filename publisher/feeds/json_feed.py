@@ -1,5 +1,7 @@
 """JSON Feed 1.1 (jsonfeed.org/version/1.1); what news needs beyond it is in `_wire`."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -7,12 +9,15 @@ import msgspec
 from publisher.feeds.dates import rfc3339
 from publisher.feeds.entries import authors, categories, feed_author, hubs
 from publisher.feeds.format import Format
+from publisher.feeds.remembered import Entries, Pieces
 from publisher.feeds.text import clean, entry_html, line, notice_text, summary_text, title
 from publisher.model.article import Enclosure
 from publisher.model.feed import Feed
 from publisher.model.view import Depth, Notice, View
 
 VERSION = "https://jsonfeed.org/version/1.1"
+_NO_ITEMS = b'"items": []'
+"""Where items belong; within texts quotation marks are escaped."""
 _PUB_STATUS = {Depth.HOLD: "withheld", Depth.TOMBSTONE: "canceled"}
 """IPTC's words; what is not said is usable."""
 
@@ -81,8 +86,19 @@ class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
     hubs: list[_Hub] = []
 
 
+_Key = tuple[View, str, str]
+"""All that an item is written from: the story, the language and the author of its feed."""
+_ITEMS: Entries[_Key] = Entries()
+
+
 def render(feed: Feed) -> bytes:
     """Returns the feed as JSON Feed 1.1."""
+    author = feed_author(feed)
+    keys = [(view, feed.language, author) for view in feed.entries]
+    return _ITEMS.together(keys, partial(_pieces, feed), between=b",\n")
+
+
+def _pieces(feed: Feed, wanted: Sequence[_Key]) -> Pieces:
     document = _Document(
         version=VERSION,
         title=line(feed.title) or feed.id,
@@ -93,12 +109,20 @@ def render(feed: Feed) -> bytes:
         authors=[_Author(feed_author(feed))],
         language=feed.language,
         hubs=[_Hub(url) for url in hubs(feed)],
-        items=[_item(view, feed) for view in feed.entries],
+        items=[],
     )
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    before, nothing, after = (_laid_out(document) + b"\n").partition(_NO_ITEMS)
+    if not feed.entries:
+        return Pieces(before + nothing + after, [], b"")
+    items = [b"    " + _laid_out(_item(*key)).replace(b"\n", b"\n    ") for key in wanted]
+    return Pieces(before + b'"items": [\n', items, b"\n  ]" + after)
 
 
-def _item(view: View, feed: Feed) -> _Item:
+def _laid_out(told: msgspec.Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(told), indent=2)
+
+
+def _item(view: View, feed_language: str, author: str) -> _Item:
     return _Item(
         id=clean(view.guid) or view.id,
         url=clean(view.url) if view.url is not None else None,
@@ -109,9 +133,9 @@ def _item(view: View, feed: Feed) -> _Item:
         date_published=rfc3339(view.published_at),
         date_modified=rfc3339(view.updated_at) if view.updated_at != view.published_at else None,
         # Said again on every item: readers do not inherit the feed's.
-        authors=[_Author(name) for name in authors(view) or [feed_author(feed)]],
+        authors=[_Author(name) for name in authors(view) or [author]],
         tags=[category.label for category in categories(view)],
-        language=view.language if view.language != feed.language else None,
+        language=view.language if view.language != feed_language else None,
         attachments=[_attachment(enclosure) for enclosure in view.enclosures],
         wire=_wire(view),
     )

@@ -31,6 +31,7 @@ from publisher.model.feed import FeedLink
 from publisher.model.view import FullView, View
 from publisher.newsletters.schedule import parse
 from publisher.rendering import layout, plaintext
+from publisher.rendering.fragments import Fragments
 from publisher.rendering.structured import structured
 
 _HEADING = re.compile(r"</?h([1-6])\b")
@@ -39,9 +40,9 @@ _UNSIZED = re.compile(r"<img\b(?![^>]*\swidth=)")
 _FIRST_PARAGRAPH = re.compile(r"\s*<p\b[^>]*>")
 
 
-def install(env: jinja2.Environment) -> None:
+def install(env: jinja2.Environment, fragments: Fragments) -> None:
     """Gives an environment our names."""
-    env.globals.update(t=_t, arrange=layout.arrange, structured=_structured)
+    env.globals.update(t=_t, arrange=layout.arrange, remembered=fragments.remembered, structured=_structured)
     env.filters.update(
         address=_address,
         body=_body,

@@ -17,6 +17,7 @@ from publisher.model.issue import Edition, MailText
 from publisher.model.theme import Theme
 from publisher.model.view import Kin, Label
 from publisher.rendering import environment, names, rehearsal
+from publisher.rendering.fragments import Fragments
 from publisher.rendering.plaintext import one_line, wrapped
 
 _PREHEADER = 140
@@ -68,7 +69,7 @@ class Templates:
         self._env = environment.environment(packaged, own)
         self._theme = _absolute(catalogue.site)
         self._inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
-        names.install(self._env)
+        names.install(self._env, Fragments(packaged))
 
     def page(self, name: str, language: str, **context: object) -> str:
         """Returns the web page `web/NAME.html`; the template says at its top what it needs."""

@@ -109,15 +109,16 @@ class FeedDocuments:
     async def _edition(self, shelf: Shelf, stories: Sequence[Article], tellings: Sequence[Telling]) -> dict[str, bytes]:
         """Returns a feed by format; what falls off its end goes to archive documents first."""
         kin = {article.number: self._outline.kin(article, self._public.ties) for article in stories}
-        views = [replace(one, kin=kin[one.number]) for one in await self.views(shelf, stories)]
+        shown = await self.views(shelf, stories)
+        views = [one if one.kin == kin[one.number] else replace(one, kin=kin[one.number]) for one in shown]
         entries, departed = self._advices.joined(views, tellings, told=False)
         limit, formats = self._outline.limit_of(shelf), self._outline.formats_of(shelf)
         feed = self._outline.feed(shelf, entries, path=feed_path(shelf), departed=departed[:limit])
         feed = replace(feed, prev_archive=self._address(shelf, len(self.archives.pages(shelf))))
         feed, rendered = fit(feed, formats, self._site.feed_bytes)
         kept = {entry.id for entry in feed.entries}
-        shown = {article.number for article in stories if article.id in kept}
-        cut = await self.archives.cut(shelf, shown, partial(self._measure, shelf))
+        present = {article.number for article in stories if article.id in kept}
+        cut = await self.archives.cut(shelf, present, partial(self._measure, shelf))
         if not cut:
             return rendered
         self._cut |= {(shelf, page) for page in (*cut, min(cut) - 1) if page}

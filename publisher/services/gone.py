@@ -21,17 +21,21 @@ class GoneMap:
         self._facts = facts
         self._fact = f"{_FACT} {home}".strip()
         self._written: str | None = None
+        self._told: frozenset[str] | None = None
 
     async def write(self, paths: Iterable[str]) -> None:
         """Replaces the file when it would be another; there is none before anything is gone."""
-        lines = [f"{path} 1;\n" for path in sorted(paths) if not _UNSAFE.search(path)]
+        told = frozenset(paths)
+        if told == self._told and (not told or self._folder.exists(NAME)):
+            return
+        lines = [f"{path} 1;\n" for path in sorted(told) if not _UNSAFE.search(path)]
         content = "".join(lines).encode()
         mark = hashlib.sha256(content).hexdigest()
         if self._written is None:
             self._written = await self._facts.get(self._fact) or ""
         stands = self._folder.exists(NAME)
-        if (not lines and not stands) or (stands and mark == self._written):
-            return
-        self._folder.write({NAME: content})
-        await self._facts.put(self._fact, mark)
-        self._written = mark
+        if (lines or stands) and not (stands and mark == self._written):
+            self._folder.write({NAME: content})
+            await self._facts.put(self._fact, mark)
+            self._written = mark
+        self._told = told

@@ -25,7 +25,7 @@ from publisher.editorial.lifecycle import (
     released,
     removed,
 )
-from publisher.editorial.timing import next_change_at
+from publisher.editorial.timing import Calendar
 from publisher.errors import NotFoundError, RefusedError, UnsettledError
 from publisher.model.article import Article, Body, Manuscript, Problem, Status
 from publisher.model.catalogue import Site
@@ -119,7 +119,9 @@ class Intake:
         self._ids: dict[str, int] = {}
         self._addresses: dict[str, int] = {}
         self._present: set[int] = set()
-        self._waiting: set[int] = set()
+        self._calendar = Calendar()
+        self._unreleased: set[int] = set()
+        """The stories that were never out."""
         self._gone: set[int] = set()
         self._vacated: dict[str, int] = {}
         """By file name, the story that went last with a file of that name."""
@@ -145,10 +147,9 @@ class Intake:
         """Every article whose file is no more."""
         return [self._articles[number] for number in sorted(self._gone)]
 
-    @property
-    def dated(self) -> list[Article]:
-        """The stories that time alone may change."""
-        return [self._articles[number] for number in self._waiting]
+    def come(self, after: datetime, until: datetime) -> list[Article]:
+        """Returns the stories of which a date came in (after, until]: time alone may have changed them."""
+        return [self._articles[number] for number in sorted(self._calendar.between(after, until))]
 
     def holder(self, address: str) -> int | None:
         """Returns the number of the story at a root-relative address."""
@@ -194,7 +195,8 @@ class Intake:
         self._ids = {article.id: article.number for article in gone}
         self._gone = set(self._articles)
         self._vacated = {article.source: article.number for article in gone}
-        self._present, self._waiting, self._addresses = set(), set(), {}
+        self._present, self._unreleased, self._addresses = set(), set(), {}
+        self._calendar = Calendar()
         self._remember([], current)
         named = {record.article for record in self._files.values()}
         self._displaced = dict.fromkeys(self._present - named, "")
@@ -202,6 +204,10 @@ class Intake:
     async def is_behind(self) -> bool:
         """Returns whether another process has saved since everything was read."""
         return await self._store.moved()
+
+    async def edition(self) -> str:
+        """Returns which edition of the stories the store has, whoever saved it."""
+        return await self._store.edition()
 
     async def follow(self) -> Taken:
         """Reads again what another process saved; returns what is not as it was here."""
@@ -223,7 +229,7 @@ class Intake:
 
     def next_change_at(self, now: datetime) -> datetime | None:
         """Returns the next instant at which a date alone changes what is out."""
-        return next_change_at((self._articles[number] for number in self._waiting), now)
+        return self._calendar.next_after(now)
 
     async def take(
         self,
@@ -606,12 +612,12 @@ class Intake:
             self._displaced[article.number] = record.content_hash
 
     def _note_dates(self, article: Article) -> None:
-        """Keeps apart the few stories that time alone may change, so that no pass looks at all of them."""
-        dated = article.publish_at or article.embargo or article.expires
-        if dated or article.first_published_at is None:
-            self._waiting.add(article.number)
+        """Keeps apart what time alone may change, so that no pass looks at all stories."""
+        self._calendar.put(article)
+        if article.first_published_at is None:
+            self._unreleased.add(article.number)
         else:
-            self._waiting.discard(article.number)
+            self._unreleased.discard(article.number)
 
     async def _forget(self, vanished: list[str], lost: list[Article], now: datetime, taken: Taken) -> None:
         """Takes down the stories whose last file is gone."""
@@ -634,7 +640,8 @@ class Intake:
         for article in saved:
             self._articles[article.number] = article
             self._present.discard(article.number)
-            self._waiting.discard(article.number)
+            self._calendar.take(article.number)
+            self._unreleased.discard(article.number)
             self._displaced.pop(article.number, None)
             self._gone.add(article.number)
             self._vacated[article.source] = article.number
@@ -645,7 +652,7 @@ class Intake:
         """Notes the first publication of stories whose hour has come."""
         due = [
             (article, after)
-            for article in (self._articles[n] for n in sorted(self._waiting))
+            for article in (self._articles[n] for n in sorted(self._unreleased))
             if (after := released(article, now)) is not article
         ]
         if not due:
@@ -686,6 +693,10 @@ class Rehearsal:
     async def moved(self) -> bool:
         """Returns whether somebody else has saved."""
         return await self._store.moved()
+
+    async def edition(self) -> str:
+        """Returns what the store has."""
+        return await self._store.edition()
 
     async def note(self) -> None:
         """Takes note of nothing: what the store knows is its own affair."""

@@ -21,6 +21,7 @@ CORRECTIONS = "/corrections/"
 """Root-relative; its feed is beside it."""
 ISSUES = "/issues/"
 """Root-relative: the newsletters whose issues stand on the web."""
+_ALONE = Kin()
 _LONGEST_NAME = 200
 """Octets of a file's name without its ending; file systems end at 255."""
 
@@ -144,6 +145,8 @@ class Outline:
 
     def kin(self, article: Article, ties: Ties, visible: Callable[[Article], bool] = lambda _: True) -> Kin:
         """Returns the stories that an article's page or entry speaks of, as links, of those that are `visible`."""
+        if not ties.may_tie(article):
+            return _ALONE
         original = ties.original(article)
         languages = [one for one in ties.versions(article) if one.number == article.number or visible(one)]
         return Kin(

@@ -5,6 +5,7 @@ killed anywhere, and is simply done again: the same slot, the same issue, the
 same rows. An issue goes only when every row is there.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -272,25 +273,27 @@ class Planning:
         pool = await self._drafting.pool(occasion, now)
         if pool.unsettled and (occasion.article is not None or now - slot.due_at < _UNSETTLED_WAIT):
             return None
-        issue, expected, last = await self._issues.of_slot(slot.number), 0, 0
+        issue, last = await self._issues.of_slot(slot.number), 0
+        readers: Counter[int] = Counter()
         if issue is None and not pool.offers:
             await self._issues.close_empty(slot.number)  # whoever reads it: there is nothing to say
             return None
         crowd = await self._crowds.of(occasion, pool, planning=True)
         async with aclosing(crowd.ranges(self._page)) as ranges:
             async for some in ranges:
-                issue, count = await self._plan_range(slot, occasion, crowd, some, issue, now)
-                expected, last = expected + count, some.last
+                issue, planned = await self._plan_range(slot, occasion, crowd, some, issue, now)
+                readers, last = readers + planned, some.last
         if issue is None:
             await self._issues.close_empty(slot.number)
             return None
         # Rows of readers who have left since they were planned: delivery will say so.
-        expected += len(await self._issues.planned(issue.number, last + 1, _BEYOND))
+        readers.update((await self._issues.planned(issue.number, last + 1, _BEYOND)).values())
+        expected = readers.total()
         if not expected:
             await self._issues.close_empty(slot.number, issue.number)
             return None
         reasons = () if released else await self._hold_reasons(slot, issue, expected, now)
-        state = await self._issues.finish_planning(issue.number, expected, reasons)
+        state = await self._issues.finish_planning(issue.number, readers, reasons)
         if state is None:
             return await self._as_others_left_it(issue)
         _log.info(
@@ -321,22 +324,25 @@ class Planning:
         some: Range,
         issue: Issue | None,
         now: datetime,
-    ) -> tuple[Issue | None, int]:
-        """Gives some readers their rows; returns the issue, if there is one by now, and how many rows they have."""
+    ) -> tuple[Issue | None, Counter[int]]:
+        """Gives some readers their rows; returns the issue, if there is one by now, and how many have each variant."""
         for _ in range(_TRIES):
-            done = await self._issues.planned(issue.number, some.first, some.last) if issue else set()
+            done = await self._issues.planned(issue.number, some.first, some.last) if issue else {}
             outcomes = crowd.drafts.draft(_without(done, some.readers), some.coverage).outcomes
             if not outcomes:
-                return issue, len(done)
+                return issue, Counter(done.values())
             if issue is None:
                 window = (occasion.looks_back_to, occasion.until)
                 on_web = _is_own(occasion.newsletter, slot)
                 issue = await self._issues.begin(slot, window, now, sandbox=self._sandbox, on_web=on_web)
             if issue is None or issue.state is not IssueState.PLANNING:
-                return issue, 0
+                return issue, Counter()
             shares = await self._shares(issue, occasion, crowd, outcomes)
             if await self._issues.add_deliveries(issue.number, shares, some.coverage.mark, now):
-                return issue, len(done) + sum(len(share.readers) for share in shares)
+                readers = Counter(done.values())
+                for share in shares:
+                    readers[share.variant] += len(share.readers)
+                return issue, readers
             some = await crowd.look(some.first, some.last)
         raise _OvertakenError(f"issue {issue.number if issue else '?'} was overtaken by other plans")
 

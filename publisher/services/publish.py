@@ -18,7 +18,7 @@ from publisher import __version__
 from publisher.editorial.access import decide, goes_by, open_from, settled
 from publisher.editorial.shelves import Shelf, Shelves, shelves_of
 from publisher.editorial.ties import Ties
-from publisher.editorial.timing import next_change_at, publishable
+from publisher.editorial.timing import publishable
 from publisher.errors import PublisherError, StaleError
 from publisher.feeds import FORMATS
 from publisher.model.archive import PastIssue
@@ -150,7 +150,7 @@ class Publishing:
         )
         self._opened = False
         self._known: dict[str, OutputRecord] = {}
-        self._standings = Standings(facts)
+        self._standings = Standings(facts, home)
         self._stood: Standing | None = None
         """What the last whole pass left, as it was found or made."""
         self._shown: Mapping[str, FileStat] = {}
@@ -158,7 +158,6 @@ class Publishing:
         self._owing = False
         """Whether some output may not be as it should be: a pass failed, or could not write all."""
         self._settings = {"program": __version__, "config": setting}
-        self._redirects: dict[str, int] = {}
         self._lost: dict[int, set[str]] = {}
         """Every address of the stories that the public once knew and knows no more."""
         self._moved: dict[str, str] = {}
@@ -228,34 +227,38 @@ class Publishing:
         await self.intake.load()
         return self.intake.problems()
 
-    async def glance(self, now: datetime, *, thorough: bool) -> Report | None:
-        """Returns what a whole pass would report when nothing has changed since the last one; None when something has.
+    async def glance(self, now: datetime, *, thorough: bool) -> Report | Scan:
+        """Returns what a whole pass would report when nothing has changed since the last one.
 
-        No story is read from the store. `thorough`: look as well whether every file in public/ is still there.
+        When something has, the look at the folder, for `refresh` to go by. No story is read from the store.
+        `thorough`: look as well whether every file in public/ is still there.
         """
         async with self._busy:
             scan = await asyncio.to_thread(self.intake.scan)
             await self.archive.look()
-            return await self._unchanged(scan, self._causes(), now, thorough=thorough)
+            return await self._unchanged(scan, self._causes(), now, thorough=thorough) or scan
 
     async def refresh(
         self,
         now: datetime,
         paths: Iterable[str] | None = None,
         *,
+        scan: Scan | None = None,
         accept_loss: bool = False,
         at_once: bool = False,
         progress: Progress = unseen,
     ) -> Report:
         """Takes in what changed (of `paths`, or anywhere) and brings public/ up to date.
 
-        Passes never overlap; each is idempotent, so a killed one is simply done again. `accept_loss` and `at_once`
-        as `Intake.take` has them; `progress` is told how far a long pass is.
+        Passes never overlap; each is idempotent, so a killed one is simply done again. `scan` is what a glance has
+        just seen; `accept_loss` and `at_once` as `Intake.take` has them; `progress` is told how far a long pass is.
         """
         async with self._busy:
             await self.open()
             if paths is None or not self._base or self._unsure:
-                return await self._refresh_all(now, accept_loss=accept_loss, at_once=at_once, progress=progress)
+                return await self._refresh_all(
+                    now, scan=scan, accept_loss=accept_loss, at_once=at_once, progress=progress
+                )
             owing = await self._begin()
             report = Report(await self._taken(now, paths))
             if self._unsure:
@@ -270,16 +273,23 @@ class Publishing:
             return report
 
     async def _refresh_all(
-        self, now: datetime, *, accept_loss: bool = False, at_once: bool = False, progress: Progress = unseen
+        self,
+        now: datetime,
+        *,
+        scan: Scan | None = None,
+        accept_loss: bool = False,
+        at_once: bool = False,
+        progress: Progress = unseen,
     ) -> Report:
-        scan = await asyncio.to_thread(self.intake.scan)
+        if scan is None:
+            scan = await asyncio.to_thread(self.intake.scan)
         issues = await self.archive.look()
         causes = self._causes()
         if self._base and not issues and not self._owing:
             report = await self._unchanged(scan, causes, now, thorough=True)
             if report is not None:
                 return report
-        before = self._stood = self._stood or await self._recalled()
+        before = self._stood = self._stood or await self._standings.recall()
         owing = await self._begin()
         taken = await self._taken(now, scan=scan, accept_loss=accept_loss, at_once=at_once, progress=progress)
         self._unsure = False
@@ -335,10 +345,10 @@ class Publishing:
         self, scan: Scan, causes: Mapping[str, str], now: datetime, *, thorough: bool
     ) -> Report | None:
         """Returns the report of a pass that would change nothing; None when there is something to do."""
-        standing = await self._recalled()
+        standing = await self._standings.recall()
         if standing is None or not standing.holds(now, causes) or standing.tree != tree(scan):
             return None
-        if await self.loss() is not None:
+        if not await self._is_in_step(standing, now) or await self.loss() is not None:
             return None
         if thorough and not self._all_there(await asyncio.to_thread(self._output.sweep), await self._paths()):
             return None
@@ -349,9 +359,14 @@ class Publishing:
             self.as_of = now
         return Report(Taken(problems=[*standing.problems]))
 
-    async def _recalled(self) -> Standing | None:
-        """Returns what the last whole pass left; of several nodes none knows what another one does meanwhile."""
-        return await self._standings.recall() if self._custody is None else None
+    async def _is_in_step(self, standing: Standing, now: datetime) -> bool:
+        """Whether no other node has saved a story since, and this one's part is the same: its folder counts, or not."""
+        if self._custody is None:
+            return True
+        self._takes_in = await self._custody.ours(now)
+        if standing.takes_in is not self._takes_in or await self.intake.is_behind():
+            return False
+        return standing.edition == await self.intake.edition()
 
     async def _paths(self) -> Collection[str]:
         return self._known if self._opened else await self._outputs.output_paths()
@@ -362,16 +377,19 @@ class Publishing:
 
     async def _note_standing(self, scan: Scan, causes: dict[str, str], report: Report, now: datetime) -> None:
         """Remembers what this pass left, if it left nothing open."""
+        edition = await self.intake.edition()
         if (
-            self._custody is not None
-            or report.faults
+            report.faults
             or report.taken.again_at is not None
+            or await self.intake.is_behind()
             or await self.loss() is not None
         ):
             return
         self._stood = Standing(
             tree=tree(scan),
             causes=causes,
+            edition=edition,
+            takes_in=self._takes_in,
             at=now,
             until=self.next_change_at(now),
             moved=self._moved,
@@ -383,10 +401,7 @@ class Publishing:
 
     def _come(self, before: Standing | None, now: datetime) -> list[Article]:
         """Returns the stories of which a date has come since the last whole pass."""
-        if before is None:
-            return []
-        dated = ((a, next_change_at([a], before.at)) for a in self.intake.dated)
-        return [article for article, at in dated if at is not None and at <= now]
+        return [] if before is None else self.intake.come(before.at, now)
 
     async def is_behind(self, now: datetime) -> bool:
         """Returns whether a pass is due because of another node: it took stories in, or does so no more."""
@@ -591,7 +606,7 @@ class Publishing:
     def _due(self, now: datetime) -> dict[int, Article]:
         """Returns the stories of which a date has come since the last pass, or the public's time, by number."""
         since = self.as_of or now
-        dated = (a for a in self.intake.dated if (at := next_change_at([a], since)) is not None and at <= now)
+        dated = self.intake.come(since, now)
         delayed = (self.everything.get(number) for number, at in self._delayed.items() if at <= now)
         return {article.number: article for article in (*dated, *delayed) if article is not None}
 
@@ -601,16 +616,20 @@ class Publishing:
         None: of all stories, else of those that `changed`.
         """
         if changed is None:
-            self._redirects, self._lost = {}, {}
+            self._lost, self._moved = {}, {}
         redirects = await self._outputs.redirects(changed)
-        self._redirects |= redirects
+        self._moved = dict(self._moved)
+        for path, number in redirects.items():
+            led = self.public.get(number) or self._alone.get(number)
+            if led is not None and led.path != path:
+                self._moved[path] = led.path
+            else:
+                self._moved.pop(path, None)
         for number in changed or ():
             self._lost.pop(number, None)
         for number, paths in (await self._outputs.once_public(changed)).items():
             if not self._is_known(number):
                 self._lost[number] = paths
-        leads = {path: self.public.get(n) or self._alone.get(n) for path, n in self._redirects.items()}
-        self._moved = {path: a.path for path, a in leads.items() if a is not None and a.path != path}
         lost = {path for paths in self._lost.values() for path in paths}
         self._gone = {p for p in lost if p not in self._moved and not self._is_known(self.intake.holder(p))}
         self._gone |= self._documents.gone_issues(self._lost.keys())

@@ -69,14 +69,17 @@ class Revising:
     async def run(self, now: datetime) -> int:
         """Decides every waiting delivery that is in doubt; returns how many there were."""
         await self._mind_the_rules()
-        decided = 0
+        decided, touched = 0, set[int]()
         while rows := await self._revisions.doubtful(now, _ROWS):
             done = 0
             for alike in _alike(rows):
                 done += await self._decide(alike, now)
+                touched.add(alike.issue)
             decided += done
             if not done:  # others decided them meanwhile, or took them
                 break
+        for issue in sorted(touched):
+            await self._revisions.tidy(issue)
         if decided:
             _log.info("revise.done", deliveries=decided)
         return decided

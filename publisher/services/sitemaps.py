@@ -1,5 +1,6 @@
 """The sitemap in parts: a change touches the one that has the story and the index, however many stories there are."""
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -15,6 +16,8 @@ from publisher.services.outline import Outline
 NAME = "sitemap.xml"
 _STORIES = 500
 """Numbers that share a part; a story keeps its number, so it keeps its part."""
+_PARTS = 8
+"""Of so many parts the stories' places are kept in mind: what is saved once is often saved again."""
 
 
 class Sitemaps:
@@ -28,6 +31,8 @@ class Sitemaps:
         """The last change in each part that has stories."""
         self._parted: bool | None = None
         """Whether there was an index when it was last looked at."""
+        self._places: OrderedDict[str, dict[int, tuple[Article, Location, str]]] = OrderedDict()
+        """The stories of a file and what it says of each: of one without ties that hangs on the story alone."""
 
     def files(self, stories: Collection[int]) -> set[str]:
         """Returns the files below public/ that may lose their reason with these stories."""
@@ -67,17 +72,27 @@ class Sitemaps:
         return [article for article in found if article is not None]
 
     def _document(self, name: str, articles: Sequence[Article]) -> Document:
-        places = [self._location(article) for article in articles]
-        mark = fingerprint("sitemap", *(f"{one.url} {one.updated_at} {one.alternates}" for one in places))
+        before = self._places.pop(name, {})
+        said = {article.number: self._said(article, before.get(article.number)) for article in articles}
+        self._places[name] = said
+        while len(self._places) > _PARTS:
+            self._places.popitem(last=False)
+        places = [place for _, place, _ in said.values()]
+        mark = fingerprint("sitemap", *(mark for _, _, mark in said.values()))
         return Document(name, mark, partial(_part, places), [article.number for article in articles])
 
-    def _location(self, article: Article) -> Location:
-        versions = self._outline.versions(article, self._public.ties)
-        return Location(
+    def _said(self, article: Article, before: tuple[Article, Location, str] | None) -> tuple[Article, Location, str]:
+        """Returns a story with its place, and what differs when that is another one."""
+        ties = self._public.ties
+        if before is not None and before[0] is article and not ties.may_tie(article):
+            return before
+        versions = self._outline.versions(article, ties)
+        place = Location(
             url=absolute_url(self._site, article.path),
             updated_at=article.updated_at,
             alternates=tuple((label.id, label.url or "") for label in versions),
         )
+        return article, place, f"{place.url} {place.updated_at} {place.alternates}"
 
 
 def _file(part: int) -> str:

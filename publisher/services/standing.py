@@ -26,6 +26,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """A hash of every file's path, size, times and inode."""
     causes: dict[str, str]
     """Hashes of what every output depends on, by name."""
+    edition: str = ""
+    """Of the stories in the store: of several nodes each saves them."""
+    takes_in: bool = True
+    """Whether this node took the folder in, and did not follow another one."""
     at: datetime
     until: datetime | None
     """When time alone changes something."""
@@ -43,12 +47,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 class Standings:
     """Remembers one `Standing`."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, home: str) -> None:
+        """`home`: which of several nodes' folders it is about; empty where there is just one."""
         self._facts = facts
+        self._fact = f"{_FACT} {home}".strip()
 
     async def recall(self) -> Standing | None:
         """Returns what the last pass left; None when there was none, or another version of us wrote it."""
-        told = await self._facts.get(_FACT)
+        told = await self._facts.get(self._fact)
         try:
             return msgspec.json.decode(told, type=Standing) if told else None
         except msgspec.DecodeError:
@@ -62,7 +68,7 @@ class Standings:
 
     async def note(self, standing: Standing) -> None:
         """Remembers what a pass left."""
-        await self._facts.put(_FACT, msgspec.json.encode(standing).decode())
+        await self._facts.put(self._fact, msgspec.json.encode(standing).decode())
 
 
 def tree(scan: Scan) -> str:

@@ -16,6 +16,8 @@ _IGNORED = re.compile(
 _SECTION_PAGE = re.compile(r"_index(?:\.[A-Za-z-]+)?\.(?:md|markdown|html?)", re.IGNORECASE)
 # Most names are like this, and cannot be any of those above.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*(?:\.(?:md|html|txt|jpg|png))?", re.ASCII)
+is_plain_article = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*\.(?:md|html|txt)", re.ASCII).fullmatch
+"""Whether a name is a story's, and too plain to be anything else."""
 
 
 def is_ignored(name: str) -> bool:

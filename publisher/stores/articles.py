@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.article import Article, Body, Problem, Status
 from publisher.model.files import FileStat
@@ -15,7 +15,7 @@ from publisher.model.issue import UNFINISHED
 from publisher.model.publication import FileRecord, OutputRecord, Revision
 from publisher.stores.database import Database, chunks, maybe_micros, micros
 from publisher.stores.edition import Edition
-from publisher.stores.readers import lock_planning
+from publisher.stores.readers import lock_planning_here
 from publisher.stores.schema import (
     article_versions,
     articles,
@@ -30,6 +30,8 @@ from publisher.stores.schema import (
 _RECALLS = ("corrected", "held", "released", "unpublished", "withdrawn", "killed")
 """Changes after which more is told of a story than what it says."""
 _MOVED = "moved"
+_BRIEF = 32
+"""Rows that are written at once, and not beside the event loop."""
 
 _story = msgspec.json.Decoder(Article)
 _body = msgspec.json.Decoder(Body)
@@ -53,6 +55,10 @@ class Articles:
         self._resolve = resolve
         self._home = home
         self._edition = edition
+        self._public: set[int] = set()
+        """The stories of which it is remembered that the public knows them."""
+        self._upserts: dict[tuple[str, ...], sa.Insert] = {}
+        """By table and what is kept of a row."""
 
     async def current(self) -> list[Article]:
         """Returns the latest version of every article whose file is there, by number."""
@@ -117,11 +123,12 @@ class Articles:
         table = article_versions.c
         found: dict[tuple[int, int], Body] = {}
         for some in chunks(sorted(set(versions))):
-            wanted = sa.tuple_(table.article_id, table.version).in_(some)
+            wanted: sa.ColumnElement[bool] = sa.tuple_(table.article_id, table.version).in_(some)
+            if len(some) == 1:  # the statement is the same every time
+                wanted = sa.and_(table.article_id == some[0][0], table.version == some[0][1])
             query = sa.select(table.article_id, table.version, table.body).where(wanted)
-            async with self._database.read() as connection:
-                for number, version, body in await connection.execute(query):
-                    found[number, version] = _body.decode(body)
+            for row in await self._found(query, few=len(some) <= _BRIEF):
+                found[row.article_id, row.version] = _body.decode(row.body)
         return found
 
     async def files(self) -> dict[str, FileRecord]:
@@ -139,6 +146,10 @@ class Articles:
         """Returns whether another process has saved since this one took note, or last saved."""
         return self._edition is not None and await self._edition.moved()
 
+    async def edition(self) -> str:
+        """Returns what is another one after every save by anybody; empty where nobody else saves."""
+        return await self._edition.present() if self._edition else ""
+
     async def redirects(self, numbers: Collection[int] | None = None) -> dict[str, int]:
         """Returns old addresses that lead to these articles (None: to any), and the numbers of those."""
         query = sa.select(redirects.c.path, redirects.c.article_id)
@@ -147,10 +158,13 @@ class Articles:
 
     async def note_public(self, numbers: Sequence[int], now: datetime) -> None:
         """Remembers that the public knows these articles from now on, if it did not before."""
-        for some in chunks(numbers):
-            unknown = articles.update().where(articles.c.id.in_(some), articles.c.public_at.is_(None))
-            async with self._database.write() as connection:
-                await connection.execute(unknown.values(public_at=micros(now)))
+        for some in chunks([number for number in numbers if number not in self._public]):
+            unknown = sa.and_(articles.c.id.in_(some), articles.c.public_at.is_(None))
+            few = len(some) <= _BRIEF
+            if await self._found(sa.select(articles.c.id).where(unknown), few=few):
+                noted = articles.update().where(unknown).values(public_at=micros(now))
+                await self._database.change(partial(_run, noted), brief=few)
+            self._public.update(some)
 
     async def once_public(self, numbers: Collection[int] | None = None) -> dict[int, set[str]]:
         """Returns every address of those of these articles (None: of all) that the public ever knew, by number."""
@@ -166,11 +180,19 @@ class Articles:
         self, query: sa.Select[Any], column: sa.ColumnElement[int], numbers: Collection[int] | None
     ) -> list[Any]:
         """Returns the rows whose `column` is one of some numbers; None: all."""
+        if numbers is None:
+            return list(await self._found(query, few=False))
         found: list[Any] = []
-        async with self._database.read() as connection:
-            for some in [None] if numbers is None else chunks(sorted(numbers)):
-                found += await connection.execute(query if some is None else query.where(column.in_(some)))
+        for some in chunks(sorted(numbers)):
+            found += await self._found(query.where(column.in_(some)), few=len(some) <= _BRIEF)
         return found
+
+    async def _found(self, query: sa.Select[Any], *, few: bool) -> Sequence[sa.Row[Any]]:
+        if few:
+            return await self._database.rows(query)
+        async with self._database.read() as connection:
+            found: Sequence[sa.Row[Any]] = (await connection.execute(query)).all()
+            return found
 
     async def save(
         self, revisions: Sequence[Revision], records: Sequence[FileRecord], vanished: Sequence[str], now: datetime
@@ -181,13 +203,18 @@ class Articles:
         revision says so, is gone from `now` on; a file record with `article` 0 belongs to the new article with the
         same source. StaleError: another process has saved since everything was read.
         """
-        async with self._database.write() as connection:
-            edition = await self._edition.turn(connection) if self._edition else ""
-            saved = await self._save_revisions(connection, revisions, now)
+
+        def work(connection: sa.Connection) -> tuple[str, list[Article]]:
+            edition = self._edition.turn(connection) if self._edition else ""
+            saved = self._save_revisions(connection, revisions, now)
             numbers = {article.source: article.number for article in saved}
             rows = [_file_row(replace(r, article=numbers.get(r.path, r.article))) for r in records]
-            await self._upsert(connection, files, rows, ["path"])
-            await self._forget_files(connection, vanished, now)
+            self._upsert(connection, files, rows, ["path"])
+            self._forget_files(connection, vanished, now)
+            return edition, saved
+
+        few = len(revisions) + len(records) + len(vanished) <= _BRIEF
+        edition, saved = await self._database.change(work, brief=few)
         if self._edition:
             self._edition.known = edition
         return saved
@@ -210,20 +237,21 @@ class Articles:
             {"home": self._home, "path": o.path, "fingerprint": o.fingerprint, "content_hash": o.content_hash}
             for o in written
         ]
-        async with self._database.write() as connection:
-            await self._upsert(connection, outputs, rows, ["home", "path"])
+
+        def work(connection: sa.Connection) -> None:
+            self._upsert(connection, outputs, rows, ["home", "path"])
             for some in chunks(removed):
                 gone = sa.and_(outputs.c.home == self._home, outputs.c.path.in_(some))
-                await connection.execute(outputs.delete().where(gone))
+                connection.execute(outputs.delete().where(gone))
+
+        await self._database.change(work, brief=len(rows) + len(removed) <= _BRIEF)
 
     async def _articles(self, query: sa.Select[Any]) -> list[Article]:
         async with self._database.read() as connection:
             return [self._resolve(_story.decode(story)) for (story,) in await connection.execute(query)]
 
-    async def _save_revisions(
-        self, connection: AsyncConnection, revisions: Sequence[Revision], now: datetime
-    ) -> list[Article]:
-        highest = (await connection.execute(sa.select(sa.func.max(articles.c.id)))).scalar() or 0
+    def _save_revisions(self, connection: sa.Connection, revisions: Sequence[Revision], now: datetime) -> list[Article]:
+        highest = (connection.execute(sa.select(sa.func.max(articles.c.id)))).scalar() or 0
         numbered = []
         for revision in revisions:
             article = revision.article
@@ -231,49 +259,49 @@ class Articles:
                 highest += 1
                 article = replace(article, number=highest)
             numbered.append(replace(revision, article=article))
-        await self._upsert(connection, articles, [_article_row(r, now) for r in numbered], ["id"])
-        await self._save_versions(connection, numbered)
+        self._upsert(connection, articles, [_article_row(r, now) for r in numbered], ["id"])
+        self._save_versions(connection, numbered)
         aliases = [{"path": path, "article_id": r.article.number} for r in numbered for path in r.former_paths]
-        await self._upsert(connection, redirects, aliases, ["path"])
-        await self._recall(connection, [r.article.number for r in numbered if r.recalls])
+        self._upsert(connection, redirects, aliases, ["path"])
+        self._recall(connection, [r.article.number for r in numbered if r.recalls])
         return [revision.article for revision in numbered]
 
-    async def _recall(self, connection: AsyncConnection, numbers: Sequence[int]) -> None:
+    def _recall(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
         """Marks the mail that waits with these stories: it does not go as it is. One frozen later sees to itself."""
         if not numbers:
             return
-        await lock_planning(self._database, connection)
+        lock_planning_here(self._database, connection)
         for some in chunks(numbers):
             holding = sa.select(variant_stories.c.variant_id).where(variant_stories.c.article_id.in_(some))
             waiting = sa.select(issues.c.id).where(issues.c.state.in_(UNFINISHED))
-            await connection.execute(
+            connection.execute(
                 variants.update()
                 .where(variants.c.id.in_(holding), variants.c.issue_id.in_(waiting), sa.not_(variants.c.stale))
                 .values(stale=True)
             )
 
-    async def _save_versions(self, connection: AsyncConnection, revisions: Sequence[Revision]) -> None:
+    def _save_versions(self, connection: sa.Connection, revisions: Sequence[Revision]) -> None:
         """Stores versions; a move is no change of a version, which goes on saying how it came to be."""
         key = ["article_id", "version"]
         for moved in (False, True):
             rows = [_version_row(r) for r in revisions if (r.change == _MOVED) is moved]
-            await self._upsert(connection, article_versions, rows, key, kept=["change", "recalls"] if moved else [])
+            self._upsert(connection, article_versions, rows, key, kept=["change", "recalls"] if moved else [])
 
-    async def _forget_files(self, connection: AsyncConnection, paths: Sequence[str], now: datetime) -> None:
+    def _forget_files(self, connection: sa.Connection, paths: Sequence[str], now: datetime) -> None:
         for some in chunks(paths):
             gone = sa.select(files.c.article_id).where(files.c.path.in_(some), files.c.article_id.is_not(None))
-            numbers = [number for (number,) in await connection.execute(gone)]
-            await connection.execute(files.delete().where(files.c.path.in_(some)))
+            numbers = [number for (number,) in connection.execute(gone)]
+            connection.execute(files.delete().where(files.c.path.in_(some)))
             still = sa.select(files.c.article_id).where(files.c.article_id.in_(numbers))
-            await connection.execute(
+            connection.execute(
                 articles.update()
                 .where(articles.c.id.in_(numbers), articles.c.id.not_in(still), articles.c.gone_at.is_(None))
                 .values(gone_at=micros(now))
             )
 
-    async def _upsert(
+    def _upsert(
         self,
-        connection: AsyncConnection,
+        connection: sa.Connection,
         table: sa.Table,
         rows: Sequence[dict[str, Any]],
         key: list[str],
@@ -282,9 +310,16 @@ class Articles:
         """Inserts rows, or replaces those with the same key but for their `kept` columns."""
         if not rows:
             return
-        statement = self._database.insert(table)
-        changed = {column: statement.excluded[column] for column in rows[0] if column not in {*key, *kept}}
-        await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows))
+        named = (table.name, *kept)
+        if named not in self._upserts:  # to put it together takes longer than to run it
+            statement = self._database.insert(table)
+            changed = {column: statement.excluded[column] for column in rows[0] if column not in {*key, *kept}}
+            self._upserts[named] = statement.on_conflict_do_update(index_elements=key, set_=changed)
+        connection.execute(self._upserts[named], list(rows))
+
+
+def _run(statement: sa.Update, connection: sa.Connection) -> None:
+    connection.execute(statement)
 
 
 def _latest() -> sa.Select[Any]:

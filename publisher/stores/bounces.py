@@ -1,6 +1,6 @@
 """What came back about deliveries: events, and whom they suppress (delivery §8)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from publisher.mail.bounces import SOFT_WINDOW, is_storm, is_worn_out
 from publisher.model.issue import DeliveryState
 from publisher.model.people import SuppressionReason
 from publisher.model.report import Effect, Event, KnownDelivery, Meaning, Quarantine, Standing
-from publisher.stores.compaction import unpacked
 from publisher.stores.database import Database, micros, moment
+from publisher.stores.folds import folded, had
 from publisher.stores.schema import (
     deliveries,
     delivery_events,
@@ -19,8 +19,6 @@ from publisher.stores.schema import (
     report_tallies,
     subscribers,
     suppressions,
-    variant_readers,
-    variants,
 )
 
 _LOOKED_BACK = 31
@@ -51,7 +49,7 @@ class Bounces:
         async with self._database.read() as connection:
             found = await _addressee(connection, where)
             if found is None:
-                found = await _compacted(connection, issue, subscriber)
+                found = await _compacted(connection, [issue], subscriber)
         return found
 
     async def subscriber_with(self, address_key: str) -> int | None:
@@ -68,10 +66,9 @@ class Bounces:
             row = sa.and_(deliveries.c.subscriber_id == subscriber, of_newsletter)
             found = await _addressee(connection, row)
             if found is None:
-                old = issues.c.newsletter == newsletter, sa.exists().where(_COMPACTED)
+                old = issues.c.newsletter == newsletter, folded(issues.c.id)
                 recent = sa.select(issues.c.id).where(*old).order_by(issues.c.id.desc()).limit(_LOOKED_BACK)
-                for issue in (await connection.scalars(recent)).all():
-                    found = found or await _compacted(connection, issue, subscriber)
+                found = await _compacted(connection, (await connection.scalars(recent)).all(), subscriber)
         return found
 
     # What it does ----------------------------------------------------------------------------------------------------
@@ -296,13 +293,10 @@ async def _addressee(connection: AsyncConnection, where: sa.ColumnElement[bool])
     return KnownDelivery(issue=row.issue_id, subscriber=row.subscriber_id, address=row.address_key, delivery=row.id)
 
 
-_COMPACTED = sa.and_(variants.c.issue_id == issues.c.id, variant_readers.c.variant_id == variants.c.id)
-
-
-async def _compacted(connection: AsyncConnection, issue: int, subscriber: int) -> KnownDelivery | None:
+async def _compacted(connection: AsyncConnection, numbers: Sequence[int], subscriber: int) -> KnownDelivery | None:
+    """Returns the last of some issues that somebody had, where it was folded."""
     key = await connection.scalar(sa.select(subscribers.c.address_key).where(subscribers.c.id == subscriber))
-    blobs = sa.select(variant_readers.c.readers).join(variants, variants.c.id == variant_readers.c.variant_id)
-    had = [unpacked(blob) for blob in await connection.scalars(blobs.where(variants.c.issue_id == issue))]
-    if key is None or not any(subscriber in readers for readers in had):
+    found = await had(connection, subscriber, numbers)
+    if key is None or not found:
         return None
-    return KnownDelivery(issue=issue, subscriber=subscriber, address=key, delivery=None)
+    return KnownDelivery(issue=max(found), subscriber=subscriber, address=key, delivery=None)

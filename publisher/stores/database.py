@@ -1,7 +1,8 @@
 """Opens the database and hands out connections; knows the two dialects, not the tables.
 
 What runs for every message goes to a thread as a whole (`transact`), for a
-hop there costs as much as a statement; everything else is awaited.
+hop there costs as much as a statement; so does what runs for every saved
+file (`change`, `rows`); everything else is awaited.
 
 SQLite: WAL with `synchronous=FULL`; readers never write, and every write and
 every checkpoint holds `db.lock` beside the file, also across processes:
@@ -16,7 +17,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,9 @@ _STRANGER_SECONDS = 5.0
 _STRANGER_PAUSE = 0.02
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
 _PG_THREADS = 2
+_PG_CONNECTIONS = 9
+_PG_KEPT = 3
+"""Connections that stay open when nobody needs them."""
 _PG_DISK_FULL = "53100"
 _PG_LIMITS = {
     "connect_timeout": 10,
@@ -81,11 +85,22 @@ def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
 class Database:
     """One open database: `read()` and `write()` give connections, `write()` commits at its end or not at all."""
 
-    def __init__(self, readers: AsyncEngine, writers: AsyncEngine, direct: sa.Engine, path: Path | None) -> None:
-        """`direct`: what threads write with; `path`: the file of a SQLite database."""
+    def __init__(
+        self,
+        readers: AsyncEngine,
+        writers: AsyncEngine,
+        direct: sa.Engine,
+        *,
+        path: Path | None = None,
+        at_hand: sa.Engine | None = None,
+        durable: bool = True,
+    ) -> None:
+        """`direct`: what threads write with; of SQLite `path` is the file, `at_hand` what reads it without a hop."""
+        self._durable = durable
         self._readers = readers
         self._writers = writers
         self._direct = direct
+        self._at_hand = at_hand
         self._threads = ThreadPoolExecutor(1 if path else _PG_THREADS, "database")
         self._path = path
         self._turn = asyncio.Lock()
@@ -93,10 +108,11 @@ class Database:
         self._lock_files: list[TextIO] = []
 
     @classmethod
-    def open(cls, url: str, folder: Path, *, durable: bool = True) -> "Database":
+    def open(cls, url: str, folder: Path, *, durable: bool = True, connections: int = _PG_CONNECTIONS) -> "Database":
         """Returns the database at `url`; a relative SQLite path is below `folder`. Connects at first use.
 
-        One that is not `durable` waits for no disk: a SQLite file that is gone with its process.
+        One that is not `durable` waits for no disk: a SQLite file that is gone with its process. `connections`: so
+        many at most to a server; who finds none free waits for one.
         """
         if url.startswith("sqlite:"):
             path = folder / url.removeprefix("sqlite:///")
@@ -104,11 +120,17 @@ class Database:
             return cls(
                 _sqlite_engine(path, writing=False, durable=durable),
                 _sqlite_engine(path, writing=True, durable=durable),
-                _sqlite_direct(path),
-                path,
+                _sqlite_direct(path, writing=True, durable=durable),
+                path=path,
+                at_hand=_sqlite_direct(path, writing=False, durable=durable),
+                durable=durable,
             )
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
-        engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=_PG_LIMITS)
+        shared = connections - _PG_THREADS
+        kept = min(_PG_KEPT, shared)
+        engine = create_async_engine(
+            url, pool_size=kept, max_overflow=shared - kept, pool_pre_ping=True, connect_args=_PG_LIMITS
+        )
         direct = sa.create_engine(
             url,
             pool_size=_PG_THREADS,
@@ -117,7 +139,7 @@ class Database:
             connect_args=_PG_LIMITS,
             paramstyle="format",
         )
-        return cls(engine, engine, direct, None)
+        return cls(engine, engine, direct)
 
     @property
     def embedded(self) -> bool:
@@ -186,10 +208,48 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Gives a connection inside a short transaction: committed and durable at the end, undone on any error."""
-        async with self._alone(), _reachable(), self._writers.begin() as connection:
-            yield connection
+    async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
+        """Gives a connection inside a short transaction: committed and durable at the end, undone on any error.
+
+        One that is not `durable` waits for no disk. The machine's death may undo it, with all that came after; the
+        next durable one makes it last. For steps that are done again until something durable ends them.
+        """
+        async with self._alone(), _reachable(), self._writers.connect() as connection:
+            hasty = self._durable and not durable
+            if hasty and self.embedded:
+                await _pragma(connection, "synchronous=NORMAL")  # SQLite takes this outside of transactions only
+            try:
+                async with connection.begin():
+                    if hasty and not self.embedded:
+                        await connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
+                    yield connection
+            finally:
+                if hasty and self.embedded:
+                    await _pragma(connection, "synchronous=FULL")
+
+    async def rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        """Returns what a statement finds that takes microseconds: in SQLite at once, for hops would take longer."""
+        if self._at_hand is None:
+            async with self.read() as connection:
+                found: Sequence[sa.Row[Any]] = (await connection.execute(statement)).all()
+                return found
+        async with _reachable():
+            with self._at_hand.connect() as at_hand:
+                return at_hand.execute(statement).all()
+
+    async def change(self, work: Callable[[sa.Connection], _T], *, brief: bool = False) -> _T:
+        """Runs a short transaction like `write()`, in one hop to a thread; `brief` as `transact` has it."""
+        if not self.embedded:
+            async with self.write() as writing:
+                return await writing.run_sync(work)
+        async with self._alone(), _reachable():
+            with self._direct.connect() as connection:
+                await _begun(connection.begin)
+                if not brief:
+                    return await self._in_thread(partial(_committed, connection, work, connection))
+                done = work(connection)
+                await self._in_thread(connection.commit)
+                return done
 
     async def transact(self, work: Callable[[Any], _T], *, brief: bool = False) -> _T:
         """Runs a short transaction by the driver alone: durable when this returns, undone on any error.
@@ -204,7 +264,7 @@ class Database:
                 return await self._in_thread(partial(self._transacted, work))
             with self._driven() as connection:
                 cursor = connection.cursor()
-                await _begun(cursor)
+                await _begun(partial(cursor.execute, _BEGIN_WRITING))
                 if not brief:
                     return await self._in_thread(partial(_committed, connection, work, cursor))
                 done = work(cursor)
@@ -248,7 +308,7 @@ class Database:
                 yield connection
             return
         async with self._alone(), _reachable(), self._writers.connect() as connection:
-            await _foreign_keys(connection, "OFF")  # SQLite takes this outside of transactions only
+            await _pragma(connection, "foreign_keys=OFF")  # SQLite takes this outside of transactions only
             try:
                 async with connection.begin():
                     yield connection
@@ -256,7 +316,13 @@ class Database:
                     if broken is not None:
                         raise StoreError(f"the change of tables would leave a row without its owner: {tuple(broken)}")
             finally:
-                await _foreign_keys(connection, "ON")
+                await _pragma(connection, "foreign_keys=ON")
+
+    async def duplicate(self, path: Path) -> None:
+        """Copies the file of a SQLite database, as of one moment, page by page; nobody waits for it meanwhile."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        assert self._path is not None, "a server keeps the data"
+        await asyncio.to_thread(_duplicated, self._path, path)
 
     async def scrub(self) -> bool:
         """Empties SQLite's log of changes, which still tells what was just deleted; False: a reader is in the way.
@@ -279,6 +345,8 @@ class Database:
             await self._readers.dispose()
             await self._writers.dispose()
             self._direct.dispose()
+            if self._at_hand is not None:
+                self._at_hand.dispose()
         self._threads.shutdown(wait=False)
         while self._lock_files:
             self._lock_files.pop().close()
@@ -308,20 +376,30 @@ class Database:
                 fcntl.flock(lock, fcntl.LOCK_UN)
 
 
-def _committed(connection: PoolProxiedConnection, work: Callable[[Any], _T], cursor: Any) -> _T:
-    done = work(cursor)
+def _duplicated(source: Path, target: Path) -> None:
+    # Who may not write ends without a checkpoint, which would need the lock.
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as here,
+        closing(sqlite3.connect(target)) as there,
+    ):
+        here.backup(there)
+
+
+def _committed(connection: "PoolProxiedConnection | sa.Connection", work: Callable[[Any], _T], given: Any) -> _T:
+    done = work(given)
     connection.commit()
     return done
 
 
-async def _begun(cursor: Any) -> None:
+async def _begun(begin: Callable[[], object]) -> None:
     """Begins to write; asks again while a stranger does, who does not know our lock."""
     deadline = time.monotonic() + _STRANGER_SECONDS
     while True:
         try:
-            cursor.execute(_BEGIN_WRITING)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+            begin()
+        except (sqlite3.OperationalError, OperationalError) as error:
+            told = error.orig if isinstance(error, OperationalError) else error
+            if getattr(told, "sqlite_errorcode", 0) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
             await asyncio.sleep(_STRANGER_PAUSE)
         else:
@@ -363,10 +441,10 @@ def _is_full(error: object) -> bool:
     return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error, "sqlstate", "") == _PG_DISK_FULL
 
 
-async def _foreign_keys(connection: AsyncConnection, switch: str) -> None:
+async def _pragma(connection: AsyncConnection, setting: str) -> None:
     raw = await connection.get_raw_connection()
     assert raw.driver_connection is not None
-    await raw.driver_connection.execute(f"PRAGMA foreign_keys={switch}")
+    await raw.driver_connection.execute(f"PRAGMA {setting}")
 
 
 def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:
@@ -377,13 +455,15 @@ def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:
     return engine
 
 
-def _sqlite_direct(path: Path) -> sa.Engine:
+def _sqlite_direct(path: Path, *, writing: bool, durable: bool) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0)
-    _configure(engine, writing=True, patient=False)
+    _configure(engine, writing=writing, patient=not writing, durable=durable, begins=writing)
     return engine
 
 
-def _configure(engine: sa.Engine, *, writing: bool, patient: bool = True, durable: bool = True) -> None:
+def _configure(
+    engine: sa.Engine, *, writing: bool, patient: bool = True, durable: bool = True, begins: bool = True
+) -> None:
     pragmas = [
         "journal_mode=WAL",
         f"synchronous={'FULL' if durable else 'OFF'}",
@@ -405,4 +485,5 @@ def _configure(engine: sa.Engine, *, writing: bool, patient: bool = True, durabl
         connection.exec_driver_sql(_BEGIN_WRITING if writing else "BEGIN")
 
     sa.event.listen(engine, "connect", on_connect)
-    sa.event.listen(engine, "begin", on_begin)
+    if begins:
+        sa.event.listen(engine, "begin", on_begin)

@@ -16,6 +16,7 @@ from publisher.stores.bounces import record
 from publisher.stores.claims import PLAIN_MESSAGE, STANDS, wanted
 from publisher.stores.compiled import Compiled
 from publisher.stores.database import Database, micros
+from publisher.stores.folds import folded
 from publisher.stores.outlook import Outlook
 from publisher.stores.people_rows import IN_DOUBT
 from publisher.stores.readers import lock_planning
@@ -26,7 +27,6 @@ from publisher.stores.schema import (
     lanes,
     slots,
     suppressions,
-    variant_readers,
     variants,
 )
 
@@ -370,8 +370,7 @@ def _holds(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 def _balanced() -> sa.ColumnElement[bool]:
     """Whether an issue has the rows it was planned with; compacted ones have fewer, and are counted no more."""
     rows = sa.select(sa.func.count()).where(deliveries.c.issue_id == issues.c.id).correlate(issues).scalar_subquery()
-    compacted = sa.exists().where(variants.c.issue_id == issues.c.id, variant_readers.c.variant_id == variants.c.id)
-    return sa.or_(rows == issues.c.expected, compacted)
+    return sa.or_(rows == issues.c.expected, folded(issues.c.id))
 
 
 async def _cancel(connection: AsyncConnection, numbers: Sequence[int], now: datetime) -> None:

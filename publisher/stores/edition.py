@@ -3,7 +3,6 @@
 import uuid
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.errors import StaleError
 from publisher.stores.database import Database
@@ -22,18 +21,18 @@ class Edition:
 
     async def present(self) -> str:
         """Returns the edition that the store has."""
-        async with self._database.read() as connection:
-            return await connection.scalar(sa.select(facts.c.value).where(facts.c.name == _FACT)) or _FIRST
+        found = await self._database.rows(sa.select(facts.c.value).where(facts.c.name == _FACT))
+        return found[0].value if found else _FIRST
 
     async def moved(self) -> bool:
         """Returns whether it is another one than this process knows."""
         return self.known is not None and await self.present() != self.known
 
-    async def turn(self, connection: AsyncConnection) -> str:
+    def turn(self, connection: sa.Connection) -> str:
         """Makes it another one, inside a transaction that saves; StaleError: it is not the one that was read."""
-        await connection.execute(self._database.insert(facts).values(name=_FACT, value=_FIRST).on_conflict_do_nothing())
+        connection.execute(self._database.insert(facts).values(name=_FACT, value=_FIRST).on_conflict_do_nothing())
         after = uuid.uuid4().hex
         turned = sa.update(facts).where(facts.c.name == _FACT, facts.c.value == (self.known or _FIRST))
-        if (await connection.execute(turned.values(value=after))).rowcount != 1:
+        if connection.execute(turned.values(value=after)).rowcount != 1:
             raise StaleError("another node has just taken stories in; they are read first")
         return after

@@ -14,8 +14,8 @@ class Facts:
 
     async def get(self, name: str) -> str | None:
         """Returns a fact, or None while it has not been said."""
-        async with self._database.read() as connection:
-            return (await connection.execute(sa.select(facts.c.value).where(facts.c.name == name))).scalar()
+        found = await self._database.rows(sa.select(facts.c.value).where(facts.c.name == name))
+        return found[0].value if found else None
 
     async def settle(self, name: str, value: str) -> str:
         """Says a fact unless it was said before; returns the one that holds."""

@@ -35,8 +35,8 @@ from publisher.model.issue import (
     Unreached,
     Variant,
 )
-from publisher.stores.compaction import packed_count
 from publisher.stores.database import Database, maybe_moment, micros, moment
+from publisher.stores.folds import unused
 from publisher.stores.pace import Pace
 from publisher.stores.people_rows import IN_DOUBT
 from publisher.stores.readers import lock_planning, story_ref
@@ -44,12 +44,12 @@ from publisher.stores.schema import (
     article_versions,
     cohorts,
     deliveries,
+    issue_readers,
     issues,
     relays,
     send_requests,
     slots,
     subscribers,
-    variant_readers,
     variant_stories,
     variants,
 )
@@ -206,13 +206,13 @@ class Issues:
             row = (await connection.execute(query)).first()
         return _issue(row) if row else None
 
-    async def planned(self, issue: int, first: int, last: int) -> set[int]:
-        """Returns which subscribers from `first` to `last` have their row in an issue."""
-        query = sa.select(deliveries.c.subscriber_id).where(
+    async def planned(self, issue: int, first: int, last: int) -> dict[int, int]:
+        """Returns which subscribers from `first` to `last` have their row in an issue, and of which variant."""
+        query = sa.select(deliveries.c.subscriber_id, deliveries.c.variant_id).where(
             deliveries.c.issue_id == issue, deliveries.c.subscriber_id.between(first, last)
         )
         async with self._database.read() as connection:
-            return set((await connection.execute(query)).scalars())
+            return dict((await connection.execute(query)).all())
 
     async def outcomes(self, issue: int) -> dict[str, int]:
         """Returns the variants an issue has already, by outcome."""
@@ -257,50 +257,56 @@ class Issues:
         None: somebody up to `last`, who is to get a row sooner or later, was overtaken.
         """
         values = {"recipients": self._database.several(recipients), "issue": issue, "at": micros(now)}
-        async with self._database.write() as connection:
+        # What the machine's death undoes is planned again: it lasts when the issue is let go, which is durable.
+        async with self._database.write(durable=False) as connection:
             await lock_planning(self._database, connection)
             began = time.perf_counter()
-            if await overtaken(connection, issue, recipients[0] >> _SUBSCRIBER, last, mark):
+            others = overtaken(issue, recipients[0] >> _SUBSCRIBER, last, mark)
+            seen = sa.select(issues.c.state, others).where(issues.c.id == issue)
+            state, rival = (await connection.execute(seen)).one()
+            if rival is not None:
                 return None
-            state = sa.select(issues.c.state).where(issues.c.id == issue)
-            if (await connection.execute(state)).scalar() == _UNPLANNED:
-                await connection.execute(self._new_rows, values)
+            if state == _UNPLANNED:
+                added = await connection.execute(self._new_rows, values)
+                # Counted with the rows: at the end, nobody waits while a million is counted.
+                more_planned = {"expected": issues.c.expected + added.rowcount}
+                await connection.execute(issues.update().where(issues.c.id == issue).values(more_planned))
             more = recipients[-1] >> _SUBSCRIBER < last
             highest = await connection.scalar(sa.select(sa.func.max(deliveries.c.id))) if more else None
         self._pace.took(len(recipients), time.perf_counter() - began)
         return max(mark, highest or 0)
 
-    async def finish_planning(self, issue: int, expected: int, hold_reasons: Sequence[str]) -> IssueState | None:
-        """Lets an issue go, or holds it, once exactly `expected` rows are there; None when they are not."""
+    async def finish_planning(
+        self, issue: int, readers: Mapping[int, int], hold_reasons: Sequence[str]
+    ) -> IssueState | None:
+        """Lets an issue go, or holds it, once exactly as many have a row as `readers` says; None when they are not.
+
+        `readers`: how many of them get each variant.
+        """
         state = IssueState.HELD if hold_reasons else IssueState.SENDING
-        subject = await self._main_subject(issue)
+        expected = sum(readers.values())
+        values = {
+            "state": state.value,
+            "expected": expected,
+            "subject": await self._main_subject(readers),
+            "hold_reasons": msgspec.json.encode(list(hold_reasons)).decode(),
+        }
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
-            count = sa.select(sa.func.count()).where(deliveries.c.issue_id == issue).scalar_subquery()
-            done = await connection.execute(
-                issues.update()
-                .where(issues.c.id == issue, issues.c.state == _UNPLANNED, count == expected)
-                .values(
-                    state=state.value,
-                    expected=expected,
-                    subject=subject,
-                    hold_reasons=msgspec.json.encode(list(hold_reasons)).decode(),
-                )
-            )
-            if done.rowcount != 1:
+            if not await _let_go(connection, issue, expected, values):
                 return None
-            unused = ~sa.exists().where(deliveries.c.variant_id == variants.c.id)
-            await connection.execute(variants.delete().where(variants.c.issue_id == issue, unused))
+            every = await connection.scalars(sa.select(variants.c.id).where(variants.c.issue_id == issue))
+            if spare := set(every) - set(readers):
+                await connection.execute(variants.delete().where(variants.c.id.in_(spare), unused(issue)))
             slot = sa.select(issues.c.slot_id).where(issues.c.id == issue).scalar_subquery()
             await connection.execute(slots.update().where(slots.c.id == slot).values(state=SlotState.ISSUED.value))
         return state
 
-    async def _main_subject(self, issue: int) -> str:
+    async def _main_subject(self, readers: Mapping[int, int]) -> str:
         """Returns the subject that most recipients see."""
-        readers = sa.select(sa.func.count()).where(deliveries.c.variant_id == variants.c.id).scalar_subquery()
-        query = sa.select(variants.c.subject).where(variants.c.issue_id == issue)
+        most = min(readers, key=lambda variant: (-readers[variant], variant), default=0)
         async with self._database.read() as connection:
-            return await connection.scalar(query.order_by(readers.desc(), variants.c.id).limit(1)) or ""
+            return await connection.scalar(sa.select(variants.c.subject).where(variants.c.id == most)) or ""
 
     async def changes(self, change: str, after: datetime, until: datetime) -> dict[int, tuple[int, datetime]]:
         """Returns articles with a version of a kind of change that came in (after, until]: the latest, and when."""
@@ -406,15 +412,15 @@ class Issues:
             .group_by(deliveries.c.issue_id, deliveries.c.state)
         )
         compacted = (
-            sa.select(variants.c.issue_id, variant_readers.c.readers)
-            .join(variants, variants.c.id == variant_readers.c.variant_id)
-            .where(variants.c.issue_id.in_(numbers))
+            sa.select(issue_readers.c.issue_id, sa.func.sum(issue_readers.c.number))
+            .where(issue_readers.c.issue_id.in_(numbers))
+            .group_by(issue_readers.c.issue_id)
         )
         async with self._database.snapshot() as connection:
             for issue, state, count in await connection.execute(rows):
                 found[issue][_COUNTED.get(DeliveryState(state), "deferred")] += count
-            for issue, blob in await connection.execute(compacted):
-                found[issue]["accepted"] += packed_count(blob)
+            for issue, count in await connection.execute(compacted):
+                found[issue]["accepted"] += count
         return {number: IssueCounts(planned=sum(parts.values()), **parts) for number, parts in found.items()}
 
     async def unreached(self, issue: int, limit: int = 100) -> list[Unreached]:
@@ -862,25 +868,43 @@ def _new_rows(database: Database) -> "sqlite.Insert | postgresql.Insert":
     }
     # Without a condition SQLite takes ON CONFLICT for part of the SELECT.
     rows = sa.select(*columns.values()).where(sa.true())
-    return database.insert(deliveries).from_select(list(columns), rows).on_conflict_do_nothing()
+    new = database.insert(deliveries).from_select(list(columns), rows).on_conflict_do_nothing()
+    return new.execution_options(preserve_rowcount=True)
 
 
-async def overtaken(connection: AsyncConnection, issue: int, first: int, last: int, mark: int) -> bool:
-    """Returns whether since `mark` another issue planned mail to subscribers from `first` to `last`."""
-    # Beside another range SQLite would rather read all that these people ever got.
-    reader = sa.func.coalesce(deliveries.c.subscriber_id, 0)
-    newer = (
+async def _let_go(connection: AsyncConnection, issue: int, expected: int, values: Mapping[str, Any]) -> bool:
+    """Ends an issue's planning when it has as many rows as were `expected`.
+
+    That is what was counted with the rows. Only where it is another number, as somebody was erased meanwhile, say,
+    the rows themselves are counted, which takes a while.
+    """
+    rows = sa.select(sa.func.count()).where(deliveries.c.issue_id == issue).scalar_subquery()
+    for counted in (issues.c.expected, rows):
+        planned = sa.and_(issues.c.id == issue, issues.c.state == _UNPLANNED, counted == expected)
+        if (await connection.execute(issues.update().where(planned).values(**values))).rowcount:
+            return True
+    return False
+
+
+def overtaken(issue: int, first: int, last: int, mark: int) -> sa.ScalarSelect[int]:
+    """Returns the first mail that since `mark` another issue planned to subscribers from `first` to `last`; or NULL."""
+    # Only the few newest rows are to be read. Without the guards, SQLite would rather read all that these people ever
+    # got, and PostgreSQL all that other issues have.
+    reader, other = (sa.func.coalesce(deliveries.c[name], 0) for name in ("subscriber_id", "issue_id"))
+    of = issues.alias()
+    return (
         sa.select(deliveries.c.id)
-        .join(issues, issues.c.id == deliveries.c.issue_id)
+        .join(of, of.c.id == other)
         .where(
             deliveries.c.id > mark,
-            deliveries.c.issue_id != issue,
+            other != issue,
             reader.between(first, last),
-            issues.c.kind != IssueKind.MESSAGE.value,
+            of.c.kind != IssueKind.MESSAGE.value,
         )
+        .order_by(deliveries.c.id)
         .limit(1)
+        .scalar_subquery()
     )
-    return (await connection.execute(newer)).first() is not None
 
 
 def _unreached(row: Any) -> Unreached:

@@ -4,8 +4,6 @@ Who has a story follows from deliveries and their variants (decisions 2), compac
 notice for as long as it may turn out that a copy reached them after all; nobody gets two rows of one event.
 """
 
-from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,8 +16,8 @@ from publisher.model.issue import BRINGS, COVERS, OPEN, UNFINISHED, DeliveryStat
 from publisher.model.notice import Addressee, Holder, Holders, Opened
 from publisher.model.people import SubscriptionStatus
 from publisher.model.segment import Picked
-from publisher.stores.compaction import sealed, unpacked
 from publisher.stores.database import Database, chunks, micros
+from publisher.stores.folds import had_between, unused
 from publisher.stores.issues import delivery_row, overtaken
 from publisher.stores.people_rows import in_force, licences_of
 from publisher.stores.readers import Readers, lock_planning
@@ -32,7 +30,6 @@ from publisher.stores.schema import (
     subscribers,
     subscriptions,
     suppressions,
-    variant_readers,
     variant_stories,
     variants,
 )
@@ -179,7 +176,7 @@ class Notices:
         wanted = {row[0]: row for row in rows}
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
-            if await overtaken(connection, issue, min(wanted), max(wanted), mark):
+            if await connection.scalar(sa.select(overtaken(issue, min(wanted), max(wanted), mark))) is not None:
                 return False
             before = (await connection.execute(sa.select(issues).where(issues.c.id == issue))).one()
             if before.state == IssueState.CANCELLED.value:
@@ -215,9 +212,10 @@ class Notices:
                     hold_reasons=_reasons(held if expected else ()),
                 )
             )
-            unused = ~sa.exists().where(deliveries.c.variant_id == variants.c.id)
-            await connection.execute(variants.delete().where(variants.c.issue_id == issue, unused))
-        return state if done.rowcount == 1 else None
+            if done.rowcount != 1:
+                return None
+            await connection.execute(variants.delete().where(unused(issue)))
+        return state
 
     async def end(self, issue: int, numbers: Collection[int], reason: str, now: datetime) -> None:
         """Ends the rows of people who wait in an issue and are not to get it any more."""
@@ -276,17 +274,14 @@ class Notices:
 
     async def holders(self, article: int) -> AsyncIterator[Holders]:
         """Yields those who have a story, or are about to get it, range by range of subscribers."""
-        brought, found_in, compacted, highest, seal = await self._brought(article)
+        brought, found_in, highest = await self._brought(article)
         for first in range(1, highest + 1, self._page):
             last = min(first + self._page - 1, highest)
             mark = await Readers(self._database).mark()
-            found, now_sealed = await self._rows(found_in, first, last)
-            while now_sealed != seal:  # issues were compacted meanwhile
-                brought, found_in, compacted, _, seal = await self._brought(article)
-                found, now_sealed = await self._rows(found_in, first, last)
+            found, compacted = await self._rows(found_in, brought, first, last)
             rows: dict[int, list[tuple[int, bool, bool]]] = {}
-            for variant, ids in compacted.items():
-                for reader in ids[bisect_left(ids, first) : bisect_right(ids, last)]:
+            for variant, readers in compacted:
+                for reader in readers:
                     rows.setdefault(reader, []).append((variant, True, False))
             for row in found:
                 if row.variant_id not in brought:
@@ -296,12 +291,8 @@ class Notices:
             holders = tuple(_holder(reader, brought, rows[reader]) for reader in sorted(rows))
             yield Holders(first=first, last=last, holders=holders, mark=mark)
 
-    async def _brought(
-        self, article: int
-    ) -> tuple[dict[int, tuple[int, str]], list[int], dict[int, "array[int]"], int, tuple[int, int]]:
-        """Returns the variants that bring a story (version, newsletter), their issues, who got the compacted ones,
-        the last subscriber, and what is another as soon as more is compacted.
-        """
+    async def _brought(self, article: int) -> tuple[dict[int, tuple[int, str]], list[int], int]:
+        """Returns the variants that bring a story (version, newsletter), their issues, and the last subscriber."""
         query = (
             sa.select(
                 variant_stories.c.variant_id,
@@ -318,25 +309,26 @@ class Notices:
                 sa.true() if self._sandbox else issues.c.sandbox.is_(False),
             )
         )
-        compacted: dict[int, array[int]] = {}
         async with self._database.snapshot() as connection:
-            seal = await sealed(connection)
             rows = (await connection.execute(query)).all()
-            brought = {row.variant_id: (row.version, row.newsletter or "") for row in rows}
-            for some in chunks(sorted(brought)):
-                blobs = sa.select(variant_readers).where(variant_readers.c.variant_id.in_(some))
-                for variant, blob in await connection.execute(blobs):
-                    compacted[variant] = array("Q", unpacked(blob))
             highest = (await connection.execute(sa.select(sa.func.max(subscribers.c.id)))).scalar()
-        return brought, sorted({row.issue_id for row in rows}), compacted, highest or 0, seal
+        brought = {row.variant_id: (row.version, row.newsletter or "") for row in rows}
+        return brought, sorted({row.issue_id for row in rows}), highest or 0
 
-    async def _rows(self, some_issues: Sequence[int], first: int, last: int) -> tuple[list[Any], tuple[int, int]]:
-        """Returns what subscribers from `first` to `last` got, or may still get, of some issues; and the seal."""
+    async def _rows(
+        self, some_issues: Sequence[int], wanted: Collection[int], first: int, last: int
+    ) -> tuple[list[Any], list[tuple[int, Sequence[int]]]]:
+        """Returns what subscribers from `first` to `last` got, or may still get, of some issues.
+
+        First the rows there are, then who of them got which of the `wanted` variants, as folded issues tell.
+        """
         state = sa.func.coalesce(deliveries.c.state, "")  # SQLite would rather read all rows of an issue by their state
         found: list[Any] = []
+        compacted: list[tuple[int, Sequence[int]]] = []
+        # One state of rows and blobs: whoever is moved from one to the other meanwhile would be in neither.
         async with self._database.snapshot() as connection:
-            seal = await sealed(connection)
             for some in chunks(some_issues):
+                compacted += await had_between(connection, some, first, last, wanted)
                 query = sa.select(
                     deliveries.c.subscriber_id, deliveries.c.variant_id, deliveries.c.state, deliveries.c.resends
                 ).where(
@@ -345,7 +337,7 @@ class Notices:
                     sa.or_(state.in_(_COVERS), deliveries.c.resends > 0),
                 )
                 found += await connection.execute(query)
-        return found, seal
+        return found, compacted
 
     async def cleared(self, now: datetime) -> list[int]:
         """Returns who has a licence in force that clears for embargoes."""
@@ -404,6 +396,7 @@ def _moving(since: int) -> sa.ColumnElement[bool]:
     Of a cancelled issue what was on its way ends later than the issue, so there the mails are asked.
     """
     late = sa.exists().where(
+        deliveries.c.issue_id == variants.c.issue_id,
         deliveries.c.variant_id == variants.c.id,
         sa.or_(deliveries.c.state.in_(_OPEN), deliveries.c.ended_at >= since),
     )

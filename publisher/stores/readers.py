@@ -1,14 +1,13 @@
 """Remembers who reads what: a newsletter's readers in pages, and which stories they have already.
 
 Coverage is derived from deliveries and their variants (decisions 2). Issues
-finished long ago are compacted: per variant one blob of sorted subscriber
-ids takes the place of the rows.
+finished long ago are compacted: blobs of who got what take the place of the
+rows (`stores.folds`).
 """
 
-from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,8 +20,8 @@ from publisher.model.segment import Picked
 from publisher.model.view import Depth
 from publisher.stores.audience import CONFIRMED_AT, Audience, joined, marked, rhythm_of, zone_of
 from publisher.stores.clocks import clocks_of, on, reads
-from publisher.stores.compaction import sealed, unpacked
 from publisher.stores.database import Database, chunks, maybe_moment, moment
+from publisher.stores.folds import had_between
 from publisher.stores.people_rows import choices_of, licence_of
 from publisher.stores.schema import (
     deliveries,
@@ -32,15 +31,12 @@ from publisher.stores.schema import (
     subscribers,
     subscriptions,
     suppressions,
-    variant_readers,
     variant_stories,
     variants,
 )
 from publisher.stores.segments import matching
 
 PLANNING_LOCK = 0x706C616E  # "plan": one writer of plans at a time on a PostgreSQL
-_HIGHEST = 2**31 - 1
-"""The highest number of a subscriber for whom mail can be planned (stores.issues)."""
 _COVERS = tuple(state.value for state in COVERS)
 
 
@@ -178,32 +174,20 @@ class Readers:
 
         Who is not `planning`, but only looks, gets no mark and waits for no planner.
         """
-        only = History(self._database, self, articles, sandbox=sandbox, only=(first, last))
-        return await only.among(first, last, planning=planning)
+        return await self.history(articles, sandbox=sandbox).among(first, last, planning=planning)
 
 
 class History:
     """What went out of some articles, and to whom; what concerns no single range is read again when it changed."""
 
-    def __init__(
-        self,
-        database: Database,
-        readers: Readers,
-        articles: Iterable[int],
-        *,
-        sandbox: bool,
-        only: tuple[int, int] = (0, _HIGHEST),
-    ) -> None:
-        """`only`: the first and last subscriber of whom anything will be asked."""
+    def __init__(self, database: Database, readers: Readers, articles: Iterable[int], *, sandbox: bool) -> None:
         self._database = database
         self._readers = readers
         self._articles = sorted(set(articles))
         self._sandbox = sandbox
-        self._only = only
-        self._seen: tuple[int, ...] | None = None
+        self._seen: int | None = None
         self._sent: dict[int, Sent] = {}
         self._issues: list[int] = []
-        self._compacted: dict[int, array[int]] = {}
 
     async def among(self, first: int, last: int, *, planning: bool = True) -> Coverage:
         """Returns what subscribers from `first` to `last` have, or are about to get; no `planning`: without a mark."""
@@ -211,29 +195,19 @@ class History:
         # One state of rows and blobs: whoever is moved from one to the other meanwhile would be in neither.
         async with self._database.snapshot() as connection:
             await self._look(connection)
-            brought: list[tuple[int, Sequence[int]]] = [
-                (variant, _between(ids, first, last)) for variant, ids in self._compacted.items()
-            ]
+            brought: list[tuple[int, Sequence[int]]] = []
             for some in chunks(self._issues):
+                brought += await had_between(connection, some, first, last, self._sent)
                 brought += await self._rows(connection, some, first, last)
         return Coverage(variants=self._sent, readers=marked(brought), mark=mark)
 
     async def _look(self, connection: AsyncConnection) -> None:
-        """Reads which variants bring the articles, unless nothing has been planned or compacted since."""
-        oldest = min(self._sent, default=0)
+        """Reads which variants bring the articles, unless nothing has been planned since."""
         newest = await connection.scalar(sa.select(sa.func.max(variants.c.id)))
-        seen = (oldest, newest or 0, *await sealed(connection, oldest))
-        if seen == self._seen:
-            return
-        self._sent, issue_of = await _sent(connection, self._articles, sandbox=self._sandbox)
-        self._issues = sorted(set(issue_of.values()))
-        self._compacted = {}
-        for some in chunks(sorted(self._sent)):
-            query = sa.select(variant_readers).where(variant_readers.c.variant_id.in_(some))
-            for variant, blob in await connection.execute(query):
-                if ids := _between(array("I", unpacked(blob)), *self._only):
-                    self._compacted[variant] = ids
-        self._seen = seen if min(self._sent, default=0) == oldest else None
+        if newest != self._seen:
+            self._sent, issue_of = await _sent(connection, self._articles, sandbox=self._sandbox)
+            self._issues = sorted(set(issue_of.values()))
+        self._seen = newest
 
     async def _rows(
         self, connection: AsyncConnection, some: Sequence[int], first: int, last: int
@@ -248,15 +222,15 @@ class History:
         return [(variant, self._database.gathered(ids)) for variant, ids in found if variant in self._sent]
 
 
-def _between(ids: "array[int]", first: int, last: int) -> "array[int]":
-    """Returns the sorted numbers from `first` to `last`."""
-    return ids[bisect_left(ids, first) : bisect_right(ids, last)]
-
-
 async def lock_planning(database: Database, connection: AsyncConnection) -> None:
     """Waits until no other transaction is adding planned mails; SQLite has one writer anyway."""
+    await connection.run_sync(partial(lock_planning_here, database))
+
+
+def lock_planning_here(database: Database, connection: sa.Connection) -> None:
+    """Does so inside a transaction that is run as a whole."""
     if not database.embedded:
-        await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
 
 
 def _reader(row: Any, held: tuple[Licence, ...]) -> Reader:

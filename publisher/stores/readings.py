@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import Brought, IssueKind
-from publisher.stores.compaction import unpacked
 from publisher.stores.database import Database
+from publisher.stores.folds import had
 from publisher.stores.people_rows import licence_of, subscriber_of
 from publisher.stores.readers import story_ref
 from publisher.stores.schema import (
@@ -13,7 +13,6 @@ from publisher.stores.schema import (
     issues,
     licences,
     subscribers,
-    variant_readers,
     variant_stories,
     variants,
 )
@@ -58,13 +57,5 @@ async def _variant(connection: AsyncConnection, issue: int, subscriber: int) -> 
     found: int | None = (await connection.execute(row)).scalar()
     if found is not None:
         return found
-    compacted = (
-        sa.select(variant_readers.c.variant_id, variant_readers.c.readers)
-        .join(variants, variants.c.id == variant_readers.c.variant_id)
-        .join(issues, issues.c.id == variants.c.issue_id)
-        .where(of_issue)
-    )
-    for variant, blob in await connection.execute(compacted):
-        if subscriber in unpacked(blob):
-            return int(variant)
-    return None
+    is_one = await connection.scalar(sa.select(issues.c.id).where(of_issue))
+    return (await had(connection, subscriber, [issue])).get(issue) if is_one else None

@@ -8,8 +8,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from publisher.stores.compaction import unpacked
-from publisher.stores.database import Database, maybe_moment
+from publisher.stores.database import Database, chunks, maybe_moment
+from publisher.stores.folds import had
 from publisher.stores.schema import (
     account_links,
     articles,
@@ -24,7 +24,6 @@ from publisher.stores.schema import (
     subscribers,
     subscriptions,
     suppressions,
-    variant_readers,
     variant_stories,
     variants,
 )
@@ -123,30 +122,23 @@ async def _mails(connection: AsyncConnection, subscriber: int) -> list[dict[str,
 
 
 async def _compacted(connection: AsyncConnection, subscriber: int) -> list[dict[str, Any]]:
-    query = (
-        sa.select(
-            variant_readers.c.readers,
-            variant_readers.c.variant_id,
-            issues.c.kind,
-            issues.c.newsletter,
-            issues.c.edition,
-            variants.c.language,
-            issues.c.planned_at,
+    found: list[dict[str, Any]] = []
+    for some in chunks(sorted((await had(connection, subscriber)).values())):
+        query = (
+            sa.select(
+                variants.c.id.label("variant_id"),
+                issues.c.kind,
+                issues.c.newsletter,
+                issues.c.edition,
+                variants.c.language,
+                issues.c.planned_at,
+            )
+            .join(issues, issues.c.id == variants.c.issue_id)
+            .where(variants.c.id.in_(some))
+            .order_by(variants.c.id)
         )
-        .join(variants, variants.c.id == variant_readers.c.variant_id)
-        .join(issues, issues.c.id == variants.c.issue_id)
-        .order_by(variant_readers.c.variant_id)
-    )
-    return [
-        {**_told(row, without=frozenset({"readers"})), "state": "accepted"}
-        for row in await connection.execute(query)
-        if _is_among(unpacked(row.readers), subscriber)
-    ]
-
-
-def _is_among(readers: Iterable[int], subscriber: int) -> bool:
-    """They come sorted."""
-    return next((number == subscriber for number in readers if number >= subscriber), False)
+        found += [{**_told(row), "state": "accepted"} for row in await connection.execute(query)]
+    return found
 
 
 async def _stories(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, list[str]]:
@@ -166,8 +158,8 @@ async def _rows(connection: AsyncConnection, query: sa.Select[Any]) -> list[dict
     return [_told(row) for row in await connection.execute(query)]
 
 
-def _told(row: Any, without: frozenset[str] = frozenset()) -> dict[str, Any]:
-    return {name: _value(name, value) for name, value in row._mapping.items() if name not in _SECRET | without}
+def _told(row: Any) -> dict[str, Any]:
+    return {name: _value(name, value) for name, value in row._mapping.items() if name not in _SECRET}
 
 
 def _value(name: str, value: Any) -> Any:

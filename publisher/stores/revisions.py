@@ -21,10 +21,11 @@ from publisher.model.issue import (
 )
 from publisher.model.people import Licence
 from publisher.stores.database import Database, micros
+from publisher.stores.folds import unused
 from publisher.stores.issues import add_variant
 from publisher.stores.people_rows import IN_DOUBT, licences_of
 from publisher.stores.readers import lock_planning, story_ref
-from publisher.stores.schema import deliveries, issues, licences, variant_readers, variant_stories, variants
+from publisher.stores.schema import deliveries, issues, licences, variant_stories, variants
 
 NOTHING_LEFT = "nothing left"
 PERHAPS_THERE = "may have arrived"
@@ -103,12 +104,6 @@ class Revisions:
             await lock_planning(self._database, connection)
             after = await add_variant(self._database, connection, issue, outcome, variant)
             moved = await connection.execute(_waiting(rows, before).values(variant_id=after, decided_at=micros(now)))
-            unused = sa.and_(
-                variants.c.id == before,
-                ~sa.exists().where(deliveries.c.variant_id == variants.c.id),
-                ~sa.exists().where(variant_readers.c.variant_id == variants.c.id),
-            )
-            await connection.execute(variants.delete().where(unused))
         return moved.rowcount
 
     async def confirm(self, rows: Collection[int], variant: int, now: datetime) -> int:
@@ -122,6 +117,28 @@ class Revisions:
         values = {"state": DeliveryState.CANCELLED, "reason": reason, "ended_at": micros(now)}
         async with self._database.write() as connection:
             return (await connection.execute(_waiting(rows, variant).values(**values))).rowcount
+
+    async def tidy(self, issue: int) -> int:
+        """Takes away what an issue that is not being planned was to say and nobody got; returns how many variants.
+
+        Who gets what is looked at outside of transactions, for there may be a million rows. Before the look that
+        counts, what would go loses its name, so that nobody finds it who would point a row at it.
+        """
+        renamed: Collection[int] = ()
+        async with self._database.read() as connection:
+            found = (await connection.scalars(sa.select(variants.c.id).where(unused(issue)))).all()
+        if found:
+            async with self._database.write() as connection:
+                await lock_planning(self._database, connection)
+                name = sa.literal("unused:") + sa.cast(variants.c.id, sa.Text)
+                await connection.execute(variants.update().where(variants.c.id.in_(found)).values(outcome=name))
+            async with self._database.read() as connection:
+                still = sa.and_(variants.c.id.in_(found), unused(issue))
+                renamed = (await connection.scalars(sa.select(variants.c.id).where(still))).all()
+        if renamed:
+            async with self._database.write() as connection:
+                await connection.execute(variants.delete().where(variants.c.id.in_(renamed)))
+        return len(renamed)
 
     async def doubt_everything(self) -> int:
         """Has everything that may still be sent decided anew, for the rules by which it was decided are others now."""

@@ -1,6 +1,5 @@
 """Follows one story through its versions and the mail that had it; reads, changes nothing."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,14 +7,14 @@ import sqlalchemy as sa
 from publisher.model.issue import DeliveryState, IssueKind, IssueState, Mention
 from publisher.model.trace import Carried, Mailed, Step
 from publisher.model.view import Depth
-from publisher.stores.compaction import packed_count, unpacked
 from publisher.stores.database import Database, maybe_moment, moment
+from publisher.stores.folds import counts_of, had
 from publisher.stores.schema import (
     article_versions,
     deliveries,
     delivery_events,
+    issue_readers,
     issues,
-    variant_readers,
     variant_stories,
     variants,
 )
@@ -41,18 +40,20 @@ class Traces:
         async with self._database.snapshot() as connection:
             holding = _holding(article)
             rows = (await connection.execute(holding.order_by(issues.c.id, variants.c.id))).all()
+            carrying = sorted({row.id for row in rows})
             counted = {
                 variant: (total, accepted or 0)
                 for variant, total, accepted in await connection.execute(
                     sa.select(deliveries.c.variant_id, sa.func.count(), states)
-                    .where(deliveries.c.variant_id.in_([row.variant_id for row in rows]))
+                    .where(deliveries.c.issue_id.in_(carrying))
                     .group_by(deliveries.c.variant_id)
                 )
             }
-            query = sa.select(variant_readers).where(variant_readers.c.variant_id.in_([row.variant_id for row in rows]))
-            for variant, blob in await connection.execute(query):
-                total, accepted = counted.get(variant, (0, 0))
-                counted[variant] = total + packed_count(blob), accepted + packed_count(blob)
+            query = sa.select(issue_readers.c.readers).where(issue_readers.c.issue_id.in_(carrying))
+            for blob in await connection.scalars(query):
+                for variant, count in counts_of(blob).items():
+                    total, accepted = counted.get(variant, (0, 0))
+                    counted[variant] = total + count, accepted + count
         found: dict[int, Carried] = {}
         for row in rows:
             before = found.get(row.id)
@@ -88,15 +89,15 @@ class Traces:
             .join(deliveries, deliveries.c.variant_id == variants.c.id)
             .where(deliveries.c.subscriber_id == subscriber)
         )
-        compacted = _holding(article).add_columns(variant_readers.c.readers)
-        compacted = compacted.join(variant_readers, variant_readers.c.variant_id == variants.c.id)
         async with self._database.snapshot() as connection:
             rows = (await connection.execute(query)).all()
             reports: dict[int, list[str]] = {}
             events = sa.select(delivery_events).where(delivery_events.c.delivery_id.in_([row.delivery for row in rows]))
             for event in await connection.execute(events.order_by(delivery_events.c.id)):
                 reports.setdefault(event.delivery_id, []).append(f"{event.kind} {event.status}".strip())
-            old = [row for row in await connection.execute(compacted) if _holds(unpacked(row.readers), subscriber)]
+            carrying = (await connection.execute(_holding(article))).all()
+            mine = set((await had(connection, subscriber, sorted({row.id for row in carrying}))).values())
+            old = [row for row in carrying if row.variant_id in mine]
         found = [
             Mailed(
                 **_common(row),
@@ -148,7 +149,3 @@ def _common(row: sa.Row[Any]) -> dict[str, Any]:
         "mention": Mention(row.mention),
         "sandbox": row.sandbox,
     }
-
-
-def _holds(readers: Iterable[int], subscriber: int) -> bool:
-    return any(reader == subscriber for reader in readers)

@@ -33,6 +33,8 @@ _CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, compresslevel=6, mtime=0),
 }
 """By name, the better first."""
+_SAID_AGAIN = (b"cache-control", b"access-control-allow-origin")
+"""What 304 repeats beside the validators: the rest stands in the client's copy (RFC 9110 §15.4.5)."""
 _SUFFIXES = {"br": "-br", "gzip": "-gz", "": ""}
 
 
@@ -72,18 +74,15 @@ class Representation:
 
     def _made(self, coding: str) -> tuple[list[Field], list[Field], bytes]:
         body = _CODINGS[coding](self.data) if coding else self.data
-        common = [
-            (b"etag", f'"{self._tag}{_SUFFIXES[coding]}"'.encode()),
-            (b"vary", self._vary),
-            (b"x-content-type-options", b"nosniff"),
-            *self._fields,
-        ]
+        validators = [(b"etag", f'"{self._tag}{_SUFFIXES[coding]}"'.encode()), (b"vary", self._vary)]
+        again = [*validators, *(field for field in self._fields if field[0] in _SAID_AGAIN)]
+        whole = [*validators, (b"x-content-type-options", b"nosniff"), *self._fields]
         if self.modified is not None:
-            common.append((b"last-modified", format_datetime(self.modified, usegmt=True).encode()))
-        whole = [*common, (b"content-type", self.media_type.encode()), (b"content-length", str(len(body)).encode())]
+            whole.append((b"last-modified", format_datetime(self.modified, usegmt=True).encode()))
+        whole += [(b"content-type", self.media_type.encode()), (b"content-length", str(len(body)).encode())]
         if coding:
             whole.append((b"content-encoding", coding.encode()))
-        return whole, common, body
+        return whole, again, body
 
     def is_current(self, expected: bytes | None, since: bytes | None) -> bool:
         """Returns whether the client's copy is: If-None-Match first, weakly compared (RFC 9110 §13.2.2)."""

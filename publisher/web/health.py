@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from publisher.app import App
 from publisher.disk import Disk
@@ -47,6 +49,11 @@ def routes(app: App, vitals: Vitals) -> list[BaseRoute]:
         return JSONResponse({"ready": not faults, "faults": faults}, 503 if faults else 200, headers=_FIELDS)
 
     return [Route("/healthz", alive), Route("/readyz", ready)]
+
+
+def alone(app: App) -> ASGIApp:
+    """Returns the application of a process that serves nothing else."""
+    return Starlette(routes=routes(app, Vitals()))
 
 
 def _identity(state: Path) -> tuple[int, int] | None:

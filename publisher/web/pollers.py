@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.types import Scope
@@ -56,6 +57,7 @@ class Pollers:
         return 0 if count.times <= self._most else max(1, round(count.since + _WINDOW_SECONDS - now))
 
 
+@lru_cache(maxsize=1024)
 def _is_here(peer: str) -> bool:
     try:
         return ip_address(peer.partition("%")[0]).is_loopback

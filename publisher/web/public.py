@@ -4,6 +4,7 @@ The files are the truth, so any other server can serve them as well. A file is
 read once and again only when it was replaced.
 """
 
+import asyncio
 import mimetypes
 import os
 from collections.abc import Callable, Mapping
@@ -60,6 +61,7 @@ class PublicFiles:
         `readership` counts who reads feeds; `link` returns the Link header of a file, or nothing.
         """
         self._root = root.resolve()
+        self._base = str(self._root)
         self._otherwise = otherwise
         self._moved = moved
         self._prefix = prefix
@@ -67,6 +69,7 @@ class PublicFiles:
         self._readership = readership
         self._link = link
         self._known: dict[str, Representation] = {}
+        self._seen: dict[str, Representation] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers GET and HEAD of a published file or of an address that moved."""
@@ -131,10 +134,22 @@ class PublicFiles:
         await respond(send, 405, [(b"allow", b"GET, HEAD"), (b"content-length", b"0")], b"")
 
     def find(self, path: str) -> Representation | None:
-        """Returns the file that stands at a URL path, or None."""
-        name = (path[1:] + "index.html") if path.endswith("/") else path[1:]
+        """Returns the file that stands at a URL path, or None.
+
+        Requests that came in together, in one turn of the loop, share one look at the file.
+        """
+        if (seen := self._seen.get(path)) is not None:
+            return seen
+        found = self._look(path[1:] + "index.html" if path.endswith("/") else path[1:])
+        if found is not None:
+            if not self._seen:
+                asyncio.get_running_loop().call_soon(self._seen.clear)
+            self._seen[path] = found
+        return found
+
+    def _look(self, name: str) -> Representation | None:
         try:
-            status = os.stat(f"{self._root}/{name}")
+            status = os.stat(f"{self._base}/{name}")
         except (OSError, ValueError):
             self._known.pop(name, None)
             return None
@@ -163,8 +178,13 @@ class PublicFiles:
 
 def opened_by_a_person(scope: Scope) -> bool:
     """Returns whether a browser asks for a page to show: no feed reader says so (W3C Fetch Metadata)."""
-    headers = dict(scope["headers"])
-    return headers.get(b"sec-fetch-dest") == b"document" and headers.get(b"sec-fetch-mode") == b"navigate"
+    navigates = document = False
+    for name, value in scope["headers"]:
+        if name == b"sec-fetch-dest":
+            document = value == b"document"
+        elif name == b"sec-fetch-mode":
+            navigates = value == b"navigate"
+    return document and navigates
 
 
 def media_type(name: str) -> str:

@@ -1,6 +1,7 @@
 """Debian's chromium, spoken to over its debugging protocol: what a page looks like once its script has run."""
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 
 CHROMIUM = shutil.which("chromium")
 _PATIENCE_SECONDS = 60
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Page:
@@ -107,7 +109,7 @@ def _socket_of(port_file: Path) -> str:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if port_file.exists() and (port := port_file.read_text().partition("\n")[0]):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
+            with contextlib.suppress(OSError), _opener.open(f"http://127.0.0.1:{port}/json/list", timeout=5) as answer:
                 for target in json.load(answer):
                     if target["type"] == "page":
                         return str(target["webSocketDebuggerUrl"])

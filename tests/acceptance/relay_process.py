@@ -1,6 +1,6 @@
 """A mail relay in a process of its own: keeps every message, whole, and answers as a script says.
 
-Arguments: FOLDER [PORT]. Prints its port. Each attempt becomes FOLDER/NNNNN.json (recipient, sender, answer, real
+Its port stands in FOLDER/port. Each attempt becomes FOLDER/NNNNN.json (recipient, sender, answer, real
 time) and FOLDER/NNNNN.eml, both there before the answer is given. FOLDER/script.json, read at every message, may hold
 `{"answers": {ADDRESS: ["451 4.7.1 later", …]}, "pause_seconds": 0.2}`: the n-th attempt of an address gets the n-th
 answer, later ones 250. An answer that is empty is never given: the mail is kept, and the sender waits.
@@ -8,7 +8,6 @@ answer, later ones 250. An answer that is empty is never given: the mail is kept
 
 import asyncio
 import json
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -61,8 +60,12 @@ async def serve(folder: Path, port: int) -> None:
     server = await loop.create_server(
         lambda: SMTP(relay, hostname="relay.example", data_size_limit=2**25, loop=loop), host="127.0.0.1", port=port
     )
-    print(server.sockets[0].getsockname()[1], flush=True)
+    made = folder / ".port.tmp"
+    made.write_text(str(server.sockets[0].getsockname()[1]))
+    made.replace(folder / "port")
     await server.serve_forever()
 
 
-asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))
+def work(folder: Path, port: int) -> None:
+    """The process."""
+    asyncio.run(serve(folder, port))

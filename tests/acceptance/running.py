@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,8 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from typing import Any, TypeVar
+
+from ports import free_port
 
 T = TypeVar("T")
 
@@ -41,12 +42,6 @@ def publisher(
     if check:
         assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
-
-
-def free_port() -> int:
-    """Returns a port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def eventually(look: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:

@@ -1,13 +1,13 @@
 """A publication on a stage: its folder, a clock that the test moves, and a relay that is the judge of all mail."""
 
 import email
+import itertools
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +17,11 @@ from pathlib import Path
 
 import feedparser
 
-from acceptance.running import PATIENCE_SECONDS, Answer, ask, eventually, free_port
+from acceptance import relay_process, shifted
+from acceptance.running import PATIENCE_SECONDS, Answer, ask, eventually
+from nursery import process
+from ports import free_port
 from publications import make_publication, write
-
-SHIFTED = Path(__file__).with_name("shifted.py")
-RELAY = Path(__file__).with_name("relay_process.py")
 
 CONFIG = """
 [site]
@@ -152,12 +152,41 @@ class Sent:
         return "\n".join([headers, self.text, self.html])
 
 
+class Forked:
+    """A process that was forked from one which has everything loaded."""
+
+    def __init__(self, work: Callable[..., object], *arguments: object) -> None:
+        self._process = process(work, *arguments)
+
+    def poll(self) -> int | None:
+        """Returns its exit code; None: it runs."""
+        code: int | None = self._process.exitcode
+        return code
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Returns its exit code once it has ended."""
+        self._process.join(timeout)
+        code = self.poll()
+        assert code is not None, "it does not end"
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Sends it a signal, if it runs."""
+        if self.poll() is None:
+            os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        """Kills it, as a power cut does."""
+        self.send_signal(signal.SIGKILL)
+        self.wait()
+
+
 @dataclass(frozen=True)
 class Live:
     """The service as it runs on the stage."""
 
     stage: "Stage"
-    process: "subprocess.Popen[str]"
+    process: Forked
 
     @property
     def url(self) -> str:
@@ -176,8 +205,7 @@ class Live:
 
     def kill(self) -> None:
         """Kills the process, as a power cut does."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.kill()
 
     def stop(self) -> None:
         """Asks the service to stop, and expects it to do so cleanly."""
@@ -195,6 +223,7 @@ class Stage:
         self.logs = folder.with_name(f"{folder.name}.log")
         self.logs.touch()
         self._mails = mails
+        self._count = itertools.count()
         self._offset = folder.with_name(f"{folder.name}.offset")
         self._environment = {
             **os.environ,
@@ -224,6 +253,17 @@ class Stage:
         """Returns the publication's present moment."""
         return datetime.fromtimestamp(time.time() + float(self._offset.read_text()), UTC)
 
+    def go_round(self) -> None:
+        """Returns once the service has been round, some seconds later by its clock, with all that it has to do."""
+        self._say(str(float(self._offset.read_text()) + 6))
+        for _ in range(3):
+            before = self._rounds()
+            eventually(lambda seen=before: all(map(int.__gt__, self._rounds(), seen)), "a round")
+
+    def _rounds(self) -> list[int]:
+        files = [self._offset.with_suffix(name) for name in ("._plan", "._refresh")]
+        return [file.stat().st_size if file.exists() else 0 for file in files]
+
     def moment(self, sent: Sent) -> datetime:
         """Returns when a mail came, by the present setting of the publication's clock."""
         return datetime.fromtimestamp(sent.at + float(self._offset.read_text()), UTC)
@@ -238,16 +278,12 @@ class Stage:
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Runs a command to its end, whatever comes of it."""
-        done = subprocess.run(
-            [sys.executable, str(SHIFTED), str(self._offset), "-C", str(self.folder), *arguments],
-            capture_output=True,
-            text=True,
-            env=self._environment,
-            timeout=2 * PATIENCE_SECONDS,
-        )
+        out, said = (self.logs.with_suffix(f".{next(self._count)}") for _ in range(2))
+        running = Forked(shifted.work, self._offset, ["-C", str(self.folder), *arguments], self._environment, out, said)
+        code = running.wait(2 * PATIENCE_SECONDS)
         with self.logs.open("a") as log:
-            log.write(done.stderr)
-        return done
+            log.write(said.read_text())
+        return subprocess.CompletedProcess(arguments, code, out.read_text(), said.read_text())
 
     @contextmanager
     def running(
@@ -256,29 +292,18 @@ class Stage:
         """Runs the service, from a moment on, until the end of the block; `rounds` None: as often as it is made to."""
         if at is not None:
             self.set_clock(at)
-        with self.logs.open("a") as log:
-            process = self.start(log.fileno(), rounds, *(["-v"] if verbose else []), **environment)
-            assert process.stdout is not None
-            try:
-                line = process.stdout.readline()
-                assert f"127.0.0.1:{self.port}" in line, f"did not start: {line}{self.logs.read_text()}"
-                yield Live(self, process)
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                process.wait()
-                process.stdout.close()
-
-    def start(self, log: int, rounds: float | None = 1.0, *options: str, **environment: str) -> "subprocess.Popen[str]":
-        """Starts the service."""
         extra = environment if rounds is None else {"SHIFTED_ROUND_SECONDS": str(rounds), **environment}
-        return subprocess.Popen(
-            [sys.executable, str(SHIFTED), str(self._offset), "-C", str(self.folder), "run", *options],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**self._environment, **extra},
-        )
+        out = self.logs.with_suffix(f".{next(self._count)}")
+        out.touch()
+        command = ["-C", str(self.folder), "run", *(["-v"] if verbose else [])]
+        running = Forked(shifted.work, self._offset, command, {**self._environment, **extra}, out, self.logs)
+        try:
+            eventually(lambda: "\n" in out.read_text() or running.poll() is not None, "the service's first line")
+            line = out.read_text()
+            assert f"127.0.0.1:{self.port}" in line, f"did not start: {line}{self.logs.read_text()}"
+            yield Live(self, running)
+        finally:
+            running.kill()
 
     # People and stories -----------------------------------------------------------------------------------------------
 
@@ -344,12 +369,10 @@ class Stage:
 def relay(folder: Path, port: int = 0) -> Iterator[int]:
     """Runs the relay, at any free port or at one that is known; yields the port."""
     folder.mkdir()
-    command = [sys.executable, str(RELAY), str(folder), str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
+    relaying = Forked(relay_process.work, folder, port)
+    told = folder / "port"
     try:
-        yield int(process.stdout.readline())
+        eventually(lambda: told.exists() or relaying.poll() is not None, "the relay's port")
+        yield int(told.read_text())
     finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        relaying.kill()

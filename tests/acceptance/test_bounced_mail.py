@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import report_samples as samples
-from acceptance.running import eventually, free_port, publisher, running
+from acceptance.running import eventually, publisher, running
 from mail_servers import PASSWORD, Postfix, dovecot, postfix
+from ports import free_port
 from report_samples import Mail
 
 CONFIG = """

@@ -12,9 +12,10 @@ from typing import Any
 
 import psycopg
 
-from acceptance.running import PATIENCE_SECONDS, eventually, free_port, publisher, running
+from acceptance.running import PATIENCE_SECONDS, ask, eventually, publisher, running
 from acceptance.test_stop import sinking
 from mortal_server import mortal_server
+from ports import free_port
 from publications import AGENCY, make_publication, story, write
 
 READERS = 240
@@ -82,30 +83,37 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
             "PUBLISHER_DELIVERY__CONNECTIONS": str(CONNECTIONS),
         }
         publisher("subscribers", "import", str(tmp_path / "people.csv"), "--confirmed", folder=first, **settings)
+        own_port = free_port()
+        health = f"http://127.0.0.1:{own_port}"
         second, third = joined(first, tmp_path / "second"), joined(first, tmp_path / "third")
         with (
             running(first, **settings) as one,
             running(second, **settings) as two,
-            working(third, **settings) as worker,
+            working(third, **settings, PUBLISHER_HTTP__WORKER_PORT=str(own_port)) as worker,
         ):
             assert two.get("/articles/old/").status == 200  # its own folder is empty, and tells nothing
             write(first, "flash.md", story("Flash", urgency="flash", section="economy"))
             eventually(lambda: two.get("/articles/flash/").status == 200, "the other node shows the story")
             eventually(lambda: asked(server.url, "SELECT count(*) FROM issues WHERE state = 'held'"), "a held issue")
+            assert two.get("/readyz").status == 200
             publisher("issues", "release", "1", folder=second, **settings)
             in_hand = "SELECT count(DISTINCT boot_id) FROM deliveries"
             eventually(
                 lambda: asked(server.url, in_hand) > 1 and len(arrived()) >= READERS // 6, "mail of several nodes"
             )
-            assert two.get("/readyz").status == 200
+            assert two.get("/readyz").status == ask(f"{health}/readyz").status == 200
+            assert (ask(f"{health}/healthz").status, ask(f"{health}/feeds/all.rss").status) == (200, 404)
             one.kill()
             server.kill()
             answer = two.get("/readyz")
             assert (answer.status, list(answer.json()["faults"])) == (503, ["database"])
             assert two.get("/healthz").status == 200
+            answer = ask(f"{health}/readyz")
+            assert (answer.status, list(answer.json()["faults"])) == (503, ["database"])
             assert len(set(arrived())) < READERS
             server.start()
             eventually(lambda: two.get("/readyz").status == 200, "it is ready again")
+            eventually(lambda: ask(f"{health}/readyz").status == 200, "the worker as well")
             eventually(lambda: len(set(arrived())) >= READERS - AT_ONCE, "all but what the dead node had")
             assert worker.poll() is None
             # The dead node is started again: it knows at once what it had, and nobody has waited for its leases.
@@ -116,6 +124,9 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
             assert two.stop() == 0
             worker.terminate()
             assert worker.wait(PATIENCE_SECONDS) == 0
+    told = "".join(log.read_text() for log in tmp_path.glob("second-*.log"))
+    assert "Traceback" not in told
+    assert told.count("scheduler.waiting") == told.count("scheduler.goes_on") > 0
     copies = Counter(arrived())
     assert max(copies.values()) <= 2
     assert sum(copies.values()) - READERS <= CONNECTIONS

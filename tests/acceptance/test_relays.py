@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.running import eventually, free_port
+from acceptance.running import eventually
 from acceptance.stage import CONFIG, Stage, relay
 from acceptance.told import long_story
+from ports import free_port
 
 BULLETIN = """id = "bulletin"
 relay = "second"

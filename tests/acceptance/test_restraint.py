@@ -16,12 +16,6 @@ READER = "a@reader.example"
 MANY, FOLDER = 50, 30
 
 
-def _settled(stage: Stage) -> None:
-    """Lets the service go round with all it has to do."""
-    at = stage.now().timestamp() + 6
-    eventually(lambda: stage.now().timestamp() > at, "a few rounds")
-
-
 def _told(stage: Stage) -> str:
     """Returns what the operator is told of what waits."""
     return stage.command("status") + stage.command("issues", "list") + stage.command("issues", "list", "--json")
@@ -49,12 +43,12 @@ def _held(stage: Stage, newsletter: str) -> list[dict[str, object]]:
 def test_a_checkout_that_brings_fifty_stories_is_held(stage: Stage) -> None:
     """Nothing is mailed before one command lets it go; then everybody gets each story once."""
     stage.reader(READER, "*", "daily")
-    with stage.running() as live:
+    with stage.running(rounds=0.25) as live:
         _stories(stage, "checkout", MANY)
         eventually(lambda: len(live.entries("/feeds/all.atom")) >= MANY - 1, "the stories in the feed")
         stage.set_clock("2026-10-20T07:00:05+03:00")
         held = eventually(lambda: _held(stage, "daily"), "the digest is held")
-        _settled(stage)
+        stage.go_round()
         assert stage.mails(READER) == []
         assert "first seen at once" in str(held[0]["held"])
         assert "first seen at once" in stage.command("status")
@@ -66,10 +60,10 @@ def test_a_checkout_that_brings_fifty_stories_is_held(stage: Stage) -> None:
 def test_alerts_of_a_checkout_are_held_together(stage: Stage) -> None:
     """Fifty instant mails are as wrong as one digest of fifty: not one goes before the word is given."""
     stage.reader(READER, "*", "alerts")
-    with stage.running() as live:
+    with stage.running(rounds=0.25) as live:
         _stories(stage, "checkout", MANY)
         eventually(lambda: len(live.entries("/feeds/all.atom")) >= MANY - 1, "the stories in the feed")
-        _settled(stage)
+        stage.go_round()
         assert stage.mails(READER) == []
         assert "held" in _told(stage)
 
@@ -77,20 +71,20 @@ def test_alerts_of_a_checkout_are_held_together(stage: Stage) -> None:
 def test_fifty_touched_files_mail_nobody(old_stories: Stage) -> None:
     """A new time of writing is no news; and fifty stories that are really changed at once are held."""
     stage = old_stories
-    with stage.running() as live:
+    with stage.running(rounds=0.25) as live:
         for path in _files(stage, "island") + _files(stage, "harbour"):
             os.utime(path)
-        _settled(stage)
+        stage.go_round()
         assert stage.mails(READER) == []
         before = public_state(stage.folder)
-        _settled(stage)
+        stage.go_round()
         assert public_state(stage.folder) == before
         for path in _files(stage, "island") + _files(stage, "harbour"):
             text = path.read_text().replace("---\n\n", "updated: 2026-10-19T12:00:00+03:00\n---\n\n", 1)
             stage.write(str(path.relative_to(stage.folder / "articles")), text)
-        _settled(stage)
+        stage.go_round()
         stage.set_clock("2026-10-20T07:00:05+03:00")
-        _settled(stage)
+        stage.go_round()
         assert live.get("/healthz").status == 200
         assert stage.mails(READER) == []
         assert "held" in _told(stage)
@@ -103,14 +97,14 @@ def _files(stage: Stage, folder: str) -> list[Path]:
 def test_a_moved_folder_moves_nothing(old_stories: Stage) -> None:
     """Thirty stories in another folder are the same thirty: ids, addresses and inboxes stay as they are."""
     stage = old_stories
-    with stage.running() as live:
+    with stage.running(rounds=0.25) as live:
         before = {title: (entry.id, entry.link) for title, entry in live.entries("/feeds/all.atom").items()}
         (stage.folder / "articles" / "island").rename(stage.folder / "articles" / "moved")
-        _settled(stage)
+        stage.go_round()
         after = {title: (entry.id, entry.link) for title, entry in live.entries("/feeds/all.atom").items()}
         assert after == before
         stage.set_clock("2026-10-20T07:00:05+03:00")
-        _settled(stage)
+        stage.go_round()
         assert stage.mails(READER) == []
 
 
@@ -127,16 +121,16 @@ def _unmount(folder: Path) -> None:
 def test_a_lost_folder_empties_nothing(old_stories: Stage, lose: Callable[[Path], None]) -> None:
     """Nothing is taken down and nobody told before one command says that it is meant; the reason stands in `status`."""
     stage = old_stories
-    with stage.running() as live:
+    with stage.running(rounds=0.25) as live:
         before = public_state(stage.folder)
         lose(stage.folder)
-        _settled(stage)
+        stage.go_round()
         assert public_state(stage.folder) == before
         assert _public_stories(live) != []
         told = json.loads(stage.command("status", "--json"))
         assert "are gone from the folder at once" in str(told["held"])
         stage.set_clock("2026-10-20T07:00:05+03:00")
-        _settled(stage)
+        stage.go_round()
         assert stage.mails(READER) == []
         live.stop()
     assert "are gone from the folder at once" in stage.command("issues", "list")

@@ -5,8 +5,9 @@ import hmac
 import json
 from pathlib import Path
 
-from acceptance.running import ask, eventually, free_port, publisher, running
+from acceptance.running import ask, eventually, publisher, running
 from hubs import callback, hub
+from ports import free_port
 from publications import make_publication, story, write
 
 CONFIG = """

@@ -1,19 +1,15 @@
 """Workers and sinks in processes that can be killed, and the judge who reads what the sink has written."""
 
 import asyncio
-import multiprocessing
 import os
 import shutil
 import sqlite3
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +20,18 @@ from psycopg.conninfo import conninfo_to_dict
 from worker_process import Orders
 
 from ledger_rows import add_issue
+from nursery import process
 from publisher.stores.database import Database
 
 PROVE = bool(os.environ.get("PROVE"))
-PATIENCE = 900.0 if PROVE else 60.0
-_PROCESSES = multiprocessing.get_context("forkserver")
-
-
-@cache
-def _start_nursery() -> None:
-    """Starts the process that workers are forked from, everything loaded; before 3.13 it does not know our path."""
-    _PROCESSES.set_forkserver_preload(["worker_process", "sink_process"])
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-    try:
-        forkserver.ensure_running()
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+PATIENCE = 3600.0 if PROVE else 180.0
+"""Long, for machines are slow and shared."""
 
 
 class Sink:
     """The relay's process and its log."""
 
     def __init__(self, log: Path, delay: float = 0.0) -> None:
-        _start_nursery()
         self._log = log
         self._delay = delay
         self.port = 0
@@ -65,10 +46,7 @@ class Sink:
         """Starts the relay, at the port it had before, its log going on."""
         told = Path(f"{self._log}.port")
         told.unlink(missing_ok=True)
-        self.process = _PROCESSES.Process(
-            target=sink_process.serve, args=(str(self._log), self._delay, self.port), daemon=True
-        )
-        self.process.start()
+        self.process = process(sink_process.serve, str(self._log), self._delay, self.port)
         deadline = time.monotonic() + PATIENCE
         while not told.exists():
             assert time.monotonic() < deadline
@@ -104,12 +82,8 @@ class Place:
 
     def start(self, **changes: Any) -> Any:
         """Starts a worker."""
-        process = _PROCESSES.Process(
-            target=worker_process.work, args=(replace(self.orders, port=self.sink.port, **changes),), daemon=True
-        )
-        process.start()
-        self.workers.append(process)
-        return process
+        self.workers.append(process(worker_process.work, replace(self.orders, port=self.sink.port, **changes)))
+        return self.workers[-1]
 
     async def run(self, **changes: Any) -> int:
         """Runs a worker to its end; returns its exit code, that of a killed one is negative."""
@@ -136,9 +110,9 @@ class Place:
 
     def close(self) -> None:
         """Ends every process that is still there."""
-        for process in [*self.workers, self.sink.process]:
-            process.kill()
-            process.join()
+        for each in [*self.workers, self.sink.process]:
+            each.kill()
+            each.join()
 
     def ask(self, query: str) -> list[Any]:
         """Returns what the ledger answers; and that the database is whole."""

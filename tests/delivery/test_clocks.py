@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from crashes import Place, Yard, ended, judge
+from crashes import PATIENCE, Place, Yard, ended, judge
 from test_delivering import Desk, desk, until
 
 from ledger_rows import add_issue, issue_state, states
 from publisher.clock import SystemClock
 from publisher.model.delivery import Policy
 from publisher.stores.database import Database
-from relays import CLOSE, ScriptedRelay
+from relays import CLOSE
 
 PEOPLE = 150
 AGAIN = timedelta(seconds=3)
@@ -42,16 +42,14 @@ async def survives(database: Database, jump: timedelta) -> None:
     issue = await add_issue(database, range(1, PEOPLE + 1), now=SystemClock().now() - timedelta(minutes=1))
     policy = Policy(connections=2, resend_after=AGAIN, retry_after=AGAIN)
     script: dict[str, list[str | bytes]] = {"DOT": ["451 4.7.1 later"] * 5 + [CLOSE] + ["451 4.7.1 later"] * 2}
-    seen: dict[str, list[float]] = defaultdict(list)
     clock = SettableClock()
     async with desk(database, script, policy, clock=clock) as (service, relay):
         relay.delay = 0.002
-        watching = asyncio.create_task(_watch(relay, seen))
         async with service.running():
-            await until(lambda: len(relay.received) >= PEOPLE // 3, 60)
+            await until(lambda: len(relay.received) >= PEOPLE // 3)
             clock.by = jump
-            await until(lambda: len(relay.received) >= PEOPLE, 60)
-            await until(lambda: not clock.jump, 60)
+            await until(lambda: len(relay.received) >= PEOPLE)
+            await until(lambda: not clock.jump)
             assert abs(clock.now() - SystemClock().now() - jump) < timedelta(minutes=1)
         # What runs next knows nothing but the clock as it now is.
         again = Desk(database, relay, policy, sandbox=False, clock=SettableClock(jump))
@@ -60,24 +58,17 @@ async def survives(database: Database, jump: timedelta) -> None:
             async def done() -> bool:
                 return await issue_state(database, issue) == "done"
 
-            await until(done, 60)
-        watching.cancel()
+            await until(done)
     assert await states(database, issue) == {"accepted": PEOPLE}
+    seen: dict[str, list[float]] = defaultdict(list)
+    for received in relay.received:
+        seen[received.recipient].append(received.at)
     assert len(seen) == PEOPLE
     twice = {recipient: moments for recipient, moments in seen.items() if len(moments) > 1}
     assert Counter(map(len, seen.values())) == {1: PEOPLE - 8, 2: 8}
     waits = [second - first for first, second in twice.values()]
     assert min(waits) > AGAIN.total_seconds() - 0.1, waits
-    assert max(waits) < AGAIN.total_seconds() * 1.2 + 30, waits
-
-
-async def _watch(relay: ScriptedRelay, seen: dict[str, list[float]]) -> None:
-    known = 0
-    while True:
-        for received in relay.received[known:]:
-            seen[received.recipient].append(time.monotonic())
-        known = len(relay.received)
-        await asyncio.sleep(0.005)
+    assert max(waits) < 120, waits  # and not hours
 
 
 async def test_a_clock_that_is_set_in_the_middle_of_an_issue_changes_nothing(
@@ -171,7 +162,7 @@ async def _settled(place: Place) -> None:
     while time.monotonic() - since < 2 or "pending" in place.rows().values():
         if place.sink.count() != arrived:
             arrived, since = place.sink.count(), time.monotonic()
-        assert time.monotonic() - since < 90, Counter(place.rows().values())
+        assert time.monotonic() - since < PATIENCE, Counter(place.rows().values())
         await asyncio.sleep(0.05)
 
 

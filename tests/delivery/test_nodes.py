@@ -13,14 +13,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from crashes import Place, Yard, ended, judge
+from crashes import PATIENCE, Place, Yard, ended, judge
 
-from publisher.engines import jobs
+from engine_tables import done_to_the_engine
 
 PROVE = bool(os.environ.get("PROVE_NODES"))
-PEOPLE = 50_000 if PROVE else 400
+PEOPLE = int(os.environ.get("PROVE_NODES") or 400)
 NODES = 4
 CONNECTIONS = 4
 LEASE = 20.0 if PROVE else 1200.0
@@ -31,7 +30,6 @@ STOPPED = (1.0, 40.0) if PROVE else (0.1, 2.0)
 """Seconds for which a node is stopped; in the long form some of them longer than its leases last."""
 MOVING_OUT = 0.5 if PROVE else 0.0
 """How often a killed node is not started again in its folder: what it had then waits for the end of its lease."""
-PATIENCE = 3600.0 if PROVE else 60.0
 
 
 @pytest.fixture
@@ -115,7 +113,7 @@ async def test_nodes_that_die_and_hang_cost_nobody_a_mail(yard: Yard) -> None:
 
 async def test_the_engine_may_lose_everything_and_be_deaf(yard: Yard) -> None:
     """Its tables are emptied, what tells of new jobs is silenced, then they are dropped: all in one issue."""
-    async with yard.place(connections=CONNECTIONS, delay=0.01, engine=True) as place:
+    async with yard.place(connections=CONNECTIONS, delay=0.02, engine=True) as place:
         nodes = Nodes(place)
         nodes.join()
         nodes.join()
@@ -128,20 +126,6 @@ async def test_the_engine_may_lose_everything_and_be_deaf(yard: Yard) -> None:
         for number, blow in enumerate(blows, 1):
             while place.sink.count() < PEOPLE * number // (2 * len(blows)):
                 await asyncio.sleep(0.01)
-            await _done_to_the_engine(place, blow.format(jobs.SCHEMA))
+            await done_to_the_engine(place.orders.url, blow)
         await nodes.end()
         assert judge(place, PEOPLE, crashes=0) == 0
-
-
-async def _done_to_the_engine(place: Place, blow: str) -> None:
-    """Does this to the engine as soon as it is there and the server lets it."""
-    # The nodes work on these tables at the same time: of two that wait for each other the server ends either one.
-    not_yet = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.DeadlockDetected)
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        assert time.monotonic() < deadline
-        async with await psycopg.AsyncConnection.connect(place.orders.url, autocommit=True) as connection:
-            with contextlib.suppress(*not_yet):
-                await connection.execute(blow.encode())
-                return
-        await asyncio.sleep(0.05)

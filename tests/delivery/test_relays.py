@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from test_delivering import KEY, SHORT, TOKENS, MovedClock, until
+from test_delivering import KEY, TOKENS, MovedClock, until
 
 from ledger_rows import NOW, add_issue, issue_state
 from publisher.engines.local import LocalEngine
@@ -22,7 +22,7 @@ from publisher.services.ways import Way
 from publisher.stores.database import Database
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.stops import Stops
-from publisher.transports.session import Relay
+from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 from relays import ScriptedRelay
 
@@ -45,7 +45,8 @@ async def pair(
 ) -> AsyncIterator[Pair]:
     def way(relay: ScriptedRelay, route: Route, policy: Policy) -> Way:
         to = Relay(host="127.0.0.1", port=relay.port, security="none", hostname="localhost")
-        return Way(relay=route.name, transport=SmtpTransport(to, policy.connections, SHORT), policy=policy, route=route)
+        transport = SmtpTransport(to, policy.connections, Patience())
+        return Way(relay=route.name, transport=transport, policy=policy, route=route)
 
     async with first.running(), bulk.running():
         names = {name: Newsletter(id=name, title=Localized.of(name)) for name in ("daily", "weekly")}
@@ -100,7 +101,7 @@ async def test_a_dead_relay_stops_only_its_own_newsletters(sqlite_database: Data
         assert len(both.first.received) == 61
         assert await both.delivering.stops() == ()
         stop.set()
-        await asyncio.wait_for(running, 30)
+        await asyncio.wait_for(running, 60)
 
 
 async def test_one_issue_is_delivered_whatever_becomes_of_the_other_relay(sqlite_database: Database) -> None:
@@ -131,4 +132,4 @@ async def test_a_slow_relay_keeps_no_other_waiting(sqlite_database: Database) ->
         await until(is_done)
         assert len(both.bulk.received) <= 1
         stop.set()
-        await asyncio.wait_for(running, 30)
+        await asyncio.wait_for(running, 60)

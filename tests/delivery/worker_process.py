@@ -266,7 +266,7 @@ def delivering(
     sandbox = bool(orders.plan)
     store = KilledDeliveries(database, tokens.address_hash, sandbox=sandbox)
     relay = Relay(host="127.0.0.1", port=orders.port, security="none", hostname="localhost")
-    transport = KilledTransport(relay, orders.connections, Patience.scaled(5))
+    transport = KilledTransport(relay, orders.connections, Patience())
     store.killer = transport.killer = killer
     letters = PoisonedLetters(catalogue(), "Example <news@example.org>", Links("https://news.example.org", tokens), KEY)
     letters.poison = orders.poison

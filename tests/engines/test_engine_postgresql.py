@@ -1,7 +1,6 @@
 """The engine of many processes, on a real PostgreSQL: who is told, and what it costs when nobody can be."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -9,6 +8,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
+from engine_tables import done_to_the_engine
 from publisher.engines import jobs, postgresql
 from publisher.engines.postgresql import PostgresqlEngine
 from publisher.model.delivery import Lot
@@ -44,20 +44,6 @@ async def rings(engine: PostgresqlEngine) -> bool:
     return time.monotonic() - before < PATIENCE
 
 
-async def tables(url: str, query: str) -> None:
-    """Does something to the engine's tables, once they are there and the server lets it."""
-    deadline = time.monotonic() + PATIENCE
-    # The engine works on these tables at the same time: of two that wait for each other the server ends either one.
-    not_yet = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.DeadlockDetected)
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        while True:
-            with contextlib.suppress(*not_yet):
-                await connection.execute(query.format(f"{jobs.SCHEMA}.procrastinate_jobs").encode())
-                return
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.05)
-
-
 async def test_one_process_hears_what_another_announces(url: str) -> None:
     """Each doorbell is heard by one of them, so it is rung until it was the other."""
     here, there = PostgresqlEngine(url), PostgresqlEngine(url)
@@ -79,13 +65,13 @@ async def test_the_tables_may_be_emptied_or_dropped_at_any_time(url: str, monkey
     monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.2)
     engine = PostgresqlEngine(url)
     async with serving(engine):
-        await tables(url, "TRUNCATE {} CASCADE")
+        await done_to_the_engine(url, "TRUNCATE {}.procrastinate_jobs CASCADE")
         await engine.announce(LOT)
         assert await rings(engine)
-        await tables(url, f"DROP SCHEMA {jobs.SCHEMA} CASCADE")
+        await done_to_the_engine(url, "DROP SCHEMA {} CASCADE")
         await engine.announce(LOT)
         assert await rings(engine)
-        await tables(url, "SELECT 1 FROM {}")
+        await done_to_the_engine(url, "SELECT 1 FROM {}.procrastinate_jobs")
 
 
 async def test_without_its_server_it_rings_in_this_process_and_stops_when_told() -> None:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
+from feed_schema import check_schema
+
 ATOM = "{http://www.w3.org/2005/Atom}"
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 DC = "{http://purl.org/dc/elements/1.1/}"
@@ -98,7 +100,7 @@ def check_item(item: Any) -> str:
 def check_atom(document: bytes) -> Any:
     """Returns the root of a document that keeps the rules of RFC 4287."""
     root = check_xml(document)
-    assert root.tag == f"{ATOM}feed"
+    check_schema(root)
     _check_children(root, _FEED_CHILDREN, once={"id", "title", "updated"}, at_most_once={"generator", "subtitle"})
     assert root.get(XML_LANG)
     links = root.findall(f"{ATOM}link")

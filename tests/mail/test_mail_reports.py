@@ -244,7 +244,7 @@ def test_what_cannot_be_read_is_refused_at_once(raw: bytes) -> None:
     began = time.process_time()
     with pytest.raises(ReportError):
         read_report(raw)
-    assert time.process_time() - began < 60
+    assert time.process_time() - began < 20
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_what_cannot_be_read_is_refused_at_once(raw: bytes) -> None:
     ],
     ids=range(13),
 )
-def test_crafted_messages_are_read_or_refused_within_seconds(raw: bytes) -> None:
+def test_crafted_messages_are_read_or_refused_before_long(raw: bytes) -> None:
     began = time.process_time()
     try:
         report = read_report(raw)
@@ -275,7 +275,7 @@ def test_crafted_messages_are_read_or_refused_within_seconds(raw: bytes) -> None
     else:
         assert isinstance(report, Report)
         assert len(report.recipients) <= 100
-    assert time.process_time() - began < 60
+    assert time.process_time() - began < 20
 
 
 _WHOLE = [
@@ -289,7 +289,7 @@ _PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=5000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(_WHOLE),
     st.lists(
@@ -311,7 +311,7 @@ def test_whatever_is_done_to_a_report_it_is_read_or_refused(raw: bytes, cuts: li
     assert all(len(text) <= 2000 for text in (*report.envelopes, *report.message_ids))
 
 
-@settings(max_examples=200, deadline=5000)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=2000))
 def test_any_octets_are_read_or_refused(raw: bytes) -> None:
     try:

@@ -1,6 +1,7 @@
 """Whose folder is the publication's: no node takes down what it does not have."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -14,9 +15,12 @@ from publications import make_publication, story, write
 from publisher.app import App, open_app
 from publisher.cli.status import node_lines
 from publisher.errors import SourceError
+from publisher.model.files import Scan
 from publisher.services.custody import FOLDER, Custody
+from publisher.services.publish import Report
 from publisher.sources.mark import Mark
 from publisher.sources.scan import Directory
+from publisher.stores.articles import Articles
 from publisher.stores.schema import metadata
 
 NOW = datetime(2026, 3, 4, 6, 0, tzinfo=UTC)
@@ -162,6 +166,66 @@ async def test_a_node_without_stories_follows_the_one_that_has_them(nodes: list[
     assert (second.folder / page).read_bytes() == (first.folder / page).read_bytes()
     assert "Another text" in (second.folder / page).read_text()
     assert len(first.publishing.intake.articles) == len(second.publishing.intake.articles) == 1
+
+
+async def test_nodes_start_at_a_glance_while_nobody_has_saved(
+    nodes: list[App], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes the folder in, and who follows: neither reads a story where nothing has changed."""
+
+    async def read(*_: object) -> None:
+        raise AssertionError("a story was read")
+
+    for name in ("current", "gone", "files", "outputs", "bodies", "save", "save_outputs"):
+        monkeypatch.setattr(Articles, name, read)
+    for node in nodes:
+        async with open_app(node.folder) as started:
+            report = await started.publishing.glance(started.clock.now(), thorough=True)
+            assert isinstance(report, Report)
+            assert not report.written
+
+
+async def test_what_another_node_did_meanwhile_is_right_at_a_start(nodes: list[App]) -> None:
+    """Its own folder is as it was, and stories are not: one is new, one gone, one gone and back again."""
+    first, second = nodes
+
+    async def started_after(*, gone: bool) -> None:
+        await first.publishing.refresh(first.clock.now(), at_once=True)
+        async with open_app(second.folder) as started:
+            now = started.clock.now()
+            seen = await started.publishing.glance(now, thorough=False)
+            assert isinstance(seen, Scan)
+            await started.publishing.refresh(now, scan=seen)
+            assert [shows(app, "a") for app in (first, started)] == [not gone] * 2
+            assert [shows(app, "c") for app in (first, started)] == [True] * 2
+            assert isinstance(await started.publishing.glance(now, thorough=True), Report)
+
+    write(first.folder, "c.md", story("C"))
+    await started_after(gone=False)
+    (first.articles_root / "a.md").rename(first.folder / "kept.md")
+    await started_after(gone=True)
+    (first.folder / "kept.md").rename(first.articles_root / "a.md")
+    await started_after(gone=False)
+
+
+async def test_a_folder_that_counts_from_now_on_is_read_although_it_is_as_it_was(nodes: list[App]) -> None:
+    """Its node followed when it last looked: what is in there was never taken in."""
+    first, second = nodes
+    write(second.folder, "own.md", story("Own"))
+    await second.publishing.refresh(second.clock.now())
+    assert not shows(second, "own")
+    assert second.node is not None
+    await second.node.custody.adopt()
+    with psycopg.connect(os.environ["PUBLISHER_DATABASE__URL"], autocommit=True) as connection:
+        connection.execute("DELETE FROM turns")
+    async with open_app(second.folder) as started:
+        now = started.clock.now()
+        assert isinstance(await started.publishing.glance(now, thorough=False), Scan)
+        await started.publishing.refresh(now, accept_loss=True, at_once=True)
+        assert [shows(started, "own"), shows(started, "a")] == [True, False]
+    assert await first.publishing.is_behind(first.clock.now())
+    await first.publishing.refresh(first.clock.now())
+    assert [shows(first, "own"), shows(first, "a")] == [True, False]
 
 
 async def test_a_new_folder_is_a_copy_until_a_node_of_the_publication_is_seen_to_live(nodes: list[App]) -> None:

@@ -405,6 +405,18 @@ async def test_a_podcast_has_what_can_be_heard(tmp_path: Path, clock: ManualCloc
         ('[[feeds]]\nid = "one"\ntitle = "E"\nwhere = "x"', "feeds.0.where: unknown key"),
         ('[[feeds]]\nid = "one"\ntitle = "E"\npodcast = { category = "News" }', "feeds.0.podcast.image: "),
         (
+            '[[feeds]]\nid = "one"\ntitle = "E"\npodcast = { image = "/c.jpg", category = "Gossip" }',
+            "feeds.0.podcast.category: 'Gossip' is none of Apple's categories: Arts, ",
+        ),
+        (
+            '[[feeds]]\nid = "one"\ntitle = "E"\npodcast = { image = "/c.jpg", subcategory = "Golf" }',
+            "feeds.0.podcast.subcategory: 'Golf' is not below 'News', which has one of Business News, Daily News, ",
+        ),
+        (
+            '[[feeds]]\nid = "a"\ntitle = "E"\npodcast = { image = "/c", category = "History", subcategory = "Golf" }',
+            "feeds.0.podcast.subcategory: 'Golf' is not below 'History', which has none",
+        ),
+        (
             '[[feeds]]\nid = "one"\ntitle = "E"\n[[feeds]]\nid = "one"\ntitle = "F"',
             "feeds.1.id: 'one' is given twice",
         ),

@@ -398,8 +398,8 @@ async def test_a_crash_between_any_two_steps_tells_nobody_twice(sqlite_database:
     write, count = w.database.write, itertools.count(1)
 
     @asynccontextmanager
-    async def cut() -> AsyncIterator[AsyncConnection]:
-        async with write() as connection:
+    async def cut(**how: bool) -> AsyncIterator[AsyncConnection]:
+        async with write(**how) as connection:
             yield connection
         if next(count) == number:
             raise PowerCutError

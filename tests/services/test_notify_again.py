@@ -277,7 +277,11 @@ async def stuck(w: World, now: datetime) -> int:
     """Returns how many waiting mails nobody would hand out."""
     query = (
         sa.select(sa.func.count())
-        .select_from(deliveries.join(issues).join(variants, variants.c.id == deliveries.c.variant_id))
+        .select_from(
+            deliveries.join(issues, issues.c.id == deliveries.c.issue_id).join(
+                variants, variants.c.id == deliveries.c.variant_id
+            )
+        )
         .where(deliveries.c.state.in_(["pending", "deferred"]), unfit(sa.literal(micros(now))))
     )
     async with w.database.read() as connection:

@@ -75,8 +75,8 @@ def cut_after_commit(database: Database, number: int) -> None:
     count, write = itertools.count(1), database.write
 
     @asynccontextmanager
-    async def cut() -> AsyncIterator[AsyncConnection]:
-        async with write() as connection:
+    async def cut(**how: bool) -> AsyncIterator[AsyncConnection]:
+        async with write(**how) as connection:
             yield connection
         if next(count) == number:
             raise PowerCutError

@@ -86,8 +86,8 @@ async def killed_while_planning(w: World) -> None:
     write = w.database.write
 
     @asynccontextmanager
-    async def killed() -> AsyncIterator[AsyncConnection]:
-        async with write() as connection:
+    async def killed(**how: bool) -> AsyncIterator[AsyncConnection]:
+        async with write(**how) as connection:
             yield connection
         raise KilledError
 

@@ -8,6 +8,7 @@ import pytest
 
 from publications import AGENCY, ManualClock, make_publication, story, write
 from publisher.app import App, open_app
+from publisher.model.files import Scan
 from publisher.services.publish import Report
 from publisher.stores.articles import Articles
 
@@ -26,13 +27,15 @@ async def built(folder: Path, clock: ManualClock) -> Report:
     """As `publisher build`: a process of its own."""
     async with open_app(folder, clock) as app:
         now = clock.now()
-        return await app.publishing.glance(now, thorough=True) or await app.publishing.refresh(now, at_once=True)
+        seen = await app.publishing.glance(now, thorough=True)
+        return await app.publishing.refresh(now, scan=seen, at_once=True) if isinstance(seen, Scan) else seen
 
 
 async def glanced(folder: Path, clock: ManualClock, *, thorough: bool = False) -> Report | None:
     """Whether a new process finds at a glance that nothing has changed."""
     async with open_app(folder, clock) as app:
-        return await app.publishing.glance(clock.now(), thorough=thorough)
+        seen = await app.publishing.glance(clock.now(), thorough=thorough)
+        return seen if isinstance(seen, Report) else None
 
 
 async def test_a_start_on_an_unchanged_folder_reads_no_story(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +109,7 @@ async def test_old_addresses_and_gone_ones_answer_before_stories_are_read(folder
     (folder / "articles" / "1.md").unlink()
     await built(folder, clock)
     async with open_app(folder, clock) as app:
-        assert await app.publishing.glance(clock.now(), thorough=False) is not None
+        assert isinstance(await app.publishing.glance(clock.now(), thorough=False), Report)
         assert app.publishing.moved == {"/old/": "/articles/2/"}
         assert app.publishing.gone == {"/articles/1/"}
         assert app.publishing.story_count == 2
@@ -191,7 +194,7 @@ async def _fails(*_: object) -> None:
 
 
 async def _nothing_to_do(app: App, clock: ManualClock) -> bool:
-    return await app.publishing.glance(clock.now(), thorough=True) is not None
+    return isinstance(await app.publishing.glance(clock.now(), thorough=True), Report)
 
 
 async def test_a_rescan_after_one_change_makes_no_fingerprint_of_the_rest(

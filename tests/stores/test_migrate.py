@@ -1,6 +1,11 @@
 """Migrations, on both databases."""
 
 import asyncio
+import struct
+import sys
+import zlib
+from array import array
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,8 @@ from alembic.operations import Operations
 from publisher.errors import StoreError
 from publisher.stores import migrate, schema
 from publisher.stores.database import Database
+from publisher.stores.issues import Issues
+from publisher.stores.readers import Readers
 from publisher.stores.schema import metadata
 
 _COHORT = schema.cohorts.insert().values(id=1, newsletter="daily", cadence="daily 07:00", timezone="UTC", created_at=0)
@@ -22,6 +29,12 @@ _ORPHAN = schema.slots.insert().values(id=2, cohort_id=77, period="q", due_at=0,
 
 def _tables(connection: sa.Connection) -> set[str]:
     return set(sa.inspect(connection).get_table_names())
+
+
+def _until(connection: sa.Connection, revision: str) -> None:
+    config = migrate._config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 async def _names(database: Database) -> set[str]:
@@ -169,13 +182,8 @@ async def test_numbers_that_links_name_go_on_beyond_those_given_before(tmp_path:
     """SQLite gave the last one again; nothing else about the rows changes, and theirs stay with them."""
     database = Database.open("sqlite:///publisher.db", tmp_path)
 
-    def until_0009(connection: sa.Connection) -> None:
-        config = migrate._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0009")
-
     async with database.restructure() as connection:
-        await connection.run_sync(until_0009)
+        await connection.run_sync(_until, "0009")
         person = {"address": "a@x.org", "address_key": "a@x.org", "language": "en", "created_at": 0}
         await connection.execute(schema.subscribers.insert().values(id=7, **person))
         signup = {"subscriber_id": 7, "newsletters": "[]", "requested_at": 0, "expires_at": 0}
@@ -192,3 +200,48 @@ async def test_numbers_that_links_name_go_on_beyond_those_given_before(tmp_path:
         assert min(subscriber, number) > 1000
         assert (await connection.execute(sa.select(schema.signups.c.id))).all() == []
     await database.close()
+
+
+async def test_what_was_folded_by_variant_is_found_by_span_and_rows_stay(blank_database: Database) -> None:
+    """Who got what long ago goes from blobs of variants into those of spans; waiting rows keep all they say."""
+    many = list(range(1, 20_000, 3))
+
+    def blob(ids: list[int]) -> bytes:
+        steps = array("Q", (after - before for before, after in pairwise([0, *ids])))
+        if sys.byteorder == "big":
+            steps.byteswap()
+        return struct.pack("<Q", len(ids)) + zlib.compress(steps.tobytes())
+
+    async with blank_database.restructure() as connection:
+        await connection.run_sync(_until, "0012")
+        person = {"address": "a@x.org", "address_key": "a@x.org", "language": "en", "created_at": 0}
+        await connection.execute(schema.subscribers.insert().values(id=2, **person))
+        for issue in (1, 2):
+            about = {"kind": "digest", "newsletter": "daily", "edition": issue, "state": "done", "planned_at": 0}
+            await connection.execute(schema.issues.insert().values(id=issue, **about))
+        for number, (issue, ids) in enumerate([(1, many), (1, [2, 20_001]), (2, [5])], start=1):
+            words = {"outcome": f"o{number}", "language": "en", "form": "full", "subject": "", "preheader": ""}
+            row = {"id": number, "issue_id": issue, **words, "html": b"", "text": b""}
+            await connection.execute(schema.variants.insert().values(**row))
+            story = {"variant_id": number, "position": 1, "article_id": 7, "version": 1}
+            await connection.execute(schema.variant_stories.insert().values(**story, depth="full", mention="story"))
+            folded = sa.text("INSERT INTO variant_readers (variant_id, readers) VALUES (:variant, :readers)")
+            await connection.execute(folded, {"variant": number, "readers": blob(ids)})
+        waiting = {"issue_id": 2, "subscriber_id": 2, "variant_id": 3, "state": "pending", "next_at": 9, "reason": "r"}
+        await connection.execute(schema.deliveries.insert().values(id=11, **waiting))
+        event = {"delivery_id": 11, "kind": "complaint", "at": 0}
+        await connection.execute(schema.delivery_events.insert().values(**event))
+    await migrate.upgrade(blank_database)
+    covered = await Readers(blank_database).coverage([7], 0, 30_000, sandbox=False)
+    expected = {reader: {1} for reader in many} | {2: {2, 3}, 20_001: {2}, 5: {3}}
+    assert covered.readers == expected
+    assert set(covered.variants) == {1, 2, 3}
+    counts = await Issues(blank_database, sandbox=False).all_counts([1, 2])
+    assert [counts[issue].accepted for issue in (1, 2)] == [len(many) + 2, 1]
+    async with blank_database.write() as connection:
+        row = (await connection.execute(sa.select(schema.deliveries))).mappings().one()
+        assert {name: row[name] for name in waiting} == waiting
+        assert (await connection.execute(sa.select(schema.delivery_events.c.delivery_id))).scalars().all() == [11]
+        twin = sa.insert(schema.deliveries).values(**{**waiting, "state": "accepted"})
+        with pytest.raises(sa.exc.IntegrityError):
+            await connection.execute(twin)

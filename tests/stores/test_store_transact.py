@@ -4,10 +4,13 @@ import asyncio
 import sqlite3
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger_rows import NOW, add_issue, states
 from publisher.errors import UnreachableError
@@ -107,11 +110,10 @@ async def test_a_stranger_who_writes_keeps_the_transaction_waiting_and_not_the_l
     writing = asyncio.create_task(
         sqlite_database.transact(lambda cursor: put.run_each(cursor, [{"name": "patient"}]), brief=brief)
     )
-    await asyncio.sleep(0.1)
-    assert not writing.done()  # and it never ends well where it keeps the loop: the stranger could not let go
-    stranger.execute("ROLLBACK")
-    stranger.close()
+    # Whoever kept the loop waiting would keep this one waiting too, and then give up.
+    asyncio.get_running_loop().call_later(0.1, stranger.execute, "ROLLBACK")
     await writing
+    stranger.close()
     assert "patient" in await _names(sqlite_database)
 
 
@@ -127,3 +129,49 @@ async def test_a_brief_one_that_fails_is_undone(database: Database) -> None:
         await database.transact(work, brief=True)
     await database.transact(lambda cursor: put.run_each(cursor, [{"name": "b"}]), brief=True)
     assert set(await _names(database)) - set(before) == {"b"}
+
+
+async def test_a_process_has_no_more_connections_than_it_may(shared_postgresql: str, tmp_path: Path) -> None:
+    """However much is asked at a time: the rest waits for its turn, and is answered."""
+    database = Database.open(shared_postgresql, tmp_path, connections=5)
+    most = 0
+
+    async def look() -> None:
+        nonlocal most
+        async with database.read() as connection:
+            await connection.execute(sa.text("SELECT pg_sleep(0.01)"))
+            there = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> :own"
+            most = max(most, await connection.scalar(sa.text(there), {"own": watcher.info.backend_pid}) or 0)
+
+    def write(cursor: Any) -> None:
+        cursor.execute("SELECT pg_sleep(0.01)")
+
+    try:
+        with psycopg.connect(shared_postgresql) as watcher:
+            await asyncio.gather(*(look() for _ in range(20)), *(database.transact(write) for _ in range(10)))
+    finally:
+        await database.close()
+    assert most == 5
+
+
+async def test_what_need_not_last_waits_for_no_disk_and_what_follows_does(database: Database) -> None:
+    """The setting is the transaction's alone, also where that fails."""
+
+    async def waits(connection: AsyncConnection) -> bool:
+        asked = "PRAGMA synchronous" if database.embedded else "SHOW synchronous_commit"
+        return (await connection.exec_driver_sql(asked)).scalar() in (2, "on")
+
+    for durable in (True, False, True):
+        async with database.write(durable=durable) as connection:
+            assert await waits(connection) is durable
+
+    async def fail() -> None:
+        async with database.write(durable=False) as connection:
+            await connection.execute(_PUT, {"name": "hasty"})
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await fail()
+    async with database.write() as connection:
+        assert await waits(connection)
+    assert "hasty" not in await _names(database)

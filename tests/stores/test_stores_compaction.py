@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from publisher.model.issue import DeliveryState, IssueCounts, IssueState
-from publisher.stores.compaction import Compaction, unpacked
+from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database, micros
+from publisher.stores.folds import SPAN, counts_of, packed, span_of, unpacked, variant_of
 from publisher.stores.issues import Issues
 from publisher.stores.notices import Notices
+from publisher.stores.pace import Pace
 from publisher.stores.people import People
 from publisher.stores.readers import Readers
-from publisher.stores.schema import deliveries, issues, subscribers, variant_readers
+from publisher.stores.schema import deliveries, issue_readers, issues, subscribers, variants
 from stores.test_stores_issues import issued, people, set_state
 
 NOW = datetime(2026, 10, 19, 5, tzinfo=UTC)
@@ -72,13 +74,97 @@ async def test_what_ended_a_week_ago_is_ripe_but_for_the_newest(database: Databa
 async def test_a_large_issue_is_folded_piece_by_piece_and_by_several_at_once(database: Database) -> None:
     readers = await people(database, 101)
     number = await sent(database, readers, 1, "daily:1")
-    found = await asyncio.gather(*(Compaction(database, at_once=10).compact(number) for _ in range(3)))
+    paces = [Pace(rows=10, least=10, most=10) for _ in range(3)]
+    found = await asyncio.gather(*(Compaction(database, pace).compact(number) for pace in paces))
     assert found == [True, True, True]
     assert await rows(database) == []
     async with database.read() as connection:
-        [blob] = (await connection.execute(sa.select(variant_readers.c.readers))).scalars().all()
-    assert list(unpacked(blob)) == readers
+        row = (await connection.execute(sa.select(issue_readers))).one()
+        variant = await connection.scalar(sa.select(variants.c.id))
+    assert {key: list(ids) for key, ids in unpacked(row.span, row.readers).items()} == {variant: readers}
+    assert row.number == 101
     assert await Issues(database, sandbox=False).counts(number) == IssueCounts(planned=101, accepted=101)
+
+
+async def test_folding_that_is_cut_short_leaves_everybody_in_one_place_and_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at any statement of any step: each reader has a row or is in a blob, never both, never neither."""
+    readers = await people(database, 23)
+    number = await sent(database, readers, 1, "daily:1")
+    everybody = set((await Readers(database).coverage([1], 0, readers[-1], sandbox=False)).readers)
+    assert everybody == set(readers)
+    execute, left = AsyncConnection.execute, 0
+
+    async def mortal(self: AsyncConnection, *arguments: Any, **options: Any) -> Any:
+        nonlocal left
+        if self.sync_connection is not None and str(arguments[0]).split()[0] in ("DELETE", "INSERT"):
+            left -= 1
+            if left < 0:
+                raise asyncio.CancelledError
+        return await execute(self, *arguments, **options)
+
+    for lives in range(12):
+        left = lives % 4
+        with monkeypatch.context() as patched:
+            patched.setattr(AsyncConnection, "execute", mortal)
+            try:
+                done = await Compaction(database, Pace(rows=5, least=5, most=5)).compact(number)
+            except asyncio.CancelledError:
+                done = False
+        standing = [reader for _, reader in await rows(database)]
+        async with database.read() as connection:
+            blobs = (await connection.execute(sa.select(issue_readers))).all()
+        kept = [reader for row in blobs for ids in unpacked(row.span, row.readers).values() for reader in ids]
+        assert sorted(standing + kept) == readers
+        assert sum(row.number for row in blobs) == len(kept)
+        if done:
+            break
+    assert standing == []
+    assert await Issues(database, sandbox=False).counts(number) == IssueCounts(planned=23, accepted=23)
+
+
+@pytest.mark.parametrize(
+    ("span", "brought"),
+    [
+        (0, {}),
+        (0, {1: [1]}),
+        (0, {9: [0, SPAN - 1], 2**40: [5]}),
+        (3, {n: list(range(3 * SPAN + n, 4 * SPAN, 350)) for n in range(350)}),
+        (2**31 // SPAN - 1, {7: [2**31 - 1]}),
+    ],
+)
+def test_what_is_folded_comes_back(span: int, brought: dict[int, list[int]]) -> None:
+    blob = packed(brought)
+    assert {variant: list(ids) for variant, ids in unpacked(span, blob).items()} == brought
+    assert counts_of(blob) == {variant: len(ids) for variant, ids in brought.items()}
+    for variant, ids in brought.items():
+        assert span_of(ids[0]) == span
+        assert {variant_of(reader, blob) for reader in ids} == {variant}
+        assert list(unpacked(span, blob, {variant})) == [variant]
+    assert variant_of(span * SPAN + 17, packed({1: [span * SPAN + 16, span * SPAN + 18]})) is None
+
+
+async def test_readers_of_several_spans_are_found_in_each(database: Database) -> None:
+    """Whoever asks of one, or of a range across a border, gets exactly those."""
+    far = SPAN * 3
+    async with database.write() as connection:
+        for number in (SPAN - 1, SPAN, far):
+            person = {"id": number, "address": f"a{number}", "address_key": f"a{number}", "language": "en"}
+            await connection.execute(subscribers.insert().values(**person, created_at=0))
+    issue = await sent(database, [SPAN - 1, SPAN, far], 1, "daily:1")
+    await sent(database, [far], 2, "daily:2")
+    assert await Compaction(database).compact(issue)
+    those = Readers(database)
+    for first, last, expected in [
+        (0, 2 * far, {SPAN - 1, SPAN, far}),
+        (SPAN - 1, SPAN, {SPAN - 1, SPAN}),
+        (SPAN, SPAN, {SPAN}),
+        (SPAN + 1, far - 1, set[int]()),
+    ]:
+        assert set((await those.coverage([1], first, last, sandbox=False)).readers) == expected
+    told = [found async for found in Notices(database, sandbox=False, page=SPAN).holders(1)]
+    assert [holder.number for found in told for holder in found.holders] == [SPAN - 1, SPAN, far]
 
 
 async def test_who_is_folded_while_readers_are_looked_at_is_still_found(

@@ -6,12 +6,13 @@ import pytest
 from planning_world import World, at, newsletter, publication
 
 from publisher.model.article import Status
-from publisher.model.issue import DeliveryState, Variant
+from publisher.model.issue import DeliveryState, IssueState, Variant
 from publisher.model.people import Terms
+from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database
 from publisher.stores.people import People
 from publisher.stores.revisions import Revisions
-from publisher.stores.schema import deliveries
+from publisher.stores.schema import deliveries, issues
 
 MONDAY = at("2026-10-19 04:00")
 SLOT = at("2026-10-19 05:00")
@@ -55,6 +56,28 @@ async def test_a_decision_takes_what_still_waits_with_what_it_was_made_from(data
     assert await revisions.doubtful(LATER, 10) == []
     counts = await w.issues.counts(first.issue)
     assert (counts.deferred, counts.rejected) == (1, 1)
+
+
+async def test_what_nobody_got_of_an_issue_is_taken_away(database: Database) -> None:
+    """As soon as the last row that waited brings something else; not while one does, nor what somebody has."""
+    w, revisions = await planned(database)
+    await w.revise("Story", "corrected", LATER, recalls=True)
+    first, second = await revisions.doubtful(LATER, 10)
+    variant = Variant(language="en", form="full", stories=(), mail=w.renderer.mail(w.renderer.editions[-1]))
+    there = set((await w.issues.outcomes(first.issue)).values())
+    assert await revisions.tidy(first.issue) == 0
+    await revisions.replace([first.number], first.issue, first.variant, "other", variant, LATER)
+    await revisions.replace([second.number], first.issue, second.variant, "other", variant, LATER)
+    assert await revisions.tidy(first.issue) == len({first.variant, second.variant})
+    left = set((await w.issues.outcomes(first.issue)).values())
+    assert not left & there
+    assert len(left) == 1
+    async with database.write() as connection:
+        await connection.execute(deliveries.update().values(state=DeliveryState.ACCEPTED))
+        await connection.execute(issues.update().values(state=IssueState.DONE))
+    assert await Compaction(database).compact(first.issue)
+    assert await revisions.tidy(first.issue) == 0
+    assert (await w.issues.counts(first.issue)).accepted == 2
 
 
 async def test_licences_that_end_or_change_doubt_the_mail_of_their_holder_once(database: Database) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mail_servers import PASSWORD, Dovecot, dovecot, free_port
+from mail_servers import PASSWORD, Dovecot, dovecot
+from ports import free_port
 from publisher.errors import UnreachableError
 from publisher.transports.mailbox import ImapMailbox, MailboxAccount
 

@@ -1,7 +1,6 @@
 """The pipelined way: one round trip a message, the same mails, and nothing goes that its guard did not let go."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -11,7 +10,6 @@ from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 from relays import POLITE, Answer, ScriptedRelay
 
-SHORT = Patience(connect=2.0, command=2.0, data=2.0, block=2.0, dot=2.0, total=10.0)
 PIPELINING = ("PIPELINING", "SIZE 10000000")
 Guard = Callable[[], Awaitable[bool]]
 
@@ -27,11 +25,11 @@ async def granted() -> bool:
 
 
 def transport(
-    relay: ScriptedRelay, connections: int = 1, *, pipelining: bool = True, patience: Patience = SHORT
+    relay: ScriptedRelay, connections: int = 1, *, pipelining: bool = True, patience: Patience | None = None
 ) -> SmtpTransport:
     """Returns a pool for the relay."""
     where = Relay(host="127.0.0.1", port=relay.port, security="none", hostname="client.example", pipelining=pipelining)
-    return SmtpTransport(where, connections, patience)
+    return SmtpTransport(where, connections, patience or Patience())
 
 
 async def sent(pool: SmtpTransport, letters: list[Letter], guard: Guard = granted) -> list[Ending]:
@@ -60,17 +58,6 @@ async def test_the_plain_way_costs_four() -> None:
     async with ScriptedRelay(extensions=PIPELINING).running() as relay:
         await sent(transport(relay, pipelining=False), [letter(n) for n in range(50)])
     assert relay.turns == 2 + 4 * 50
-
-
-async def test_at_a_distance_a_message_takes_one_way_and_back() -> None:
-    async with ScriptedRelay(extensions=PIPELINING, delay=0.03).running() as relay:
-        began = time.monotonic()
-        await sent(transport(relay), [letter(n) for n in range(20)])
-        pipelined = time.monotonic() - began
-        began = time.monotonic()
-        await sent(transport(relay, pipelining=False), [letter(n) for n in range(20)])
-        plain = time.monotonic() - began
-    assert pipelined < plain / 2
 
 
 @pytest.mark.parametrize("offers", [PIPELINING, ()])
@@ -150,7 +137,7 @@ async def test_where_a_guard_fails_in_mid_flight_no_dot_is_sent(error: Exception
 
 
 async def test_a_guard_that_does_not_answer_is_called_off_and_no_dot_is_sent() -> None:
-    patience = Patience(connect=2, command=2, data=2, block=2, dot=2, total=0.3)
+    patience = Patience(total=1)
     answers: list[asyncio.Future[bool]] = []
 
     def silent() -> "asyncio.Future[bool]":
@@ -217,8 +204,8 @@ async def test_a_slow_reader_is_waited_for_with_the_next_envelope_in_its_place()
 
 async def test_a_reader_that_stops_in_a_large_body_gets_no_dot() -> None:
     large = b"Subject: x\r\n\r\n" + (b"y" * 74 + b"\r\n") * 300_000
-    patience = Patience(connect=2, command=2, data=2, block=0.3, dot=2, total=10)
-    async with ScriptedRelay({"BODY": [(5.0,)]}, extensions=("PIPELINING",)).running() as relay:
+    patience = Patience(block=0.3)
+    async with ScriptedRelay({"BODY": [(60.0,)]}, extensions=("PIPELINING",)).running() as relay:
         endings = await sent(transport(relay, patience=patience), [letter(1, large), letter(2)])
     assert (endings[0].phase, endings[0].fault) == (Phase.DATA, Fault.TIMEOUT)
     assert endings[1].accepted  # it was to follow on that connection, and went over another one
@@ -235,12 +222,13 @@ async def test_sessions_are_renewed_after_a_hundred_letters_and_end_politely() -
 
 
 async def test_an_idle_session_is_ended_politely() -> None:
-    patience = Patience(connect=2, command=2, data=2, block=2, dot=2, total=10, idle=0.1)
+    patience = Patience(idle=0.1)
     async with ScriptedRelay(extensions=PIPELINING).running() as relay:
         pool = transport(relay, patience=patience)
         await pool.send(letter(1), granted)
-        await asyncio.sleep(0.3)
-        assert verbs(relay)[-1] == "QUIT"
+        async with asyncio.timeout(60):
+            while verbs(relay)[-1] != "QUIT":
+                await asyncio.sleep(0.01)
         assert (await pool.send(letter(2), granted)).accepted
         await pool.close()
     assert relay.sessions == 2

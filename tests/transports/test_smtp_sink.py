@@ -11,7 +11,6 @@ from publisher.model.issue import DeliveryState
 from publisher.transports.session import Patience, Relay
 from publisher.transports.smtp import SmtpTransport
 
-PATIENCE = Patience(connect=5, command=5, data=5, block=5, dot=5, total=20)
 WAYS = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelined", "plain"])
 
 
@@ -30,7 +29,7 @@ async def sent(
         return True
 
     relay = Relay(host="127.0.0.1", port=port, security="none", hostname="client.example", pipelining=pipelining)
-    pool = SmtpTransport(relay, connections, PATIENCE)
+    pool = SmtpTransport(relay, connections, Patience())
     try:
         if one_by_one:
             return [await pool.send(letter(n), granted) for n in range(letters)]

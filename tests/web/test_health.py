@@ -16,17 +16,18 @@ from publisher.web import health
 async def test_a_database_that_others_hold_makes_it_red_in_time(
     tmp_path: Path, client_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "_DATABASE_SECONDS", 0.3)
     folder = make_publication(tmp_path / "wire")
     async with open_app(folder) as app:
         client = client_of(Starlette(routes=health.routes(app, health.Vitals())))
         assert (await client.get("https://news.example.org/readyz")).status == 200
         with (folder / "var" / "db.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            monkeypatch.setattr(health, "_DATABASE_SECONDS", 0.3)
             red = await client.get("https://news.example.org/readyz")
             assert (await client.get("https://news.example.org/healthz")).status == 200
         assert red.status == 503
         assert "the database does not answer within" in red.text
+        monkeypatch.undo()
         assert (await client.get("https://news.example.org/readyz")).status == 200
 
 

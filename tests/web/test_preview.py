@@ -146,7 +146,7 @@ async def test_the_page_hears_of_a_save_at_once(desk: Desk) -> None:
     assert not waiting.done()
     write(desk.app.folder, "port.md", story("Port opens again", section="asia-pacific"))
     await desk.app.publishing.refresh(desk.clock.move(minutes=1), ["port.md"])
-    answer = await asyncio.wait_for(waiting, 2)
+    answer = await asyncio.wait_for(waiting, 60)
     assert "event: change" in answer.text
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "event: change" in (await desk.client.get(f"/preview/changes?since={stamp}")).text

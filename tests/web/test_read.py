@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from publications import ManualClock, write
 from publisher.app import App
 from publisher.model.issue import DeliveryState
-from publisher.stores.compaction import packed
-from publisher.stores.schema import deliveries, metadata, variant_readers
+from publisher.stores.folds import packed, span_of
+from publisher.stores.schema import deliveries, issue_readers, metadata
 from publisher.web.read import routes
 
 ASIA, MONEY = CANARY["asia-pacific"], CANARY["economy"]
@@ -143,7 +143,8 @@ async def test_a_reader_of_an_issue_folded_long_ago_still_reads_it(room: Room) -
             )
         ).one()
         assert row.state == DeliveryState.PENDING
-        await connection.execute(variant_readers.insert().values(variant_id=row.variant_id, readers=packed([mine])))
+        folded = {"issue_id": row.issue_id, "span": span_of(mine), "number": 1}
+        await connection.execute(issue_readers.insert().values(**folded, readers=packed({row.variant_id: [mine]})))
 
     assert ASIA in await room.page("asia@example.org")
 

@@ -1,0 +1,40 @@
+"""Parts of list pages as they were made before: of fifty teasers on a page one is new when a story is saved."""
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.runtime import Context, Macro
+
+_OCTETS = 4 * 1024 * 1024
+_FREE = frozenset({"teaser"})
+"""The macros of `web/_parts.html` that hang on what they are given and on the page's language alone."""
+
+
+class Fragments:
+    """What macros returned, by all that it hangs on; what nobody asked for goes first."""
+
+    def __init__(self, packaged: Path, octets: int = _OCTETS) -> None:
+        """Only the `packaged` macros are known to hang on nothing else; `octets`: how many are kept at most."""
+        self._file = str(packaged / "web" / "_parts.html")
+        self._most = octets
+        self._octets = 0
+        self._made: OrderedDict[tuple[object, ...], str] = OrderedDict()
+
+    @jinja2.pass_context
+    def remembered(self, context: Context, macro: Macro, *given: Any, **named: Any) -> str:
+        """Returns `macro(…)`."""
+        made_by = macro._func.__code__
+        if macro.name not in _FREE or made_by.co_filename != self._file:
+            return macro(*given, **named)
+        key = (made_by, context["language"], given, *named.items())
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = macro(*given, **named)
+            self._octets += len(made)
+            while self._octets > self._most:
+                self._octets -= len(self._made.popitem(last=False)[1])
+        else:
+            self._made.move_to_end(key)
+        return made
