@@ -1,4 +1,4 @@
-"""Measurements; the servers of the tests, which are used here, find each other by their bare names."""
+"""What is measured, beside peers and limits; it uses the tests' own servers, which import each other as tests do."""
 
 import sys
 from pathlib import Path

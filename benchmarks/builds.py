@@ -6,6 +6,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -38,6 +39,8 @@ _RUNS = 5
 _SIZES = (1_000, 10_000)
 _LARGE = 100_000
 _SECONDS = 280
+_PAUSE = 0.02
+"""Seconds between two looks at a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Cost:
     cpu: float
     """Seconds, of all its threads and children."""
     memory: float
-    """MB at the peak, of the process that was started."""
+    """MB at the peak, of the process that was started and of those that it started."""
 
 
 def _articles(folder: Path, count: int) -> None:
@@ -70,21 +73,38 @@ def _article(folder: Path, number: int, extra: str = "") -> str:
 def _run(command: list[str], folder: Path) -> Cost | None:
     """Runs a command to its end; None when it fails, or takes too long."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=folder, start_new_session=True, **quiet)
     deadline = began + _SECONDS
+    together = 0.0
     while True:
+        together = max(together, _memory(process.pid))
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         if ended:
             break
         if time.perf_counter() > deadline:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             os.wait4(process.pid, 0)
             return None
-        time.sleep(0.005)
+        time.sleep(_PAUSE)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         return None
-    return Cost(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    peak = max(together, usage.ru_maxrss / 1024)
+    return Cost(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, peak)
+
+
+def _memory(session: int) -> float:
+    """Returns the MB that all processes of a session have at this moment; what they share counts for each."""
+    pages = 0
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                if os.getsid(int(folder.name)) == session:
+                    pages += int((folder / "statm").read_text().split()[1])
+            except (OSError, IndexError):
+                continue  # it has ended
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 # Beside others --------------------------------------------------------------------------------------------------------

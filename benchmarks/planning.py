@@ -89,7 +89,7 @@ def _catalogue() -> Catalogue:
 
 async def fill(database: Database, readers: int) -> None:
     """Makes readers with choices and a licence each; one in five reads another language, one in a thousand nothing."""
-    numbers = "generate_series(1, :n) AS i"
+    numbers = "generate_series(CAST(1 AS bigint), :n) AS i"
     if database.embedded:
         numbers = "(WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM t WHERE i < :n) SELECT i FROM t)"
     mix, yes, no = "(i * 7919) % 1009", "1" if database.embedded else "true", "0" if database.embedded else "false"
@@ -244,6 +244,8 @@ async def _bare(database: Database, issue: Issue) -> tuple[float, float]:
     seconds = cpu = 0.0
     with suppress(_UndoneError):
         async with database.write() as connection:
+            if not database.embedded:
+                await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             values = {"kind": "notice", "state": "planning", "planned_at": 0}
             twin = await connection.scalar(issues_table.insert().values(values).returning(issues_table.c.id))
             rows = (

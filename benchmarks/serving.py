@@ -4,6 +4,7 @@
 are made before it starts. CPU is the server's alone, so it holds where the three of them share two cores.
 """
 
+import json
 import os
 import random
 import re
@@ -215,16 +216,22 @@ def _ours(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def _sending(folder: Path) -> Iterator[None]:
-    """Has the service send an issue that is not finished within the block."""
+    """Has the service send an issue, of which mails go out all through the block."""
     command = [*_publisher(folder), "--json", "send", "weekly", "--since", "2000-01-01", "--yes"]
     sending = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        time.sleep(4)  # planned by then
+        while not (before := _accepted(folder)):
+            assert sending.poll() is None, sending.communicate()[0]
         yield
-        assert sending.poll() is None, sending.communicate()[0]
+        assert before < _accepted(folder) < _READERS
     finally:
         sending.terminate()
         sending.communicate()
+
+
+def _accepted(folder: Path) -> int:
+    listed = subprocess.run([*_publisher(folder), "--json", "issues", "list"], check=True, stdout=subprocess.PIPE)
+    return sum(issue["accepted"] for issue in json.loads(listed.stdout))
 
 
 @contextmanager

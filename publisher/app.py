@@ -5,7 +5,6 @@ sees the settings.
 """
 
 import hashlib
-import hmac
 import os
 import secrets
 import uuid
@@ -19,12 +18,13 @@ from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from publisher import config, starter
 from publisher.clock import SystemClock
 from publisher.content import Rules, parse
+from publisher.content.assets import asset_path as asset_path_of
 from publisher.disk import Disk
 from publisher.editorial.access import settled
 from publisher.engines.local import LocalEngine
@@ -38,6 +38,7 @@ from publisher.model.delivery import Boot, Living, Policy, Route, Stop, Window
 from publisher.model.segment import AllOf, Picked
 from publisher.output import Output
 from publisher.owner import home, host, key_id, place, secret_key
+from publisher.parsing import Parsing, one_by_one
 from publisher.ports import Clock, Engine
 from publisher.rendering.templates import Templates
 from publisher.services.account import Account
@@ -315,7 +316,7 @@ async def _compose(
     templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
     if subjects := templates.subject_problems():
         raise ConfigError([problem for error in subjects for problem in error.problems])
-    asset_path = partial(_asset_path, key)
+    asset_path = partial(asset_path_of, key)
     rules = _rules(settings, catalogue, asset_path)
     articles_root = folder / settings.articles.path
     source = Directory(articles_root)
@@ -339,7 +340,6 @@ async def _compose(
     node = _node(database, facts, boot, home, source, articles_root)
     shown_by = home if node else ""
     stored = Articles(database, home=shown_by, edition=Edition(database) if node else None)
-    read = partial(parse, rules=rules)
     people, issues, readers = (
         People(database),
         Issues(database, sandbox=settings.smtp.sandbox),
@@ -383,7 +383,7 @@ async def _compose(
     )
     choosing = Choosing(catalogue, ReaderChoices(database))
     publishing = Publishing(
-        intake=Intake(source, stored, read, house),
+        intake=Intake(source, stored, Parsing(rules).of, house),
         articles=articles,
         facts=facts,
         outputs=stored,
@@ -401,7 +401,7 @@ async def _compose(
         home=shown_by,
     )
     preflight = Preflight(
-        parse=read,
+        parse=partial(parse, rules=rules),
         catalogue=catalogue,
         companions=companions,
         source=source,
@@ -434,7 +434,7 @@ async def _compose(
         articles_root=articles_root,
         companions=companions,
         publishing=publishing,
-        rehearsal=Intake(source, Rehearsal(stored), preflight.read, house),
+        rehearsal=Intake(source, Rehearsal(stored), one_by_one(preflight.read), house),
         preflight=preflight,
         private_feeds=PrivateFeeds(publishing, people, links, Wire(publishing, articles)),
         reading_room=ReadingRoom(
@@ -836,12 +836,6 @@ def _window(hours: tuple[time, time] | Literal[""] | None, timezone: str) -> Win
 def _boot(folder: Path, now: datetime) -> Boot:
     """Returns this process's identity: random, so that no other life of it can be taken for it."""
     return Boot(id=str(uuid.uuid4()), folder=str(folder), host=host(), pid=os.getpid(), started_at=now)
-
-
-def _asset_path(key: bytes, source: str) -> str:
-    """Returns the public address of a file beside a story: unguessable, as the story may be for few (decisions 11)."""
-    secret = hmac.new(key, f"asset {source}".encode(), hashlib.sha256).hexdigest()[:24]
-    return f"/media/{secret}/{quote(source.rpartition('/')[2])}"
 
 
 def _setting(settings: Settings) -> str:

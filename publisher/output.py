@@ -4,6 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 _TEMPORARY = ".publisher-"
 _MANY = 8
@@ -16,7 +17,9 @@ class Output:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._staged: dict[str, Path] = {}
+        self._root = os.fspath(root)
+        """The same as text: of thousands of files, joining paths otherwise costs as much as writing them."""
+        self._staged: dict[str, str] = {}
         """Files that are written beside their places, by their paths."""
 
     def exists(self, path: str) -> bool:
@@ -34,9 +37,7 @@ class Output:
         failed = {}
         for path, data in contents.items():
             try:
-                target = self._inside(path)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._staged[path] = _write_beside(target, data)
+                self._staged[path] = _write_beside(self._inside(path), data)
             except OSError as error:
                 failed[path] = error.strerror or str(error)
         return failed
@@ -52,20 +53,20 @@ class Output:
             _sync(self.root, staged.values())
             for path, made in staged.items():
                 try:
-                    made.replace(self._inside(path))
+                    os.replace(made, self._inside(path))
                 except OSError as error:
                     failed[path] = error.strerror or str(error)
-            _sync(self.root, {made.parent for made in staged.values()})
+            _sync(self.root, {os.path.dirname(made) for made in staged.values()})
         except OSError as error:  # nobody knows what is on disk
             failed = dict.fromkeys(staged, error.strerror or str(error))
         for path in failed:
-            staged[path].unlink(missing_ok=True)
+            Path(staged[path]).unlink(missing_ok=True)
         return failed
 
     def remove(self, paths: list[str]) -> None:
         """Deletes files and the folders that become empty."""
         for path in paths:
-            target = self._inside(path)
+            target = Path(self._inside(path))
             target.unlink(missing_ok=True)
             for folder in target.parents:
                 if folder == self.root or not folder.is_relative_to(self.root):
@@ -75,10 +76,10 @@ class Output:
                 except OSError:
                     break
 
-    def _inside(self, path: str) -> Path:
+    def _inside(self, path: str) -> str:
         if path.startswith("/") or ".." in path.split("/"):
             raise OSError(f"{path} leads out of the folder")
-        return self.root / path
+        return f"{self._root}/{path}"
 
     def sweep(self) -> set[str]:
         """Deletes temporary files that a killed process left; returns the paths of all others."""
@@ -100,18 +101,28 @@ class Output:
         return found
 
 
-def _write_beside(target: Path, data: bytes) -> Path:
-    made = target.parent / f"{_TEMPORARY}{os.getpid()}-{target.name}"
+def _write_beside(target: str, data: bytes) -> str:
+    folder, name = os.path.split(target)
+    made = os.path.join(folder, f"{_TEMPORARY}{os.getpid()}-{name}")
     try:
-        with made.open("wb") as file:
+        with _opened(made, folder) as file:
             file.write(data)
     except BaseException:
-        made.unlink(missing_ok=True)
+        Path(made).unlink(missing_ok=True)
         raise
     return made
 
 
-def _sync(root: Path, paths: Iterable[Path]) -> None:
+def _opened(made: str, folder: str) -> BinaryIO:
+    """Opens a new file for writing, and makes its folder where there is none."""
+    try:
+        return open(made, "wb")
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)
+        return open(made, "wb")
+
+
+def _sync(root: Path, paths: Iterable[str]) -> None:
     """Makes files or folders durable: a few one by one, many with everything on their file system."""
     few = list(paths)
     if len(few) < _MANY:
@@ -121,7 +132,7 @@ def _sync(root: Path, paths: Iterable[Path]) -> None:
         _on_disk(root, _sync_file_system)
 
 
-def _on_disk(path: Path, sync: Callable[[int], object]) -> None:
+def _on_disk(path: str | Path, sync: Callable[[int], object]) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         sync(descriptor)

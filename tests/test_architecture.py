@@ -30,6 +30,7 @@ ROWS = {
     "config": 3,
     "clock": 3,
     "owner": 3,
+    "parsing": 3,
     "signing": 3,
     "disk": 3,
     "probes": 3,

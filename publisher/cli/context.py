@@ -38,14 +38,17 @@ class Context:
 
         configure(logging.DEBUG if self.verbose else logging.WARNING)
 
-        async def opened() -> T:
+        done: list[T] = []  # a task with a large result is written out as text when the handler of Ctrl-C is put back
+
+        async def opened() -> None:
             _end_at_sigterm(asyncio.get_running_loop(), asyncio.current_task())
             async with open_app(self.folder, accept_key=accept_key, confirm_copy=confirm_copy) as app:
-                return await work(app)
+                done.append(await work(app))
 
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(opened())
+                runner.run(opened())
+            return done.pop()
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 

@@ -137,15 +137,16 @@ def check(html: str) -> None:
         raise RefusedError(f"the text unfolds to {len(html) / 2**20:.0f} million characters of HTML; shorten it")
     if len(html) > _SMALL:
         _check_tags(html)
-    if html.count("<") <= _FEW_TAGS:
+    opened = html.count("<") - html.count("</")
+    if opened <= _MAX_DEPTH or html.count("<") <= _FEW_TAGS:
         return
     depths: dict[str, int] = {}
     depth = 0
-    for tag in _TAG.finditer(html):
-        name = tag[2].lower()
+    for closing, written in _TAG.findall(html):
+        name = written.lower()
         if name in _SELF_ENDING:
             continue
-        if not tag[1]:
+        if not closing:
             depths[name] = depths.get(name, 0) + 1
             depth += 1
         elif depths.get(name, 0):

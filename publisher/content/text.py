@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from html import unescape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -17,6 +18,19 @@ _BLOCKS = (
 )
 _DROPPED_REFERENCES = ("↩",)
 
+_ATTRIBUTES = r'(?: [a-z-]+="[^"<>]*")*'
+_PHRASE = rf"</?(?:abbr|b|cite|code|del|dfn|em|i|ins|kbd|mark|q|s|small|strong|sub|sup|u|var){_ATTRIBUTES}>"
+_WORDS = rf"[^<]*+(?:{_PHRASE}[^<]*+)*+"
+_PROSE = re.compile(rf"(?:<(p|h[2-6]){_ATTRIBUTES}>{_WORDS}(?:<a{_ATTRIBUTES}>{_WORDS}</a>{_WORDS})*+</\1>\s*+)++")
+"""Paragraphs and headings of mere words and links, as the sanitiser writes them: what most texts consist of."""
+_UNLIKE = ("&nbsp;", "&quot;", "\r")
+"""What is space once it is read, or is written in one way in a text and in another in an attribute."""
+_ANCHOR = re.compile(rf"<a({_ATTRIBUTES})>(.*?)</a>", re.DOTALL)
+_HREF = re.compile(r' href="([^"]*)"')
+_PARAGRAPH = re.compile(rf"<p{_ATTRIBUTES}>(.*?)</p>", re.DOTALL)
+_END = re.compile(r"</(?:p|h[2-6])>\s*")
+_TAG = re.compile(r"<[^>]*>")
+
 
 @dataclass(frozen=True, slots=True)
 class PlainText:
@@ -28,6 +42,32 @@ class PlainText:
 
 def plain(html: str) -> PlainText:
     """Returns the text of sanitised HTML: list marks, quotes with `> `, link targets in brackets."""
+    return _of_prose(html) or _of_tree(html)
+
+
+def _of_prose(html: str) -> PlainText | None:
+    """Returns the text of mere paragraphs in half the time that a tree of them takes; None for anything else."""
+    if not _PROSE.fullmatch(html) or any(mark in html for mark in _UNLIKE):
+        return None
+    told = html
+    if "<a" in html:
+        text, *rest = _ANCHOR.split(html)
+        parts = [text]
+        for attributes, label, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+            href = _HREF.search(attributes)
+            parts += _link(_TAG.sub("", label), href[1] if href else ""), after
+        told = "".join(parts)
+    blocks = [_settle(_spaced(_bare(block))) for block in _END.split(told)]
+    words = (" ".join(_bare(found[1]).split()) for found in _PARAGRAPH.finditer(html))
+    return PlainText("\n\n".join(filter(None, blocks)), next(filter(None, words), ""))
+
+
+def _bare(html: str) -> str:
+    text = _TAG.sub("", html)
+    return unescape(text) if "&" in text else text
+
+
+def _of_tree(html: str) -> PlainText:
     body = LexborHTMLParser(html).body
     if body is None:
         return PlainText("", "")
@@ -125,6 +165,10 @@ def _settle(text: str) -> str:
     return _BREAK.sub("\n", _SPACES.sub(" ", text)).strip()
 
 
+def _spaced(text: str) -> str:
+    return _SPACE.sub(" ", text) if "\n" in text or "  " in text or "\t" in text else text
+
+
 def _children(node: LexborNode) -> str:
     return "".join(_inline(child) for child in node.iter(include_text=True))
 
@@ -132,8 +176,7 @@ def _children(node: LexborNode) -> str:
 def _inline(node: LexborNode) -> str:
     tag = node.tag
     if tag == "-text":
-        text = node.text_content or ""
-        return _SPACE.sub(" ", text) if "\n" in text or "  " in text or "\t" in text else text
+        return _spaced(node.text_content or "")
     if tag == "br":
         return "\n"
     if tag == "img":

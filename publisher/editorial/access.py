@@ -205,4 +205,5 @@ def effective_access(story: Story, section: Section | None, default: Access) -> 
 def settled(article: Article, catalogue: Catalogue) -> Article:
     """Returns the article with the access that holds for it under the present configuration."""
     section = catalogue.sections.get(article.section) if article.section else None
-    return replace(article, access=effective_access(article, section, catalogue.default_access))
+    access = effective_access(article, section, catalogue.default_access)
+    return article if access is article.access else replace(article, access=access)

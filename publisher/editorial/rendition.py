@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from datetime import datetime, time, timedelta
 from functools import partial
 from html import unescape
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -31,6 +32,8 @@ _ROLES = {
 }
 _TAG = re.compile(r"<[a-zA-Z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _ROOTED = re.compile(r"""(\s(?:href|src|poster|cite)\s*=\s*["'])(/(?!/))""", re.IGNORECASE)
+_SLASHED = re.compile(r"""/(?<=["'\s,]/)""")
+"""What may be the beginning of a root-relative address; few texts have any."""
 _SRCSET = re.compile(r"""(\ssrcset\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
 _ROOTED_CANDIDATE = re.compile(r"(^[\"']\s*|,\s*)(/(?!/))")
 _PARAGRAPH = re.compile(r"<p(?:\s[^>]*)?>(.*?)</p>", re.DOTALL)
@@ -70,72 +73,78 @@ def view(
                 raise ValueError(f"a full rendition of {article.id} needs its body")
             return _full(article, depth, catalogue, body)
         case Depth.SUMMARY:
-            return replace(
-                _summary(article, depth, catalogue),
+            return View(
+                **_of_summary(article, depth, catalogue),
                 lead=_lead(body, catalogue.policy.lead_paragraphs.get(channel, 0)),
                 notice=subscription_notice(article, catalogue.site),
             )
         case Depth.HEADLINE:
-            return replace(_headline(article, depth, catalogue), notice=subscription_notice(article, catalogue.site))
+            notice = subscription_notice(article, catalogue.site)
+            return View(**_of_headline(article, depth, catalogue), notice=notice)
         case Depth.HOLD | Depth.TOMBSTONE:
             return _advice(article, depth, catalogue)
 
 
 def _frame(article: Article, depth: Depth, catalogue: Catalogue) -> View:
     """Returns what every rendition has, even a tombstone."""
+    return View(**_of_frame(article, depth, catalogue))
+
+
+def _of_frame(article: Article, depth: Depth, catalogue: Catalogue) -> dict[str, Any]:
+    """Returns the values of a frame: what is added to them makes one View in place of one after the other."""
     access = effective_access(article, _section(article, catalogue), catalogue.default_access)
     zone = catalogue.site.timezone
     paged = access is not Access.SUBSCRIBER and goes_by(article, Channel.PAGE)
-    return View(
-        id=article.id,
-        guid=article.guid,
-        number=article.number,
-        version=article.version,
-        depth=depth,
-        url=absolute_url(catalogue.site, article.path) if paged else None,
-        language=article.language,
-        direction=direction(article.language),
-        labels=_words(article, catalogue.site),
-        title=article.title,
-        urgency=article.urgency,
-        published_at=article.published_at,
-        updated_at=article.updated_at,
-        expires=article.expires,
-        published_text=stamp_text(article.published_at, article.language, zone),
-        updated_text=stamp_text(article.updated_at, article.language, zone),
-        update_shown=update_shown(article, zone),
-        free=access is Access.PUBLIC,
-    )
+    published_text = stamp_text(article.published_at, article.language, zone)
+    updated = article.updated_at != article.published_at
+    return {
+        "id": article.id,
+        "guid": article.guid,
+        "number": article.number,
+        "version": article.version,
+        "depth": depth,
+        "url": absolute_url(catalogue.site, article.path) if paged else None,
+        "language": article.language,
+        "direction": direction(article.language),
+        "labels": _words(article, catalogue.site),
+        "title": article.title,
+        "urgency": article.urgency,
+        "published_at": article.published_at,
+        "updated_at": article.updated_at,
+        "expires": article.expires,
+        "published_text": published_text,
+        "updated_text": stamp_text(article.updated_at, article.language, zone) if updated else published_text,
+        "update_shown": update_shown(article, zone),
+        "free": access is Access.PUBLIC,
+    }
 
 
-def _headline(article: Article, depth: Depth, catalogue: Catalogue) -> View:
+def _of_headline(article: Article, depth: Depth, catalogue: Catalogue) -> dict[str, Any]:
     site = catalogue.site
     image = _image(article.image, site)
-    return replace(
-        _frame(article, depth, catalogue),
-        section=_section_label(article, catalogue),
-        tags=tuple(Label(id=tag, title=tag) for tag in article.tags),
-        authors=article.authors or ((site.author,) if site.author else ()),
-        contributors=tuple((role_phrase(c.role, _words(article, site)), c.name) for c in article.contributors),
-        dateline=article.dateline.city if article.dateline else "",
-        country=article.dateline.country if article.dateline else "",
-        genre=article.genre,
-        subjects=article.subjects,
-        image=replace(image, caption="") if image else None,
-    )
+    return _of_frame(article, depth, catalogue) | {
+        "section": _section_label(article, catalogue),
+        "tags": tuple(Label(id=tag, title=tag) for tag in article.tags),
+        "authors": article.authors or ((site.author,) if site.author else ()),
+        "contributors": tuple((role_phrase(c.role, _words(article, site)), c.name) for c in article.contributors),
+        "dateline": article.dateline.city if article.dateline else "",
+        "country": article.dateline.country if article.dateline else "",
+        "genre": article.genre,
+        "subjects": article.subjects,
+        "image": replace(image, caption="") if image else None,
+    }
 
 
-def _summary(article: Article, depth: Depth, catalogue: Catalogue) -> View:
-    return replace(
-        _headline(article, depth, catalogue),
-        deck=article.deck,
-        summary=article.summary,
-        key_points=article.key_points,
-        sources=article.sources,
-        image=_image(article.image, catalogue.site),
-        corrections=article.corrections,
-        episode=article.episode,
-    )
+def _of_summary(article: Article, depth: Depth, catalogue: Catalogue) -> dict[str, Any]:
+    return _of_headline(article, depth, catalogue) | {
+        "deck": article.deck,
+        "summary": article.summary,
+        "key_points": article.key_points,
+        "sources": article.sources,
+        "image": _image(article.image, catalogue.site),
+        "corrections": article.corrections,
+        "episode": article.episode,
+    }
 
 
 def plain_text(html: str) -> str:
@@ -153,14 +162,13 @@ def _lead(body: Body | None, count: int) -> tuple[str, ...]:
 
 def _full(article: Article, depth: Depth, catalogue: Catalogue, body: Body) -> FullView:
     site = catalogue.site
-    shown = _summary(article, depth, catalogue)
+    shown = _of_summary(article, depth, catalogue)
     if depth is Depth.FULL_EMBARGOED and article.embargo is not None:
-        until = embargo_text(article.embargo, article.language, site.timezone)
-        shown = replace(shown, embargo_text=until, embargo_reason=article.embargo_reason)
-    enclosures = tuple(replace(e, url=absolute_url(site, e.url)) for e in article.enclosures)
+        shown["embargo_text"] = embargo_text(article.embargo, article.language, site.timezone)
+        shown["embargo_reason"] = article.embargo_reason
     return FullView(
-        **{field.name: getattr(shown, field.name) for field in fields(View) if field.name != "enclosures"},
-        enclosures=enclosures,
+        **shown,
+        enclosures=tuple(replace(e, url=absolute_url(site, e.url)) for e in article.enclosures),
         body_html=_with_alt(absolute_links(body.html, site.url)),
         body_text=body.text,
     )
@@ -418,6 +426,8 @@ def _ascii_host(netloc: str) -> str:
 
 def absolute_links(html: str, base: str) -> str:
     """Returns sanitised HTML whose root-relative links, images and media start with `base` (no trailing slash)."""
+    if not _SLASHED.search(html):
+        return html
     return _TAG.sub(lambda tag: _absolute_tag(tag[0], base), html)
 
 

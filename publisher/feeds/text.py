@@ -5,11 +5,12 @@ a content.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from html import escape
 
 from publisher.languages import label, upper
+from publisher.model.article import Correction
 from publisher.model.view import FullView, Notice, View
 
 # XML 1.0 §2.2 Char; numeric references to these are illegal as well.
@@ -23,6 +24,10 @@ _FIRST_PARAGRAPH = re.compile(r"\s*<p(?:\s[^>]*)?>")
 def clean(text: str) -> str:
     """Returns text that every format can carry: XML characters only, LF line ends."""
     return _NOT_XML.sub("", _NEWLINE.sub("\n", text))
+
+
+_clean_body = lru_cache(64)(clean)
+"""Each format writes the same body after the other."""
 
 
 def line(text: str) -> str:
@@ -44,7 +49,7 @@ def summary_html(view: View) -> str:
     """Returns deck, summary, key points, first paragraphs, corrections and notice; empty when the depth allows none."""
     texts = dict.fromkeys(filter(None, (line(view.deck), "" if view.opens_with_summary else line(view.summary))))
     parts = [
-        *_corrections(view),
+        *_corrections(view.corrections, view.words),
         *(f"<p>{escape(text)}</p>" for text in texts),
         _key_points(view),
         *(f"<p>{text}</p>" for text in _lead(view)),
@@ -55,8 +60,8 @@ def summary_html(view: View) -> str:
 
 def content_html(view: FullView) -> str:
     """Returns the whole story as HTML: update, corrections, key points, body with its dateline, and who helped."""
-    said = replace(view, corrections=tuple(note for note in view.corrections if note.kind != "update"))
-    parts = [_update(view), *_corrections(said), _key_points(view), _body(view), *_contributors(view)]
+    said = [note for note in view.corrections if note.kind != "update"]
+    parts = [_update(view), *_corrections(said, view.words), _key_points(view), _body(view), *_contributors(view)]
     return _directed("".join(parts), view)
 
 
@@ -108,10 +113,10 @@ def _key_points(view: View) -> str:
     return f"<ul>{points}</ul>" if points else ""
 
 
-def _corrections(view: View) -> Iterator[str]:
-    for note in view.corrections:
+def _corrections(notes: Iterable[Correction], language: str) -> Iterator[str]:
+    for note in notes:
         if note.kind != "refile":
-            yield f"<p><strong>{escape(_kind(note.kind, view.words))}:</strong> {escape(line(note.text))}</p>"
+            yield f"<p><strong>{escape(_kind(note.kind, language))}:</strong> {escape(line(note.text))}</p>"
 
 
 def _kind(kind: str, language: str) -> str:
@@ -124,7 +129,7 @@ def _contributors(view: View) -> Iterator[str]:
 
 
 def _body(view: FullView) -> str:
-    body = clean(view.body_html)
+    body = _clean_body(view.body_html)
     dateline = upper(line(view.dateline), view.language)
     if not dateline or upper(view.body_text.lstrip(), view.language).startswith(dateline):
         return body

@@ -45,12 +45,18 @@ def _minute(at: time, language: str) -> str:
 
 def datetime_text(moment: datetime, language: str, zone: str) -> str:
     """Returns day, hour and minute of an aware `moment` in `zone`, joined as the language does."""
-    pattern = str(locale_of(language).datetime_formats["long"])
+    local = _local(moment, zone)
     return (
-        pattern.replace("'", "")
-        .replace("{0}", time_text(moment, language, zone))
-        .replace("{1}", date_text(moment, language, zone))
+        _joined(language)
+        .replace("{0}", clock_text(local.time(), language))
+        .replace("{1}", _day(local.date(), language))
     )
+
+
+@lru_cache(256)
+def _joined(language: str) -> str:
+    """Returns how a day {1} and a time {0} are put together."""
+    return str(locale_of(language).datetime_formats["long"]).replace("'", "")
 
 
 def _local(moment: datetime, zone: str) -> datetime:

@@ -1,11 +1,14 @@
 """What depends on how a language is written."""
 
+from functools import lru_cache
+
 from publisher.languages.locales import locale_of
 
 _RIGHT_TO_LEFT_SCRIPTS = frozenset({"Adlm", "Arab", "Aran", "Hebr", "Mand", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa"})
 _DOTTED_I = frozenset({"tr", "az", "tt", "kk"})
 
 
+@lru_cache(1024)
 def direction(language: str) -> str:
     """Returns `ltr` or `rtl`: a script subtag decides, else the language's own script."""
     script = next((part.title() for part in language.split("-")[1:] if len(part) == 4 and part.isalpha()), None)

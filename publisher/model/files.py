@@ -1,7 +1,8 @@
 """Files in the articles folder, as one look at the folder saw them."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 from publisher.model.article import Problem
 
@@ -12,8 +13,11 @@ ARTICLE_BYTES = 2 * 1024 * 1024
 """The size up to which a file is read as an article."""
 
 
-class FileStat(NamedTuple):
-    """What tells one state of a file from another without reading it; times in nanoseconds."""
+class FileStat(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What tells one state of a file from another without reading it; times in nanoseconds.
+
+    There is one for every file of the folder, again at every look: the garbage collector need not know of them.
+    """
 
     size: int
     mtime_ns: int

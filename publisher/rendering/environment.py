@@ -28,6 +28,13 @@ class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         super().__init__(**options)
         self._judged: dict[tuple[type, str], bool] = {}
 
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Returns an attribute as sandboxes do; what was judged before and is no method needs no more."""
+        value = getattr(obj, attribute, None)
+        if value is not None and not callable(value) and self._judged.get((type(obj), attribute)):
+            return value
+        return super().getattr(obj, attribute)
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Returns whether a template may have this attribute."""
         key = (type(obj), attr)
@@ -75,6 +82,9 @@ def fingerprint(env: jinja2.Environment, own: Path | None) -> str:
     """Returns a hash (hex) of every template's source and of this program's version."""
     digest = hashlib.sha256(__version__.encode())
     for name in names(env):
+        beneath = name.removeprefix(f"{_PACKAGED}:")
+        if beneath != name and not (own is not None and (own / beneath).is_file()):
+            continue  # it is the one that applies, under its other name
         with naming_faults(own, name):
             digest.update(f"\0{name}\0{_source(env, name)}".encode())
     return digest.hexdigest()

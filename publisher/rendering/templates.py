@@ -11,13 +11,14 @@ import css_inline
 from publisher.errors import TemplateError
 from publisher.languages import date_text, direction
 from publisher.model import personal
-from publisher.model.catalogue import Catalogue, Newsletter, Site
+from publisher.model.catalogue import Catalogue, Site
 from publisher.model.choices import Form
 from publisher.model.issue import Edition, MailText
 from publisher.model.theme import Theme
 from publisher.model.view import Kin, Label
 from publisher.rendering import environment, names, rehearsal
 from publisher.rendering.fragments import Fragments
+from publisher.rendering.parts import Parts
 from publisher.rendering.plaintext import one_line, wrapped
 
 _PREHEADER = 140
@@ -70,6 +71,12 @@ class Templates:
         self._theme = _absolute(catalogue.site)
         self._inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
         names.install(self._env, Fragments(packaged))
+        self._home = catalogue.site.absolute("/")
+        self._parts = Parts(self._env)
+        self._newsletters = tuple(one for one in catalogue.newsletters.values() if one.open)
+        self._sections: dict[str, tuple[Label, ...]] = {}
+        """By language."""
+        self._fingerprint = ""
 
     def page(self, name: str, language: str, **context: object) -> str:
         """Returns the web page `web/NAME.html`; the template says at its top what it needs."""
@@ -93,7 +100,11 @@ class Templates:
 
     def fingerprint(self) -> str:
         """Returns a hash of all templates that apply: pages are made anew when it changes."""
-        return environment.fingerprint(self._env, self._own)
+        found = environment.fingerprint(self._env, self._own)
+        if found != self._fingerprint:
+            self._fingerprint = found
+            self._parts.forget()
+        return found
 
     def problems(self) -> list[TemplateError]:
         """Returns what is wrong with templates: what cannot be compiled, else what fails when own ones are tried."""
@@ -139,19 +150,23 @@ class Templates:
         return {
             "site": site,
             "theme": self._theme,
-            "home": site.absolute("/"),
+            "home": self._home,
             "language": language,
             "direction": direction(language),
-            "sections": tuple(
-                Label(id=s.id, title=s.title.in_language(language), url=site.absolute(f"/sections/{s.id}/"))
-                for s in self._catalogue.sections.values()
-            ),
-            "newsletters": self._open_newsletters(),
+            "sections": self._sections_in(language),
+            "newsletters": self._newsletters,
             "personal": personal.MARKERS,
         }
 
-    def _open_newsletters(self) -> tuple[Newsletter, ...]:
-        return tuple(newsletter for newsletter in self._catalogue.newsletters.values() if newsletter.open)
+    def _sections_in(self, language: str) -> tuple[Label, ...]:
+        found = self._sections.get(language)
+        if found is None:
+            site = self._catalogue.site
+            found = self._sections[language] = tuple(
+                Label(id=s.id, title=s.title.in_language(language), url=site.absolute(f"/sections/{s.id}/"))
+                for s in self._catalogue.sections.values()
+            )
+        return found
 
     def _of_edition(self, edition: Edition) -> dict[str, object]:
         return {"edition": edition, "views": edition.views, **self._common(edition.language)}

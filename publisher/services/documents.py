@@ -112,6 +112,8 @@ class Documents:
         self._rules = ""
         self._held: frozenset[str] = frozenset()
         self._pages: Sequence[Page] = ()
+        self._frames: dict[str, dict[str, object]] = {}
+        """By language, what its pages have in common."""
         self._tallies: dict[str, Tally] = {}
         """Of the day at hand, by the language of the front page, where the public does not see all."""
         self._oldest_news: datetime | None = None
@@ -124,6 +126,7 @@ class Documents:
         the pages' texts.
         """
         self._pages = self._companions.pages()
+        self._frames = {}
         files = [f"{file.path} {file.mark}" for file in self._companions.files()]
         return {
             "templates": self._renderer.fingerprint(),
@@ -413,15 +416,8 @@ class Documents:
 
     def _page(self, name: str, language: str, path: str | None, *, switch: bool = True, **context: object) -> bytes:
         """Returns a page with what every page has: its address, its feeds, the navigation in its language."""
-        site = self._site
-        outline = self._outline
-        common: dict[str, object] = {
-            "here": site.absolute(path) if path else None,
-            "feeds": [link for shelf in outline.autodiscovered(language) for link in outline.feed_links(shelf)],
-            "pages": [Label(id=p.path, title=p.title, url=site.absolute(p.path)) for p in self._pages],
-            "home": outline.home_url(language),
-            "sections": [outline.section_label(Shelf(language=language, section=s)) for s in self._catalogue.sections],
-        }
+        site, outline = self._site, self._outline
+        common = {**self._frame(language), "here": site.absolute(path) if path else None}
         if self._log and (name in _LISTS or context.get("noted")):
             common["corrections"] = site.absolute(outline.corrections_page(language))
         if name in _LISTS and language in self._linked[1]:
@@ -429,6 +425,21 @@ class Documents:
         if switch and len(site.languages) > 1 and path is not None:
             common["languages"] = self._outline.translations(path, language)
         return self._renderer.page(name, language, **{**common, **context}).encode()
+
+    def _frame(self, language: str) -> dict[str, object]:
+        """Returns what the pages of a language have in common: the same objects for each, of which they are made."""
+        found = self._frames.get(language)
+        if found is None:
+            site, outline = self._site, self._outline
+            found = self._frames[language] = {
+                "feeds": [link for shelf in outline.autodiscovered(language) for link in outline.feed_links(shelf)],
+                "pages": [Label(id=p.path, title=p.title, url=site.absolute(p.path)) for p in self._pages],
+                "home": outline.home_url(language),
+                "sections": [
+                    outline.section_label(Shelf(language=language, section=s)) for s in self._catalogue.sections
+                ],
+            }
+        return found
 
     async def _opml(self) -> bytes:
         outline, atom = self._outline, FORMATS["atom"]

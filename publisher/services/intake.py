@@ -8,6 +8,7 @@ that names its id are the same story.
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -99,15 +100,19 @@ class _Read:
     manuscript: Manuscript | RefusedError
 
 
+Reader = Callable[[Sequence[tuple[str, bytes]]], list[Manuscript | RefusedError]]
+"""Makes manuscripts of files' paths and bytes, or says why not, in their order."""
+Parsing = Callable[[int], AbstractContextManager[Reader]]
+"""Gives a reader for so many files."""
+
+
 class Intake:
     """The way from files to articles; holds what is known in memory, `load` fills it."""
 
-    def __init__(
-        self, source: Source, articles: ArticleStore, parse: Callable[[str, bytes], Manuscript], house: House
-    ) -> None:
+    def __init__(self, source: Source, articles: ArticleStore, parsing: Parsing, house: House) -> None:
         self._source = source
         self._store = articles
-        self._parse = parse
+        self._parsing = parsing
         self._house = house
         self._files: dict[str, FileRecord] = {}
         self._hashes: dict[str, str] = {}
@@ -225,7 +230,7 @@ class Intake:
 
     def elsewhere(self, store: ArticleStore) -> "Intake":
         """Returns a way in from the same folder that keeps what it takes in another store."""
-        return Intake(self._source, store, self._parse, self._house)
+        return Intake(self._source, store, self._parsing, self._house)
 
     def next_change_at(self, now: datetime) -> datetime | None:
         """Returns the next instant at which a date alone changes what is out."""
@@ -262,9 +267,10 @@ class Intake:
             if everything or self._changed(path, stat) or (everywhere and self._files[path].refused)
         }
         whole = await self._whole(changed, now, taken)
-        for start in range(0, len(whole), _BATCH):
-            await self._take_files(whole[start : start + _BATCH], now, baseline, taken)
-            progress(Phase.READING, min(start + _BATCH, len(whole)), len(whole))
+        with self._parsing(len(whole)) as parse:
+            for start in range(0, len(whole), _BATCH):
+                await self._take_files(whole[start : start + _BATCH], parse, now, baseline, taken)
+                progress(Phase.READING, min(start + _BATCH, len(whole)), len(whole))
         overwritten = self._overwritten(now, taken, grace)
         if vanished or overwritten or everywhere:
             lost = self._lost(vanished, overwritten)
@@ -360,8 +366,10 @@ class Intake:
     def _look_again(self, taken: Taken, at: datetime) -> None:
         taken.again_at = at if taken.again_at is None else min(taken.again_at, at)
 
-    async def _take_files(self, whole: list[tuple[str, FileStat]], now: datetime, baseline: bool, taken: Taken) -> None:
-        read = [one for path, stat in whole if (one := self._read(path, stat, now, taken)) is not None]
+    async def _take_files(
+        self, whole: list[tuple[str, FileStat]], parse: Reader, now: datetime, baseline: bool, taken: Taken
+    ) -> None:
+        read = self._read(whole, parse, now, taken)
         taken.read += len(read)
         manuscripts = [one.manuscript for one in read if isinstance(one.manuscript, Manuscript)]
         moved = {self._moved_from(manuscript): manuscript.source for manuscript in manuscripts}
@@ -387,17 +395,21 @@ class Intake:
         self._remember(records, saved)
         taken.changes += zip(kinds, saved, strict=True)
 
-    def _read(self, path: str, stat: FileStat, now: datetime, taken: Taken) -> "_Read | None":
-        content_hash = ""
-        try:
-            data = self._source.read(path)
-            content_hash = hashlib.sha256(data).hexdigest()
-            return _Read(path, stat, content_hash, self._parse(path, data))
-        except (UnsettledError, NotFoundError):
-            self._look_again(taken, now + _SOON)
-            return None
-        except RefusedError as error:
-            return _Read(path, stat, content_hash, error)
+    def _read(self, whole: list[tuple[str, FileStat]], parse: Reader, now: datetime, taken: Taken) -> list["_Read"]:
+        """Returns what came of each file, in their order; of those that are being written nothing yet."""
+        found: dict[str, tuple[FileStat, bytes]] = {}
+        read: dict[str, _Read] = {}
+        for path, stat in whole:
+            try:
+                found[path] = stat, self._source.read(path)
+            except (UnsettledError, NotFoundError):
+                self._look_again(taken, now + _SOON)
+            except RefusedError as error:
+                read[path] = _Read(path, stat, "", error)
+        parsed = parse([(path, data) for path, (_, data) in found.items()])
+        for (path, (stat, data)), manuscript in zip(found.items(), parsed, strict=True):
+            read[path] = _Read(path, stat, hashlib.sha256(data).hexdigest(), manuscript)
+        return [read[path] for path, _ in whole if path in read]
 
     async def _bodies_before(self, manuscripts: list[Manuscript]) -> dict[tuple[int, int], Body]:
         known = [article for one in manuscripts if (article := self._recognised(one)) is not None]
@@ -458,7 +470,8 @@ class Intake:
         if previous is not None and not manuscript.slug_given:
             manuscript = replace(manuscript, slug=previous.slug)  # a renamed file keeps its address
         status = effective_status(manuscript.status, previous, withdraw=self._house.withdraw)
-        manuscript = replace(manuscript, status=status)
+        if status is not manuscript.status:
+            manuscript = replace(manuscript, status=status)
         body_before = before.get((previous.number, previous.version)) if previous else None
         change = compare(previous, body_before, manuscript)
         first_seen_at = previous.first_seen_at if previous else now

@@ -627,9 +627,10 @@ class Publishing:
                 self._moved.pop(path, None)
         for number in changed or ():
             self._lost.pop(number, None)
-        for number, paths in (await self._outputs.once_public(changed)).items():
-            if not self._is_known(number):
-                self._lost[number] = paths
+        hidden = None if changed is None else [number for number in changed if not self._is_known(number)]
+        if hidden is None or hidden:
+            once = await self._outputs.once_public(hidden)
+            self._lost |= {number: paths for number, paths in once.items() if not self._is_known(number)}
         lost = {path for paths in self._lost.values() for path in paths}
         self._gone = {p for p in lost if p not in self._moved and not self._is_known(self.intake.holder(p))}
         self._gone |= self._documents.gone_issues(self._lost.keys())

@@ -59,7 +59,7 @@ class Renditions:
         await self._bodies_of(needed[:_BODIES])
 
     def _kept(self, article: Article, depth: Depth, channel: Channel) -> View | None:
-        key = (article.number, depth, channel)
+        key = _key(article, depth, channel)
         story, known = self._views.get(key, (None, None))
         if story is not article:
             return None
@@ -72,7 +72,7 @@ class Renditions:
         body = bodies.get((article.number, article.version))
         made = view(article, depth, catalogue=self._catalogue, body=body, channel=channel)
         if made is not None:
-            self._views[article.number, depth, channel] = article, made
+            self._views[_key(article, depth, channel)] = article, made
             if len(self._views) > _VIEWS:
                 self._views.popitem(last=False)
         return made
@@ -86,3 +86,8 @@ class Renditions:
         while len(self._bodies) > _BODIES:
             self._bodies.popitem(last=False)
         return found
+
+
+def _key(article: Article, depth: Depth, channel: Channel) -> tuple[int, Depth, Channel]:
+    """Returns what tells renditions of a story apart: only a summary differs between channels."""
+    return article.number, depth, channel if depth is Depth.SUMMARY else Channel.PAGE

@@ -112,13 +112,13 @@ class _Look:
 
     def run(self) -> None:
         try:
-            entries = _entries(self._root)
+            entries = self._strange(self._root, "")
         except OSError as error:
             raise SourceError(f"the articles folder {self._root} cannot be read: {error.strerror or error}") from error
         folders = [("", entries, 0)]
         while folders:
             prefix, entries, depth = folders.pop()
-            for entry in self._strange(prefix, entries):
+            for entry in entries:
                 below = self._take(entry, prefix, depth)
                 if below is not None:
                     folders.append((f"{prefix}{entry.name}/", below, depth + 1))
@@ -135,22 +135,29 @@ class _Look:
             unread=tuple(self._unread),
         )
 
-    def _strange(self, prefix: str, entries: "list[os.DirEntry[str]]") -> "Iterator[os.DirEntry[str]]":
-        """Notes plain files with plain names, nearly all there are, by the shortest way; yields all else."""
-        files, plain = self._articles, names.is_plain_article
-        for entry in entries:
-            name = entry.name
-            if plain(name) and entry.is_file(follow_symlinks=False):
-                path = prefix + name
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except OSError:
-                    yield entry
-                    continue
-                if status.st_size <= ARTICLE_BYTES and path not in files and modes.S_ISREG(status.st_mode):
-                    files[path] = _stat(status)
-                    continue
-            yield entry
+    def _strange(self, folder: str | Path, prefix: str) -> "list[os.DirEntry[str]]":
+        """Notes plain files with plain names, nearly all there are, by the shortest way; returns the other entries.
+
+        OSError when the folder cannot be listed to its end.
+        """
+        files, plain, is_regular = self._articles, names.is_plain_article, modes.S_ISREG
+        easy = prefix.isascii()  # else the spelling of all that is below is to be looked at
+        strange = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if easy and plain(name) and entry.is_file(follow_symlinks=False):
+                    path = prefix + name
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        strange.append(entry)
+                        continue
+                    if status.st_size <= ARTICLE_BYTES and path not in files and is_regular(status.st_mode):
+                        files[path] = FileStat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+                        continue
+                strange.append(entry)
+        return strange
 
     def _take(self, entry: "os.DirEntry[str]", prefix: str, depth: int) -> "list[os.DirEntry[str]] | None":
         """Notes a file, or returns what is in a folder."""
@@ -185,7 +192,7 @@ class _Look:
             self._refuse(path, f"folders are looked into {names.MAX_DEPTH} deep; move this one up")
             return None
         try:
-            return _entries(entry.path)
+            return self._strange(entry.path, f"{path}/")
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -240,11 +247,6 @@ class _Look:
 
 def _fold(path: str) -> str:
     return path.lower() if path.isascii() else unicodedata.normalize("NFC", path.casefold())
-
-
-def _entries(folder: str | Path) -> "list[os.DirEntry[str]]":
-    with os.scandir(folder) as entries:
-        return list(entries)
 
 
 def _stat(status: os.stat_result) -> FileStat:

@@ -30,12 +30,14 @@ class PastIssues:
         query = sa.select(issues.c.id).where(issues.c.on_web, begun).order_by(issues.c.id)
         if not self._sandbox:
             query = query.where(issues.c.sandbox.is_(False))
-        async with self._database.read() as connection:
-            return list((await connection.execute(query)).scalars())
+        return [row.id for row in await self._database.rows(query)]
 
     async def issues(self, numbers: Iterable[int]) -> list[PastIssue]:
         """Returns these issues with what they brought."""
-        wanted, found = sorted(numbers), []
+        wanted = sorted(numbers)
+        found: list[PastIssue] = []
+        if not wanted:
+            return found
         async with self._database.read() as connection:
             for start in range(0, len(wanted), _AT_ONCE):
                 some = wanted[start : start + _AT_ONCE]

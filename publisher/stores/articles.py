@@ -30,6 +30,8 @@ from publisher.stores.schema import (
 _RECALLS = ("corrected", "held", "released", "unpublished", "withdrawn", "killed")
 """Changes after which more is told of a story than what it says."""
 _MOVED = "moved"
+_VERSIONS = 1_000_000
+"""More than a story ever has: its number times this, and one of them, are one key for both."""
 _BRIEF = 32
 """Rows that are written at once, and not beside the event loop."""
 
@@ -59,6 +61,10 @@ class Articles:
         """The stories of which it is remembered that the public knows them."""
         self._upserts: dict[tuple[str, ...], sa.Insert] = {}
         """By table and what is kept of a row."""
+        table, key = article_versions.c, sa.cast(database.each("wanted").c.value, sa.BigInteger)
+        one = sa.and_(table.article_id == key // _VERSIONS, table.version == key % _VERSIONS)
+        self._bodies = sa.select(table.article_id, table.version, table.body).where(one)
+        """The same for however many are asked for: a statement takes longer to write than to answer."""
 
     async def current(self) -> list[Article]:
         """Returns the latest version of every article whose file is there, by number."""
@@ -120,16 +126,12 @@ class Articles:
 
     async def bodies(self, versions: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Body]:
         """Returns bodies by (article number, version)."""
-        table = article_versions.c
-        found: dict[tuple[int, int], Body] = {}
-        for some in chunks(sorted(set(versions))):
-            wanted: sa.ColumnElement[bool] = sa.tuple_(table.article_id, table.version).in_(some)
-            if len(some) == 1:  # the statement is the same every time
-                wanted = sa.and_(table.article_id == some[0][0], table.version == some[0][1])
-            query = sa.select(table.article_id, table.version, table.body).where(wanted)
-            for row in await self._found(query, few=len(some) <= _BRIEF):
-                found[row.article_id, row.version] = _body.decode(row.body)
-        return found
+        wanted = sorted(number * _VERSIONS + version for number, version in set(versions))
+        if not wanted:
+            return {}
+        query = self._bodies.params(wanted=self._database.several(wanted))
+        rows = await self._found(query, few=len(wanted) <= _BRIEF)
+        return {(row.article_id, row.version): _body.decode(row.body) for row in rows}
 
     async def files(self) -> dict[str, FileRecord]:
         """Returns the snapshot of the folder: what was last read from which file."""
@@ -368,7 +370,7 @@ def _file(row: Any) -> FileRecord:
 def _file_row(record: FileRecord) -> dict[str, Any]:
     return {
         "path": record.path,
-        **record.stat._asdict(),
+        **msgspec.structs.asdict(record.stat),
         "content_hash": record.content_hash,
         "article_id": record.article or None,
         "problems": msgspec.json.encode(record.problems),

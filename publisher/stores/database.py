@@ -17,7 +17,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ _STRANGER_PAUSE = 0.02
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
 _PG_THREADS = 2
 _PG_CONNECTIONS = 9
-_PG_KEPT = 3
+_PG_KEPT = 4
 """Connections that stay open when nobody needs them."""
 _PG_DISK_FULL = "53100"
 _PG_LIMITS = {
@@ -229,13 +229,13 @@ class Database:
 
     async def rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """Returns what a statement finds that takes microseconds: in SQLite at once, for hops would take longer."""
-        if self._at_hand is None:
-            async with self.read() as connection:
-                found: Sequence[sa.Row[Any]] = (await connection.execute(statement)).all()
-                return found
-        async with _reachable():
-            with self._at_hand.connect() as at_hand:
-                return at_hand.execute(statement).all()
+        if self._at_hand is not None:
+            async with _reachable():
+                with suppress(_BusyError), _told_busy(), self._at_hand.connect() as at_hand:
+                    return at_hand.execute(statement).all()
+        async with self.read() as connection:
+            found: Sequence[sa.Row[Any]] = (await connection.execute(statement)).all()
+            return found
 
     async def change(self, work: Callable[[sa.Connection], _T], *, brief: bool = False) -> _T:
         """Runs a short transaction like `write()`, in one hop to a thread; `brief` as `transact` has it."""
@@ -391,16 +391,32 @@ def _committed(connection: "PoolProxiedConnection | sa.Connection", work: Callab
     return done
 
 
+class _BusyError(Exception):
+    """SQLite has somebody else's lock in the way."""
+
+
+@contextmanager
+def _told_busy() -> Iterator[None]:
+    """Turns what the driver or SQLAlchemy says of a lock into one error."""
+    try:
+        yield
+    except (sqlite3.OperationalError, OperationalError) as error:
+        told = error.orig if isinstance(error, OperationalError) else error
+        if getattr(told, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+            raise _BusyError from error
+        raise
+
+
 async def _begun(begin: Callable[[], object]) -> None:
     """Begins to write; asks again while a stranger does, who does not know our lock."""
     deadline = time.monotonic() + _STRANGER_SECONDS
     while True:
         try:
-            begin()
-        except (sqlite3.OperationalError, OperationalError) as error:
-            told = error.orig if isinstance(error, OperationalError) else error
-            if getattr(told, "sqlite_errorcode", 0) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
+            with _told_busy():
+                begin()
+        except _BusyError as error:
+            if time.monotonic() >= deadline and error.__cause__ is not None:
+                raise error.__cause__ from None
             await asyncio.sleep(_STRANGER_PAUSE)
         else:
             return
@@ -457,7 +473,7 @@ def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:
 
 def _sqlite_direct(path: Path, *, writing: bool, durable: bool) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0)
-    _configure(engine, writing=writing, patient=not writing, durable=durable, begins=writing)
+    _configure(engine, writing=writing, patient=False, durable=durable, begins=writing)
     return engine
 
 

@@ -223,7 +223,7 @@ class Issues:
     async def add_variants(self, issue: int, said: Mapping[str, Variant]) -> dict[str, int]:
         """Freezes some renderings of an issue, by outcome, in one transaction; returns their keys."""
         made = [(_frozen(issue, outcome, variant), variant.stories) for outcome, variant in said.items()]
-        async with self._database.write() as connection:
+        async with self._database.write(durable=False) as connection:  # lasts as the rows do
             await lock_planning(self._database, connection)
             return await _add(self._database, connection, issue, made)
 
@@ -263,18 +263,14 @@ class Issues:
             began = time.perf_counter()
             others = overtaken(issue, recipients[0] >> _SUBSCRIBER, last, mark)
             seen = sa.select(issues.c.state, others).where(issues.c.id == issue)
-            state, rival = (await connection.execute(seen)).one()
-            if rival is not None:
+            found = (await connection.execute(seen)).first()
+            if found is not None and found[1] is not None:
                 return None
-            if state == _UNPLANNED:
+            if found is not None and found.state == _UNPLANNED:
                 added = await connection.execute(self._new_rows, values)
-                # Counted with the rows: at the end, nobody waits while a million is counted.
-                more_planned = {"expected": issues.c.expected + added.rowcount}
-                await connection.execute(issues.update().where(issues.c.id == issue).values(more_planned))
-            more = recipients[-1] >> _SUBSCRIBER < last
-            highest = await connection.scalar(sa.select(sa.func.max(deliveries.c.id))) if more else None
+                mark = max(mark, await _counted(connection, issue, added.rowcount))
         self._pace.took(len(recipients), time.perf_counter() - began)
-        return max(mark, highest or 0)
+        return mark
 
     async def finish_planning(
         self, issue: int, readers: Mapping[int, int], hold_reasons: Sequence[str]
@@ -870,6 +866,16 @@ def _new_rows(database: Database) -> "sqlite.Insert | postgresql.Insert":
     rows = sa.select(*columns.values()).where(sa.true())
     new = database.insert(deliveries).from_select(list(columns), rows).on_conflict_do_nothing()
     return new.execution_options(preserve_rowcount=True)
+
+
+async def _counted(connection: AsyncConnection, issue: int, more: int) -> int:
+    """Counts rows in the transaction that adds them, so that nobody waits at the end while a million is counted.
+
+    Returns the highest number of a row.
+    """
+    highest = sa.select(sa.func.coalesce(sa.func.max(deliveries.c.id), 0)).scalar_subquery()
+    counted = issues.update().where(issues.c.id == issue).values(expected=issues.c.expected + more)
+    return int((await connection.execute(counted.returning(highest))).scalar_one())
 
 
 async def _let_go(connection: AsyncConnection, issue: int, expected: int, values: Mapping[str, Any]) -> bool:

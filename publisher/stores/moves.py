@@ -24,7 +24,7 @@ from publisher.model.people import (
 from publisher.stores.database import Database, micros
 from publisher.stores.enrolment import Enrolling
 from publisher.stores.limits import asked_too_often, note_asked
-from publisher.stores.people_rows import new_signup, record
+from publisher.stores.people_rows import delete_people, new_signup, record
 from publisher.stores.schema import (
     account_links,
     consents,
@@ -115,7 +115,7 @@ class Moves:
             return MoveState.TAKEN
         await connection.execute(sa.update(consents).where(consents.c.subscriber_id == new).values(subscriber_id=old))
         await connection.execute(sa.update(signups).where(signups.c.subscriber_id == new).values(subscriber_id=old))
-        await connection.execute(sa.delete(subscribers).where(subscribers.c.id == new))
+        await delete_people(connection, subscribers.c.id == new)
         goes_to = {"address": rows[new].address, "address_key": rows[new].address_key, "moved_at": micros(now)}
         await connection.execute(sa.update(subscribers).where(subscribers.c.id == old).values(goes_to))
         await connection.execute(sa.delete(account_links).where(account_links.c.subscriber_id == old))

@@ -17,11 +17,11 @@ from publisher.model.notice import Addressee, Holder, Holders, Opened
 from publisher.model.people import SubscriptionStatus
 from publisher.model.segment import Picked
 from publisher.stores.database import Database, chunks, micros
-from publisher.stores.folds import had_between, unused
+from publisher.stores.folds import had_between
 from publisher.stores.issues import delivery_row, overtaken
 from publisher.stores.people_rows import in_force, licences_of
 from publisher.stores.readers import Readers, lock_planning
-from publisher.stores.revisions import unfit
+from publisher.stores.revisions import tidied, unfit
 from publisher.stores.schema import (
     article_versions,
     deliveries,
@@ -167,9 +167,9 @@ class Notices:
     ) -> bool:
         """Gives people (subscriber, variant, suppressed) their rows, also in an issue that is done already.
 
-        Returns False, and does nothing, when others planned mail to some of them since `mark`. A row that is there
-        and still waits brings what was decided now, and one that gave way to news waits again. `held` is why the
-        issue waits if these are the first.
+        Returns False, and does nothing, when others planned mail to some of them since `mark`, or took a variant away
+        that nobody had. A row that is there and still waits brings what was decided now, and one that gave way to news
+        waits again. `held` is why the issue waits if these are the first.
         """
         if not rows:
             return True
@@ -177,6 +177,10 @@ class Notices:
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
             if await connection.scalar(sa.select(overtaken(issue, min(wanted), max(wanted), mark))) is not None:
+                return False
+            said = {variant for _, variant, _ in rows}
+            still = sa.select(sa.func.count()).where(variants.c.id.in_(said), variants.c.issue_id == issue)
+            if await connection.scalar(still) != len(said):  # nobody had one of them so far, and it was taken away
                 return False
             before = (await connection.execute(sa.select(issues).where(issues.c.id == issue))).one()
             if before.state == IssueState.CANCELLED.value:
@@ -212,9 +216,9 @@ class Notices:
                     hold_reasons=_reasons(held if expected else ()),
                 )
             )
-            if done.rowcount != 1:
-                return None
-            await connection.execute(variants.delete().where(unused(issue)))
+        if done.rowcount != 1:
+            return None
+        await tidied(self._database, issue)
         return state
 
     async def end(self, issue: int, numbers: Collection[int], reason: str, now: datetime) -> None:

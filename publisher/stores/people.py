@@ -36,6 +36,7 @@ from publisher.stores.database import Database, micros
 from publisher.stores.enrolment import Enrolling
 from publisher.stores.people_rows import (
     consent_of,
+    delete_people,
     describe,
     doubt_mail_of,
     grant,
@@ -330,14 +331,14 @@ class People:
             await connection.execute(
                 sa.delete(confirmation_mails).where(confirmation_mails.c.address_hash == address_hash)
             )
-            deleted = await connection.execute(sa.delete(subscribers).where(subscribers.c.address_key == address_key))
+            deleted = await delete_people(connection, subscribers.c.address_key == address_key)
             known = await connection.execute(
                 sa.update(suppressions).where(suppressions.c.address_hash == address_hash).values(address=None)
             )
-            if deleted.rowcount or known.rowcount:
+            if deleted or known.rowcount:
                 await self._suppress(connection, address_hash, None, SuppressionReason.ERASED, origin, now)
         await self._database.scrub()
-        return bool(deleted.rowcount)
+        return bool(deleted)
 
     async def suppress(
         self, address_key: str, address_hash: str, reason: SuppressionReason, origin: str, now: datetime

@@ -1,6 +1,7 @@
 """People as rows, and the statements that more than one of their stores makes."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -32,7 +33,7 @@ from publisher.model.people import (
 from publisher.segments import merged
 from publisher.stores.clocks import keep_clocks
 from publisher.stores.database import Database, maybe_micros, maybe_moment, micros, moment
-from publisher.stores.schema import consents, deliveries, licences, profiles, subscribers, subscriptions
+from publisher.stores.schema import consents, deliveries, issues, licences, profiles, subscribers, subscriptions
 
 IN_DOUBT = 0
 """The moment that says of a delivery that its contents are to be decided anew."""
@@ -370,3 +371,13 @@ async def doubt_mail_of(connection: AsyncConnection, subscriber: int) -> None:
         .where(deliveries.c.subscriber_id == subscriber, deliveries.c.state.in_(MAY_GO))
         .values(decided_at=IN_DOUBT)
     )
+
+
+async def delete_people(connection: AsyncConnection, who: sa.ColumnElement[bool]) -> int:
+    """Deletes people with all that is theirs; returns how many. Issues are for that many fewer, and still balance."""
+    theirs = deliveries.c.subscriber_id.in_(sa.select(subscribers.c.id).where(who))
+    mails = await connection.scalars(sa.delete(deliveries).where(theirs).returning(deliveries.c.issue_id))
+    for issue, many in sorted(Counter(mails).items()):
+        fewer = {"expected": issues.c.expected - many}
+        await connection.execute(sa.update(issues).where(issues.c.id == issue).values(fewer))
+    return (await connection.execute(sa.delete(subscribers).where(who))).rowcount

@@ -86,8 +86,8 @@ class Readers:
                 .outerjoin(profiles, profiles.c.id == subscriptions.c.profile_id)
                 .outerjoin(suppressions, suppressions.c.address == subscribers.c.address_key)
             )
-            .where(reads(newsletter), subscribers.c.id > after)
-            .order_by(subscribers.c.id)
+            .where(reads(newsletter), subscriptions.c.subscriber_id > after)
+            .order_by(subscriptions.c.subscriber_id)  # as its index has them: a page costs what is on it
             .limit(limit)
         )
         if clock is not None:
@@ -185,7 +185,7 @@ class History:
         self._readers = readers
         self._articles = sorted(set(articles))
         self._sandbox = sandbox
-        self._seen: int | None = None
+        self._seen: sa.Row[int, int, str] | None = None
         self._sent: dict[int, Sent] = {}
         self._issues: list[int] = []
 
@@ -203,8 +203,10 @@ class History:
 
     async def _look(self, connection: AsyncConnection) -> None:
         """Reads which variants bring the articles, unless nothing has been planned since."""
-        newest = await connection.scalar(sa.select(sa.func.max(variants.c.id)))
-        if newest != self._seen:
+        of = variants.c  # the number alone does not tell: SQLite gives the highest one again once it is gone
+        query = sa.select(of.id, of.issue_id, of.outcome).order_by(of.id.desc()).limit(1)
+        newest = (await connection.execute(query)).first()
+        if newest is None or newest != self._seen:
             self._sent, issue_of = await _sent(connection, self._articles, sandbox=self._sandbox)
             self._issues = sorted(set(issue_of.values()))
         self._seen = newest

@@ -119,26 +119,8 @@ class Revisions:
             return (await connection.execute(_waiting(rows, variant).values(**values))).rowcount
 
     async def tidy(self, issue: int) -> int:
-        """Takes away what an issue that is not being planned was to say and nobody got; returns how many variants.
-
-        Who gets what is looked at outside of transactions, for there may be a million rows. Before the look that
-        counts, what would go loses its name, so that nobody finds it who would point a row at it.
-        """
-        renamed: Collection[int] = ()
-        async with self._database.read() as connection:
-            found = (await connection.scalars(sa.select(variants.c.id).where(unused(issue)))).all()
-        if found:
-            async with self._database.write() as connection:
-                await lock_planning(self._database, connection)
-                name = sa.literal("unused:") + sa.cast(variants.c.id, sa.Text)
-                await connection.execute(variants.update().where(variants.c.id.in_(found)).values(outcome=name))
-            async with self._database.read() as connection:
-                still = sa.and_(variants.c.id.in_(found), unused(issue))
-                renamed = (await connection.scalars(sa.select(variants.c.id).where(still))).all()
-        if renamed:
-            async with self._database.write() as connection:
-                await connection.execute(variants.delete().where(variants.c.id.in_(renamed)))
-        return len(renamed)
+        """Takes away what an issue that is not being planned was to say and nobody got; returns how many variants."""
+        return await tidied(self._database, issue)
 
     async def doubt_everything(self) -> int:
         """Has everything that may still be sent decided anew, for the rules by which it was decided are others now."""
@@ -193,6 +175,29 @@ class Revisions:
             )
             for row in rows
         }
+
+
+async def tidied(database: Database, issue: int) -> int:
+    """Does what `Revisions.tidy` says.
+
+    Who gets what is looked at outside of transactions, for there may be a million rows. Before the look that counts,
+    what would go loses its name, so that nobody finds it any more who would point a row at it.
+    """
+    async with database.read() as connection:
+        found = (await connection.scalars(sa.select(variants.c.id).where(unused(issue)))).all()
+    if not found:
+        return 0
+    async with database.write() as connection:
+        await lock_planning(database, connection)
+        name = sa.literal("unused:") + sa.cast(variants.c.id, sa.Text)
+        await connection.execute(variants.update().where(variants.c.id.in_(found)).values(outcome=name))
+    async with database.read() as connection:
+        still = sa.and_(variants.c.id.in_(found), unused(issue))
+        spare = (await connection.scalars(sa.select(variants.c.id).where(still))).all()
+    async with database.write() as connection:
+        await lock_planning(database, connection)
+        await connection.execute(variants.delete().where(variants.c.id.in_(spare)))
+    return len(spare)
 
 
 def _waiting(rows: Collection[int], variant: int) -> sa.Update:

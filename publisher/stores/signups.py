@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from publisher.model.people import Allowance, SignUp, SubscriptionStatus
 from publisher.stores.database import Database, chunks, micros
 from publisher.stores.limits import asked_too_often, note_asked
-from publisher.stores.people_rows import signup_of
+from publisher.stores.people_rows import delete_people, signup_of
 from publisher.stores.schema import confirmation_mails, licences, signups, subscribers, subscriptions
 
 _AT_ONCE = 500
@@ -79,10 +79,7 @@ class SignUps:
             await connection.execute(sa.delete(subscriptions).where(_never_confirmed(before)))
             nobody = (await connection.execute(sa.select(subscribers.c.id).where(_is_nobody(before)))).scalars().all()
             for some in chunks(nobody):
-                gone = await connection.execute(
-                    sa.delete(subscribers).where(subscribers.c.id.in_(some), _is_nobody(before))
-                )
-                removed += gone.rowcount
+                removed += await delete_people(connection, sa.and_(subscribers.c.id.in_(some), _is_nobody(before)))
         return removed
 
 

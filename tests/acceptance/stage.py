@@ -254,11 +254,12 @@ class Stage:
         return datetime.fromtimestamp(time.time() + float(self._offset.read_text()), UTC)
 
     def go_round(self) -> None:
-        """Returns once the service has been round, some seconds later by its clock, with all that it has to do."""
-        self._say(str(float(self._offset.read_text()) + 6))
-        for _ in range(3):
-            before = self._rounds()
-            eventually(lambda seen=before: all(map(int.__gt__, self._rounds(), seen)), "a round")
+        """Returns once the service has seen what is so now, and again some seconds later by its clock."""
+        for seconds in (0, 6):
+            self._say(str(float(self._offset.read_text()) + seconds))
+            for _ in range(2):  # the first may have begun before
+                seen = self._rounds()
+                eventually(lambda seen=seen: all(map(int.__gt__, self._rounds(), seen)), "a round")
 
     def _rounds(self) -> list[int]:
         files = [self._offset.with_suffix(name) for name in ("._plan", "._refresh")]

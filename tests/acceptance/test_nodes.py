@@ -1,6 +1,7 @@
 """Three nodes on one PostgreSQL, each a process with a folder of its own: one dies, and then the server."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,6 +76,12 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
     def arrived() -> list[str]:
         return [line.split()[0] for line in log.read_text().splitlines()]
 
+    def told() -> str:
+        return "".join(log.read_text() for log in tmp_path.glob("second-*.log"))
+
+    def looked() -> list[str]:
+        return re.findall(r"scheduler\.(waiting|goes_on)\b.*action=requests\b", told())
+
     with mortal_server() as server, sinking(log, 0.1) as relay:
         settings: dict[str, Any] = {
             **relay,
@@ -95,14 +102,13 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
             write(first, "flash.md", story("Flash", urgency="flash", section="economy"))
             eventually(lambda: two.get("/articles/flash/").status == 200, "the other node shows the story")
             eventually(lambda: asked(server.url, "SELECT count(*) FROM issues WHERE state = 'held'"), "a held issue")
-            assert two.get("/readyz").status == 200
+            assert two.get("/readyz").status == ask(f"{health}/readyz").status == 200
+            assert (ask(f"{health}/healthz").status, ask(f"{health}/feeds/all.rss").status) == (200, 404)
             publisher("issues", "release", "1", folder=second, **settings)
             in_hand = "SELECT count(DISTINCT boot_id) FROM deliveries"
             eventually(
                 lambda: asked(server.url, in_hand) > 1 and len(arrived()) >= READERS // 6, "mail of several nodes"
             )
-            assert two.get("/readyz").status == ask(f"{health}/readyz").status == 200
-            assert (ask(f"{health}/healthz").status, ask(f"{health}/feeds/all.rss").status) == (200, 404)
             one.kill()
             server.kill()
             answer = two.get("/readyz")
@@ -111,6 +117,7 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
             answer = ask(f"{health}/readyz")
             assert (answer.status, list(answer.json()["faults"])) == (503, ["database"])
             assert len(set(arrived())) < READERS
+            eventually(lambda: "waiting" in looked(), "a look for wishes that waits for the server")
             server.start()
             eventually(lambda: two.get("/readyz").status == 200, "it is ready again")
             eventually(lambda: ask(f"{health}/readyz").status == 200, "the worker as well")
@@ -121,12 +128,12 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
                 eventually(lambda: len(set(arrived())) == READERS, "everybody has the mail")
                 assert again.get("/articles/old/").status == 200
                 assert two.get("/articles/old/").status == 200
+            eventually(lambda: looked()[-1] == "goes_on", "the look for wishes again")
             assert two.stop() == 0
             worker.terminate()
             assert worker.wait(PATIENCE_SECONDS) == 0
-    told = "".join(log.read_text() for log in tmp_path.glob("second-*.log"))
-    assert "Traceback" not in told
-    assert told.count("scheduler.waiting") == told.count("scheduler.goes_on") > 0
+    assert looked() == ["waiting", "goes_on"]
+    assert "Traceback" not in told()
     copies = Counter(arrived())
     assert max(copies.values()) <= 2
     assert sum(copies.values()) - READERS <= CONNECTIONS

@@ -65,7 +65,7 @@ def test_alerts_of_a_checkout_are_held_together(stage: Stage) -> None:
         eventually(lambda: len(live.entries("/feeds/all.atom")) >= MANY - 1, "the stories in the feed")
         stage.go_round()
         assert stage.mails(READER) == []
-        assert "held" in _told(stage)
+        eventually(lambda: "held" in _told(stage), "word of what is held")
 
 
 def test_fifty_touched_files_mail_nobody(old_stories: Stage) -> None:
@@ -87,7 +87,7 @@ def test_fifty_touched_files_mail_nobody(old_stories: Stage) -> None:
         stage.go_round()
         assert live.get("/healthz").status == 200
         assert stage.mails(READER) == []
-        assert "held" in _told(stage)
+        eventually(lambda: "held" in _told(stage), "word of what is held")
 
 
 def _files(stage: Stage, folder: str) -> list[Path]:
@@ -127,8 +127,8 @@ def test_a_lost_folder_empties_nothing(old_stories: Stage, lose: Callable[[Path]
         stage.go_round()
         assert public_state(stage.folder) == before
         assert _public_stories(live) != []
-        told = json.loads(stage.command("status", "--json"))
-        assert "are gone from the folder at once" in str(told["held"])
+        words = "are gone from the folder at once"
+        eventually(lambda: words in str(json.loads(stage.command("status", "--json"))["held"]), "word of the loss")
         stage.set_clock("2026-10-20T07:00:05+03:00")
         stage.go_round()
         assert stage.mails(READER) == []

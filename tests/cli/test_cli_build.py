@@ -10,6 +10,7 @@ import structlog
 from publications import AGENCY, make_publication, story, write
 from publisher.cli import main
 from publisher.cli.build import _REASONS
+from publisher.cli.context import Context
 from publisher.services import reasons
 
 
@@ -57,3 +58,17 @@ def test_every_reason_has_words() -> None:
     source = Path(reasons.__file__).read_text()
     named = {text.split('"')[1] for text in source.split("Reason(")[1:] if text.startswith('"')}
     assert named | set(reasons._SHARED) | {"new", "time"} == _REASONS.keys()
+
+
+class Unspeakable:
+    """A result that nobody may write out as text."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("a report of ten thousand stories takes seconds to write out")
+
+
+def test_what_a_command_found_is_written_out_by_nobody(tmp_path: Path) -> None:
+    async def work(_: object) -> Unspeakable:
+        return Unspeakable()
+
+    assert isinstance(Context(folder=make_publication(tmp_path, AGENCY)).run(work), Unspeakable)

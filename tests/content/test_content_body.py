@@ -1,5 +1,6 @@
 """Bodies: safe HTML, absolute links, plain text, summaries."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from publisher.content import parse
+from publisher.content import html, parse, text
+from publisher.content.links import Links
 from publisher.content.summary import generate
 from publisher.errors import RefusedError
 from publisher.model.article import Access, Manuscript
@@ -294,3 +296,21 @@ def test_any_file_name(name):
     story = parse(f"—{name}.md".replace("/", "_"), b"# T\n", RULES)
     assert 1 <= len(story.slug) <= 80
     assert set(story.slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def test_prose_reads_the_same_with_and_without_a_tree() -> None:
+    """Paragraphs of words and links are read as they are written; whatever else stands among them makes a tree."""
+    chance = random.Random(7)
+    links = '<a href="https://x.example/?a=1&b">|<a href="mailto:a@x.example">|<a href="#fn-1">|<a>|</a>|</a>'
+    tags = '<p>|</p>|<p dir="rtl">|<h2>|</h2>|<b>|</b>|<code>|</code>'
+    words = 'https://x.example/?a=1&amp;b|x.example/?a=1&amp;b|a@x.example|a word|&lt;|&amp;amp;|"| |  |\t|\n|\u2003'
+    others = '<br>|<ul><li>|</ul>|&nbsp;|<em title="a > b">|</em>|<hr>|&#13;|<blockquote>'
+    pieces = f"{links}|{tags}|{words}".split("|")
+    prose = 0
+    for _ in range(800):
+        kinds = pieces if chance.random() < 0.7 else [*pieces, *others.split("|")]
+        inside = (chance.choice(kinds) for _ in range(chance.randint(1, 9)))
+        written = html.sanitise(f"<p>{''.join(inside)}</p>", Links("story.md", RULES, "story"))
+        prose += text._of_prose(written) is not None
+        assert text.plain(written) == text._of_tree(written), written
+    assert 150 < prose < 800

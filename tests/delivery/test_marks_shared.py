@@ -1,4 +1,4 @@
-"""How many share a commit: everybody where the relay is near or the disk slow; who is late keeps nobody waiting."""
+"""How many share a commit: everybody where the relay is quicker than the disk; who is late keeps nobody waiting."""
 
 import asyncio
 from collections.abc import Sequence
@@ -66,15 +66,15 @@ async def connection(marks: Marks, first: int, messages: int, seconds: float) ->
         )
 
 
-@pytest.mark.parametrize("disk_seconds", [0.03, 0.0])
-def test_all_connections_share_a_commit_of_a_slow_disk_and_of_one_that_takes_no_time(
-    at_leaps: None, disk_seconds: float
+@pytest.mark.parametrize("seconds", [0.0, 0.03])
+def test_all_connections_share_a_commit_whether_the_disk_is_quicker_than_the_relay_or_slower(
+    at_leaps: None, seconds: float
 ) -> None:
-    leap(_shared(disk_seconds))
+    leap(_shared(seconds))
 
 
-async def _shared(disk_seconds: float) -> None:
-    disk = Disk(disk_seconds)
+async def _shared(seconds: float) -> None:
+    disk = Disk(seconds)
     marks = Marks(disk, BOOT, lambda: NOW, timedelta(minutes=15))  # type: ignore[arg-type]
     relays = [0.0, 0.0005, 0.001, 0.002] * 2
     await asyncio.gather(*(connection(marks, 1000 * n, 20, seconds) for n, seconds in enumerate(relays)))

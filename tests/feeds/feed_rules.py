@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from lxml import etree
+from lxml import etree, html
 
 from feed_schema import check_schema
 
@@ -18,6 +18,9 @@ DCTERMS = "{http://purl.org/dc/terms/}"
 MEDIA = "{http://search.yahoo.com/mrss/}"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
+_TAG_URI = re.compile(r"tag:[a-z0-9.@-]+,\d{4}(-\d\d(-\d\d)?)?:\S+")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{4})?(-([A-Z]{2}|[0-9]{3}))?(-[a-z0-9]{5,8})*")
+_ACTIVE = {"script", "style", "iframe", "object", "embed", "applet", "form", "input", "button", "meta", "link", "base"}
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _RFC822 = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d ([+-]\d{4}|GMT)")
 _FEED_CHILDREN = {
@@ -59,6 +62,7 @@ def check_rss(document: bytes) -> Any:
         assert len(channel.findall(name)) == 1, name
         assert channel.findtext(name).strip(), name
     assert {child.tag for child in channel if "{" not in child.tag} <= _CHANNEL_CHILDREN
+    check_language(channel.findtext("language"))
     check_rfc822(channel.findtext("lastBuildDate"))
     check_uri(channel.findtext("link"))
     own = [link for link in channel.findall(f"{ATOM}link") if link.get("rel") == "self"]
@@ -87,6 +91,12 @@ def check_item(item: Any) -> str:
     if item.find("link") is not None:
         check_uri(item.findtext("link"))
     tags = [child.tag for child in item]
+    for name in ("description", CONTENT):
+        if name in tags:
+            check_html(item.findtext(name))
+    if item.find(f"{DC}language") is not None:
+        check_language(item.findtext(f"{DC}language"))
+    check_media(item)
     if CONTENT in tags:
         assert tags.index("description") < tags.index(CONTENT)
     categories = [(c.get("domain"), c.text) for c in item.findall("category")]
@@ -94,6 +104,7 @@ def check_item(item: Any) -> str:
     published = check_rfc822(item.findtext("pubDate"))
     assert check_rfc3339(item.findtext(f"{DCTERMS}modified")) >= published
     guid: str = item.findtext("guid")
+    check_id(guid)
     return guid
 
 
@@ -102,7 +113,7 @@ def check_atom(document: bytes) -> Any:
     root = check_xml(document)
     check_schema(root)
     _check_children(root, _FEED_CHILDREN, once={"id", "title", "updated"}, at_most_once={"generator", "subtitle"})
-    assert root.get(XML_LANG)
+    check_language(root.get(XML_LANG))
     links = root.findall(f"{ATOM}link")
     assert [link.get("type") for link in links if link.get("rel") == "self"] == ["application/atom+xml"]
     assert len([link for link in links if link.get("rel") == "alternate"]) == 1
@@ -134,7 +145,11 @@ def check_entry(entry: Any) -> str:
         assert link.get("type")
     published = check_rfc3339(entry.findtext(f"{ATOM}published"))
     assert check_rfc3339(entry.findtext(f"{ATOM}updated")) >= published
+    if entry.get(XML_LANG) is not None:
+        check_language(entry.get(XML_LANG))
+    check_media(entry)
     identity: str = entry.findtext(f"{ATOM}id")
+    check_id(identity)
     return identity
 
 
@@ -160,6 +175,7 @@ def _check_constructs(root: Any) -> None:
             assert element.get("type") == "html"
             assert element.text.strip()
             assert len(element) == 0
+            check_html(element.text)
     for element in root.iter(f"{ATOM}category"):
         assert element.get("term")
         assert element.get("scheme") is None or urlsplit(element.get("scheme")).scheme
@@ -190,7 +206,10 @@ def _check_json_item(item: dict[str, Any]) -> None:
     assert isinstance(item["id"], str)
     assert item["id"]
     assert item["title"].strip()
-    assert item["content_html"].strip()
+    check_html(item["content_html"])
+    check_id(item["id"])
+    if "language" in item:
+        check_language(item["language"])
     _check_authors(item["authors"])
     published = check_rfc3339(item["date_published"])
     if "date_modified" in item:
@@ -218,6 +237,41 @@ def check_uri(text: str) -> None:
     assert parts.netloc
     assert text.isascii()
     assert not re.search(r"[\s<>\"{}|\\^`]", text), text
+
+
+def check_id(text: str) -> None:
+    """Asserts an id that is one for ever: a tag URI (RFC 4151)."""
+    assert _TAG_URI.fullmatch(text), text
+
+
+def check_language(text: str) -> None:
+    """Asserts a language tag as it is written (RFC 5646 §2.1.1)."""
+    assert _LANGUAGE.fullmatch(text), text
+
+
+def check_html(text: str) -> None:
+    """Asserts HTML that a reader may show: something, in pieces only, with nothing active, and no relative address."""
+    assert text.strip()
+    assert not re.search(r"<(html|head|body|!doctype)\b", text, re.IGNORECASE), text
+    for element in html.fragment_fromstring(text, create_parent=True).iter(etree.Element):
+        assert element.tag not in _ACTIVE, element.tag
+        for name, value in element.attrib.items():
+            assert not name.startswith("on"), name
+            if name in ("href", "src", "poster", "cite"):
+                assert urlsplit(value).scheme in ("http", "https", "mailto", "tel"), value
+
+
+def check_media(item: Any) -> None:
+    """Asserts what Media RSS 1.5.1 asks of a picture or a recording: an address, a known medium, plain words."""
+    for content in item.iter(f"{MEDIA}content"):
+        check_uri(content.get("url"))
+        assert content.get("medium") in ("image", "audio", "video", "document", "executable")
+        for thumbnail in content.findall(f"{MEDIA}thumbnail"):
+            check_uri(thumbnail.get("url"))
+        for name in ("title", "description"):
+            assert all(one.get("type") == "plain" for one in content.findall(f"{MEDIA}{name}"))
+        for element in (content, *content.findall(f"{MEDIA}thumbnail")):
+            assert all(int(element.get(name, "1")) > 0 for name in ("width", "height", "fileSize", "duration"))
 
 
 def check_rfc822(text: str) -> datetime:

@@ -1,6 +1,7 @@
 """Whatever an editor or an attacker writes, every format stays readable and says the same."""
 
 import re
+from html import escape
 from typing import Any
 
 import feedparser
@@ -42,7 +43,7 @@ words = texts.filter(lambda text: line(text) != "")
 
 @st.composite
 def views(draw: st.DrawFn) -> Any:
-    """Returns a rendition whose every text is hostile; only addresses are as our own code makes them."""
+    """Returns a rendition whose every text is hostile; only addresses and markup are as our own code makes them."""
     said: dict[str, Any] = {
         "title": draw(texts),
         "deck": draw(texts),
@@ -59,7 +60,7 @@ def views(draw: st.DrawFn) -> Any:
         "enclosures": (Enclosure(url="https://e.example/a", media_type="audio/mpeg", title=draw(texts)),),
     }
     if draw(st.booleans()):
-        return full(**said, body_html=f"<p>{draw(texts)}</p>", body_text=draw(texts), url=None)
+        return full(**said, body_html=f"<p>{escape(draw(texts))}</p>", body_text=draw(texts), url=None)
     notice = None if draw(st.booleans()) else NOTICE
     return summary(**said, notice=notice)
 
@@ -78,13 +79,13 @@ def test_any_text_makes_a_document_that_keeps_the_rules(view: Any, title: str, d
 @given(title=words, body=texts)
 @settings(max_examples=100, deadline=None)
 def test_any_text_arrives_the_same_in_every_format(title: str, body: str):
-    view = full(title=title, dateline="", key_points=(), contributors=(), body_html=f"<p>{body}</p>")
+    view = full(title=title, dateline="", key_points=(), contributors=(), body_html=f"<p>{escape(body)}</p>")
     sample = feed(view)
     item = check_rss(FORMATS["rss"].render(sample)).find("item")
     entry = check_atom(FORMATS["atom"].render(sample)).find(f"{ATOM}entry")
     same = check_json(FORMATS["json"].render(sample))["items"][0]
     assert item.findtext("title") == entry.findtext(f"{ATOM}title") == same["title"] == line(title)
-    expected = f"<p>{clean(body)}</p>"
+    expected = f"<p>{clean(escape(body))}</p>"
     assert item.findtext(CONTENT) == entry.findtext(f"{ATOM}content") == same["content_html"] == expected
 
 

@@ -244,7 +244,7 @@ def test_what_cannot_be_read_is_refused_at_once(raw: bytes) -> None:
     began = time.process_time()
     with pytest.raises(ReportError):
         read_report(raw)
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 60
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_crafted_messages_are_read_or_refused_before_long(raw: bytes) -> None:
     else:
         assert isinstance(report, Report)
         assert len(report.recipients) <= 100
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 60
 
 
 _WHOLE = [

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rendering_samples import agency, edition, templates, view
+from rendering_samples import FEEDS, agency, edition, templates, view
 
 from publisher.errors import ConfigError, TemplateError
+from publisher.model.feed import FeedLink
 
 
 @pytest.fixture
@@ -188,3 +189,42 @@ def test_edited_template_is_used_at_once(own: Path) -> None:
     os.utime(page, ns=(1, 1))
 
     assert running.page("gone", "en") == "two"
+
+
+def test_a_part_is_made_once_for_the_same_names_and_anew_for_others(own: Path) -> None:
+    """Of each language and of each list it is another one, and of other templates as well."""
+    (own / "web" / "_colophon.html").write_text("<p>{{ language }} {{ feeds|length }}</p>", encoding="utf-8")
+    made = templates(agency, own)
+
+    def foot(language: str, feeds: tuple[FeedLink, ...]) -> str:
+        return re.findall("<p>[a-z]+ [0-9]</p>", made.page("gone", language, feeds=feeds))[-1]
+
+    made.fingerprint()
+    told = [foot("en", ()), foot("tr", ()), foot("en", FEEDS), foot("en", ())]
+    assert told == ["<p>en 0</p>", "<p>tr 0</p>", f"<p>en {len(FEEDS)}</p>", "<p>en 0</p>"]
+    (own / "web" / "_colophon.html").write_text("<p>now {{ feeds|length }}</p>", encoding="utf-8")
+    made.fingerprint()
+    assert foot("en", ()) == "<p>now 0</p>"
+
+
+def test_a_part_is_given_no_more_than_it_says(own: Path) -> None:
+    """So it cannot tell on one page what it was made with on another."""
+    (own / "web" / "_masthead.html").write_text("<p>\n{{ here }}</p>", encoding="utf-8")
+
+    with pytest.raises(TemplateError, match="'here' is undefined") as raised:
+        templates(agency, own).page("gone", "en")
+
+    assert (raised.value.path, raised.value.line) == ("templates/web/_masthead.html", 2)
+
+
+def test_the_desk_of_a_page_is_marked_on_that_page_alone() -> None:
+    made = templates(agency)
+    desks = made.page("section", "en", views=(), section="x", here=None)
+    first = re.search(r'href="(/sections/[^"]+)"', desks)
+    assert first is not None
+
+    shown = made.page("section", "en", views=(), section="x", here=f"{agency().site.url}{first[1]}")
+
+    assert shown.count("aria-current") == 1
+    assert f'href="{first[1]}" aria-current="page"' in shown
+    assert "aria-current" not in made.page("section", "en", views=(), section="x", here=None)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from publisher.errors import NotFoundError, RefusedError, SourceError
+from publisher.model.files import FileStat
 from publisher.sources.names import is_ignored
 from publisher.sources.scan import Directory
 
@@ -61,8 +62,8 @@ def test_stat_of_a_file_is_the_systems(root: Path):
     """Size, times and inode, so that a change is seen without reading."""
     put(root, "a.md")
     status = (root / "a.md").stat()
-    expected = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-    assert tuple(Directory(root).scan().articles["a.md"]) == expected
+    expected = FileStat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    assert Directory(root).scan().articles["a.md"] == expected
     assert Directory(root).stat("a.md") == expected
 
 
@@ -164,6 +165,16 @@ def test_names_that_other_systems_hold_for_one_are_both_refused(root: Path):
     put(root, "Story.md", "story.md", "other.md", "İ/x.md")
     assert set(refused(root)) == {"Story.md", "story.md"}
     assert set(Directory(root).scan().articles) == {"other.md", "İ/x.md"}
+
+
+def test_a_plain_name_below_a_folder_spelled_otherwise_is_found_by_its_path_in_nfc(root: Path) -> None:
+    put(root, unicodedata.normalize("NFD", "çay/story.md"))
+    put(root, "plain/story.md")
+    directory = Directory(root)
+    found = directory.scan().articles
+    assert set(found) == {"çay/story.md", "plain/story.md"}
+    assert {path: directory.stat(path) for path in found} == found
+    assert directory.read("çay/story.md")
 
 
 def test_paths_are_nfc_and_files_are_found_under_them(root: Path):

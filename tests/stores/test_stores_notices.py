@@ -146,6 +146,24 @@ async def test_an_issue_for_nobody_is_done_and_its_first_recipient_may_have_to_w
     assert await states(database, issue) == {"suppressed": 1}
 
 
+async def test_rows_are_refused_whose_words_were_taken_away_as_nobody_had_them(
+    database: Database, notices: Notices
+) -> None:
+    """Whoever finishes an event tidies it, while another still has people to add with what it had frozen before."""
+    await brought(database, [1, 2], "accepted")
+    issue = (await notices.begin("correction:1:2", IssueKind.NOTICE, "Correction", NOW)).number
+    store = Issues(database, sandbox=False)
+    had, spare = await store.add_variant(issue, "a", SAID), await store.add_variant(issue, "b", SAID)
+    mark = await Readers(database).mark()
+    assert await notices.add(issue, [(1, had, False)], mark, (), NOW)
+    assert await notices.finish(issue, (), NOW) is IssueState.SENDING
+    assert await store.outcomes(issue) == {"a": had}
+    assert not await notices.add(issue, [(2, spare, False)], mark, (), NOW)
+    assert await states(database, issue) == {"pending": 1}
+    assert await notices.add(issue, [(2, await store.add_variant(issue, "b", SAID), False)], mark, (), NOW)
+    assert await states(database, issue) == {"pending": 2}
+
+
 async def test_rows_are_refused_when_somebody_else_planned_meanwhile(database: Database, notices: Notices) -> None:
     await brought(database, [1], "accepted")
     issue = (await notices.begin("kill:1", IssueKind.NOTICE, "KILL", NOW)).number

@@ -2,11 +2,14 @@
 
 import os
 import ssl
-import subprocess
-import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from mail_servers import DOVECOT
 from mtas import EXIM, POSTFIX, SINK
@@ -27,27 +30,38 @@ def pytest_report_header() -> list[str]:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority and a certificate for `localhost`, made now."""
+    """A certificate authority and certificates for `localhost`, one of them no longer good, made now."""
     folder = tmp_path_factory.mktemp("tls")
-    (folder / "san").write_text("subjectAltName=DNS:localhost\nauthorityKeyIdentifier=keyid\n")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    may_sign = ["-addext", "keyUsage=critical,keyCertSign"]  # from Python 3.13 on an authority has to say so
-    subject = ["-subj", "/CN=test authority", "-days", "2"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", *subject, *may_sign)
-    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    openssl(
-        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-        "-out", "server.pem", "-days", "2", "-extfile", "san",
+    own, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root, server = (
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, who)]) for who in ("test authority", "localhost")
+    )
+    signs = x509.KeyUsage(
+        digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
+        key_agreement=False, key_cert_sign=True, crl_sign=False, encipher_only=False, decipher_only=False,
     )  # fmt: skip
-    openssl(
-        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-        "-out", "expired.pem", "-days", "0", "-extfile", "san",
-    )  # fmt: skip
-    time.sleep(1.1)  # it was good for no second
+    now = datetime.now(UTC)
+
+    def certificate(name: str, subject: x509.Name, public: ec.EllipticCurvePublicKey, ends: timedelta) -> None:
+        made = x509.CertificateBuilder().subject_name(subject).issuer_name(root).public_key(public)
+        made = made.serial_number(x509.random_serial_number())
+        made = made.not_valid_before(now - timedelta(days=2)).not_valid_after(now + ends)
+        made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(own.public_key())
+        made = made.add_extension(issuer, critical=False)
+        if subject == root:
+            made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            made = made.add_extension(signs, critical=True)  # from Python 3.13 on an authority has to say so
+        else:
+            made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        (folder / name).write_bytes(made.sign(own, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+    certificate("ca.pem", root, own.public_key(), timedelta(days=2))
+    certificate("server.pem", server, key.public_key(), timedelta(days=2))
+    certificate("expired.pem", server, key.public_key(), -timedelta(days=1))
+    (folder / "server.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
     return folder
 
 
