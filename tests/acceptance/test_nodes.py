@@ -1,7 +1,7 @@
 """Three nodes on one PostgreSQL, each a process with a folder of its own: one dies, and then the server."""
 
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -81,7 +81,9 @@ def test_nodes_share_one_publication_and_none_of_them_is_needed(tmp_path: Path) 
         return "".join(log.read_text() for log in tmp_path.glob("second-*.log"))
 
     def looked() -> list[str]:
-        return re.findall(r"scheduler\.(waiting|goes_on)\b.*action=requests\b", told())
+        lines = [json.loads(line) for line in told().splitlines() if line.endswith("}")]
+        events = [line["event"] for line in lines if line.get("action") == "requests"]
+        return [event.removeprefix("scheduler.") for event in events]
 
     with mortal_server() as server, sinking(log, 0.5) as relay:
         settings: dict[str, Any] = {
