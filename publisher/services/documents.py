@@ -157,10 +157,12 @@ class Documents:
 
     def next_change_at(self, now: datetime) -> datetime | None:
         """Returns when a front page no longer counts the day that it counts, or a story is news no longer, if ever."""
-        moments = [next_day(now, self._site.timezone)] if self._tallies else []
-        if self._oldest_news is not None:
-            moments.append(self._oldest_news + NEWS_WINDOW + timedelta(microseconds=1))
-        return min((at for at in moments if at > now), default=None)
+        moments = [next_day(now, self._site.timezone) if self._tallies else None, self._news_until()]
+        return min((at for at in moments if at is not None and at > now), default=None)
+
+    def _news_until(self) -> datetime | None:
+        """Returns when a story in the news sitemap is news no longer."""
+        return None if self._oldest_news is None else self._oldest_news + NEWS_WINDOW + timedelta(microseconds=1)
 
     def all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         """Yields every output there should be."""
@@ -249,8 +251,10 @@ class Documents:
             yield from self._of_story(number)
         yield from self._feeds.of_archives(self._rules, stories)
         yield from self._of_assets(assets)
+        until = self._news_until()
         if shelves:
             yield from self._sitemaps.documents(stories)
+        if shelves or (until is not None and until <= now):
             yield from self._of_site(now)
         yield from self._issue_pages.touched(self._base, stories, issues)
 
