@@ -100,6 +100,7 @@ class Documents:
             outline=outline,
             renditions=renditions,
             archive=archive,
+            log=log,
             public=public,
             depths=depths,
             latest=latest,
@@ -237,7 +238,8 @@ class Documents:
     ) -> Iterable[Document]:
         shelves = set(shelves)
         recounted = self._count(now)
-        if self._linked != self._leads_to():  # list pages lead there from now on, or no more
+        relinked = self._linked != self._leads_to()
+        if relinked:  # list pages lead there from now on, or no more
             self._linked = self._leads_to()
             shelves |= self._outline.declared_shelves()
         # A story whose language has no pages of its own is listed on those of the main one.
@@ -256,7 +258,7 @@ class Documents:
             yield from self._sitemaps.documents(stories)
         if shelves or (until is not None and until <= now):
             yield from self._of_site(now)
-        yield from self._issue_pages.touched(self._base, stories, issues)
+        yield from self._issue_pages.touched(self._base, stories, issues, lists=relinked)
 
     def _of_shelf(self, shelf: Shelf) -> Iterable[Document]:
         if not self._outline.declares(shelf) or (shelf.tag and self._feeds.is_empty(shelf)):
@@ -392,7 +394,7 @@ class Documents:
             kin=kin,
             languages=kin.languages,
             benefits=benefits(article, self._catalogue) if one.notice else None,
-            noted=bool(one.corrections),
+            noted=article.number in self._log,
         )
 
     async def _plain_page(self, page: Page) -> bytes:
