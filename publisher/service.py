@@ -5,6 +5,7 @@ run twice or be killed: none of them holds anything that the others need.
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -54,30 +55,49 @@ class Service:
         """Runs until `stop`; `ready` is told the address once everything stands, `progress` how far that is."""
         listener = listen(self._app.settings.http.host, self._app.settings.http.port, "http.port")
         try:
-            await self._beat()
-            await self._app.planning.begin(self._app.clock.now())
-            await self._look(progress)
-            self._scheduler.start()
-            self._scheduler.every("rescan", _RESCAN_SECONDS, self._refresh)
-            self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
-            if self._app.node is not None:
-                self._scheduler.every("beat", BEAT_SECONDS, self._beat)
-                self._scheduler.every("follow", _FOLLOW_SECONDS, self._follow)
-            self._scheduler.every("requests", _REQUESTS_SECONDS, self._answer_requests)
-            self._scheduler.every("housekeeping", _HOUSEKEEPING_SECONDS, self._tidy_up)
-            self._app.timekeeping.on_jump(self._set_anew)
-            self._read_reports()
-            web = serve(application(self._app, self._vitals), listener, self._stop)
-            parts = [web, self._app.announcer.run(self._stop), *map(self._watch, self._watched())]
-            tasks = [asyncio.create_task(part) for part in parts]
-            tasks.append(asyncio.create_task(self._app.engine.serve(self._stop)))
-            await self._plan()
-            # What waited while nothing ran may say what holds no more: planning ends that first.
-            tasks.append(asyncio.create_task(self._deliver()))
-            ready(address_of(listener))
-            await self._until_stopped(tasks)
+            if await self._is_up_to_date(progress):
+                await self._go_on(listener, ready)
         finally:
             listener.close()
+
+    async def _is_up_to_date(self, progress: Progress) -> bool:
+        """Makes ready what is to be served; False: it was told to stop before, and the next start does the rest."""
+        preparing, stopped = asyncio.create_task(self._prepare(progress)), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([preparing, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            preparing.cancel()
+            await asyncio.wait([preparing])
+        return not preparing.cancelled() and preparing.result()
+
+    async def _prepare(self, progress: Progress) -> bool:
+        await self._beat()
+        await self._app.planning.begin(self._app.clock.now())
+        await self._look(progress)
+        return True
+
+    async def _go_on(self, listener: socket.socket, ready: Callable[[str], None]) -> None:
+        address = address_of(listener)
+        self._scheduler.start()
+        self._scheduler.every("rescan", _RESCAN_SECONDS, self._refresh)
+        self._scheduler.every("plan", _PLAN_SECONDS, self._plan)
+        if self._app.node is not None:
+            self._scheduler.every("beat", BEAT_SECONDS, self._beat)
+            self._scheduler.every("follow", _FOLLOW_SECONDS, self._follow)
+        self._scheduler.every("requests", _REQUESTS_SECONDS, self._answer_requests)
+        self._scheduler.every("housekeeping", _HOUSEKEEPING_SECONDS, self._tidy_up)
+        self._app.timekeeping.on_jump(self._set_anew)
+        self._read_reports()
+        web = serve(application(self._app, self._vitals), listener, self._stop)
+        parts = [web, self._app.announcer.run(self._stop), *map(self._watch, self._watched())]
+        tasks = [asyncio.create_task(part) for part in parts]
+        tasks.append(asyncio.create_task(self._app.engine.serve(self._stop)))
+        await self._plan()
+        # What waited while nothing ran may say what holds no more: planning ends that first.
+        tasks.append(asyncio.create_task(self._deliver()))
+        ready(address)
+        await self._until_stopped(tasks)
 
     async def _until_stopped(self, tasks: list["asyncio.Task[None]"]) -> None:
         """Waits for `stop`, or for a part that ended by itself: nothing stops silently."""
