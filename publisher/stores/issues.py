@@ -582,6 +582,8 @@ class Issues:
         }
         statement = self._database.insert(issues).values(values).on_conflict_do_nothing().returning(issues.c.id)
         async with self._database.write() as connection:
+            if kind is IssueKind.INTRODUCTION:  # brings stories: no planner may take its number for an older one
+                await lock_planning(self._database, connection)
             row = (await connection.execute(statement)).first()
             if row is None:
                 return False

@@ -31,7 +31,7 @@ from publisher.stores.issues import Issues
 from publisher.stores.pace import Pace
 from publisher.stores.people import People
 from publisher.stores.people_rows import delete_people
-from publisher.stores.readers import Readers
+from publisher.stores.readers import Readers, lock_planning
 from publisher.stores.schema import (
     article_versions,
     articles,
@@ -548,3 +548,20 @@ async def test_whoever_is_erased_while_an_issue_is_let_go_is_counted_off(databas
         await somebody_waits(database)
     assert await letting_go is None
     assert await store.finish_planning(issue.number, {key: 1}, []) is IssueState.SENDING
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_an_issue_that_greets_somebody_has_no_number_that_a_planner_takes_for_an_older_one(
+    database: Database,
+) -> None:
+    """It brings stories, and planners look for rivals among the rows that came after their look."""
+    (reader,) = await people(database, 1)
+    store = Issues(database, sandbox=True)
+    async with database.write() as connection:
+        await lock_planning(database, connection)
+        greeting = asyncio.create_task(store.introduce("e", reader, "daily", variant((1, 1)), NOW))
+        waiting = asyncio.create_task(somebody_waits(database))
+        await asyncio.wait([greeting, waiting], return_when=asyncio.FIRST_COMPLETED)
+        assert not greeting.done()
+    assert await greeting
+    await waiting
