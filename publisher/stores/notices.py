@@ -21,7 +21,7 @@ from publisher.stores.folds import had_between
 from publisher.stores.issues import delivery_row, overtaken
 from publisher.stores.people_rows import in_force, licences_of
 from publisher.stores.readers import Readers, lock_planning
-from publisher.stores.revisions import tidied, unfit
+from publisher.stores.revisions import being_tidied, tidied, unfit
 from publisher.stores.schema import (
     article_versions,
     deliveries,
@@ -179,7 +179,8 @@ class Notices:
             if await connection.scalar(sa.select(overtaken(issue, min(wanted), max(wanted), mark))) is not None:
                 return False
             said = {variant for _, variant, _ in rows}
-            still = sa.select(sa.func.count()).where(variants.c.id.in_(said), variants.c.issue_id == issue)
+            named = sa.and_(variants.c.issue_id == issue, ~being_tidied())
+            still = sa.select(sa.func.count()).where(variants.c.id.in_(said), named)
             if await connection.scalar(still) != len(said):  # nobody had one of them so far, and it was taken away
                 return False
             # Held, for readers may be erased meanwhile, and are counted off.

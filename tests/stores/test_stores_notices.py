@@ -1,11 +1,15 @@
 """Notices on both databases: one issue per event, who has a story, and an account that stays right."""
 
 import asyncio
+import itertools
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger_rows import NOW, add_issue, issue_state, somebody_waits, states
 from publisher.model.delivery import Boot
@@ -19,6 +23,7 @@ from publisher.stores.issues import Issues
 from publisher.stores.notices import Notices
 from publisher.stores.people_rows import delete_people
 from publisher.stores.readers import Readers
+from publisher.stores.revisions import tidied
 from publisher.stores.schema import (
     article_versions,
     articles,
@@ -388,3 +393,26 @@ async def test_whoever_is_erased_while_others_are_told_is_counted_off(
     rows = sa.select(sa.func.count()).where(deliveries.c.issue_id == number)
     async with database.read() as connection:
         assert await connection.scalar(expected) == await connection.scalar(rows)
+
+
+async def test_nobody_is_told_in_words_that_are_just_being_taken_away(
+    database: Database, notices: Notices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever tidies has looked for the last time, and deletes next."""
+    number, write, added = await add_issue(database, [1], kind=IssueKind.NOTICE), database.write, []
+    await add_issue(database, [2])
+    key = await Issues(database, sandbox=False).add_variant(number, "a", SAID)
+    writes = itertools.count(1)
+
+    @asynccontextmanager
+    async def beside(**how: bool) -> AsyncIterator[AsyncConnection]:
+        if next(writes) == 2:
+            monkeypatch.undo()
+            added.append(await notices.add(number, [(2, key, False)], 99, (), NOW))
+        async with write(**how) as connection:
+            yield connection
+
+    monkeypatch.setattr(database, "write", beside)
+    assert await tidied(database, number) == 1
+    assert added == [False]
+    assert (await states(database, number)) == {"pending": 1}
