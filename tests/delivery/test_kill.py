@@ -19,6 +19,7 @@ from crashes import PROVE, Place, Yard, ended, judge, positions
 PEOPLE = 10_000 if PROVE else 200
 LEASE_SECONDS = 2.0
 AT_ONCE = 1 if PROVE else 4
+RANDOM_KILLS = 50 if PROVE else 5
 GROUPS = [
     ("sqlite", True, 8),
     ("sqlite", False, 1),
@@ -131,16 +132,16 @@ async def test_killed_again_and_again_at_random(yard: Yard) -> None:
     chance = random.Random(7)
     await yard.prepare()
     async with yard.place(connections=4) as place:
-        for _ in range(5):
+        for _ in range(RANDOM_KILLS):
             process = place.start()
-            goal = place.sink.count() + chance.randrange(1, 30)
+            goal = place.sink.count() + chance.randrange(1, PEOPLE // (RANDOM_KILLS + 1))
             while place.sink.count() < min(goal, PEOPLE) and process.is_alive():
                 await asyncio.sleep(0.002)
             await asyncio.sleep(chance.random() * 0.01)
             process.kill()
             await ended(process)
         await place.finish()
-        judge(place, PEOPLE, crashes=5)
+        judge(place, PEOPLE, crashes=RANDOM_KILLS)
 
 
 async def told_to_stop(yard: Yard, after: int, connections: int) -> None:
