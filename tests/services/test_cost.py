@@ -102,7 +102,7 @@ async def test_a_correction_touches_only_what_holds_the_story(tmp_path: Path, mo
     lists = [
         f"{language}{page}index.html"
         for language in ("", "tr/")
-        for page in ("", "sections/asia-pacific/", "sections/economy/")
+        for page in ("", "issues/", "sections/asia-pacific/", "sections/economy/")
     ]
     assert sorted(small) == sorted(["articles/one/index.html", "sitemap.xml", *feeds, *log, *lists])
 
