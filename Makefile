@@ -25,7 +25,7 @@ test: $(READY) ## Set up, then run all tests (lint and types included)
 prove: $(READY) ## Everything that can go wrong with delivery, at full size (hours): docs/proofs.md
 	@PROVE=1 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=0 tests/delivery/test_kill.py \
 		tests/delivery/test_crash_planning.py tests/delivery/test_database_dies.py tests/delivery/test_full_disk.py \
-		tests/delivery/test_relay_dies.py tests/services/test_plan_crash.py
+		tests/delivery/test_relay_dies.py tests/delivery/test_outages.py tests/services/test_plan_crash.py
 
 prove-nodes: $(READY) ## Four nodes on one PostgreSQL, killed and stopped at random; 50,000 readers (half an hour), or PROVE_NODES=5000
 	@PROVE=1 PROVE_NODES=$${PROVE_NODES:-50000} $(BIN)/python -m pytest -n 0 -s -o faulthandler_timeout=0 \

@@ -6,6 +6,7 @@ in memory only.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from publisher.errors import UnreachableError
 from publisher.ports import Clock
+from publisher.services.outage import Outage
 
 Action = Callable[[], Awaitable[None]]
 
@@ -37,7 +39,7 @@ class Scheduler:
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler = AsyncIOScheduler(job_defaults=defaults, timezone="UTC")
         self._wishes: dict[str, Callable[[], None]] = {}
-        self._waiting: set[str] = set()
+        self._outages: defaultdict[str, Outage] = defaultdict(Outage)
 
     def start(self) -> None:
         """Begins to wake; needs a running event loop."""
@@ -85,14 +87,12 @@ class Scheduler:
             except asyncio.CancelledError:  # the service ends; what is still due, the next one asks the store for
                 _log.info("scheduler.stopped", action=name)
             except UnreachableError as error:
-                if name not in self._waiting:
-                    self._waiting.add(name)
+                if self._outages[name].begins():
                     _log.warning("scheduler.waiting", action=name, error=str(error))
             except Exception:  # a failed wake-up must not end the others
                 _log.exception("scheduler.failed", action=name)
             else:
-                if name in self._waiting:
-                    self._waiting.discard(name)
+                if self._outages[name].ends():
                     _log.info("scheduler.goes_on", action=name)
 
         return run

@@ -23,6 +23,7 @@ from publisher.ports import Clock, DeliveryStore, Engine, Guard, Reserve, StopSt
 from publisher.services.gate import Gate
 from publisher.services.letters import Letters
 from publisher.services.mails import Mails
+from publisher.services.outage import Outage
 from publisher.services.outlet import Outlet, Work
 from publisher.services.ways import Way
 
@@ -72,6 +73,7 @@ class Delivering:
         self._boot = boot
         self._gates = [Gate(stops=stops, way=way, guards=guards, clock=clock) for way in ways]
         self._mails = Mails(deliveries, letters)
+        self._outage = Outage()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delivers until `stop` is set; then begins nothing new, lets transactions end, gives claims back."""
@@ -80,10 +82,13 @@ class Delivering:
             try:
                 while not stop.is_set():
                     try:
-                        await shift.tick()
+                        asked = await shift.tick()
                         await shift.fill()
                     except PublisherError as error:
-                        _log.error("deliver.store", error=str(error))
+                        self._is_away(error)
+                    else:
+                        if asked and self._outage.ends():
+                            _log.info("deliver.goes_on")
                     await self._engine.wait(_POLL_SECONDS)
             finally:
                 ringer.cancel()
@@ -159,9 +164,13 @@ class Delivering:
         except UnreachableError as error:
             if not patient:
                 raise
-            _log.error("deliver.store", error=str(error))
+            self._is_away(error)
             return False
         return True
+
+    def _is_away(self, error: PublisherError) -> None:
+        if self._outage.begins() or not isinstance(error, UnreachableError):
+            _log.error("deliver.store", error=str(error))
 
 
 class _Shift:
@@ -218,11 +227,11 @@ class _Shift:
                 await outlet.settle()
             await self._finish()
 
-    async def tick(self) -> None:
-        """Does what time brings: resends, leases, recovery, finished issues."""
+    async def tick(self) -> bool:
+        """Does what time brings: resends, leases, recovery, finished issues; returns whether it asked the store."""
         moment = time.monotonic()
         if moment - self._ticked < _POLL_SECONDS:
-            return
+            return False
         self._ticked = moment
         await self.keep_time()
         for outlet in self._outlets:
@@ -237,6 +246,7 @@ class _Shift:
             self._work.touched = True
         if self._work.touched:
             await self._finish()
+        return True
 
     async def keep_time(self) -> None:
         """Learns the time; before anything is judged by its age."""

@@ -17,9 +17,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from publisher.errors import DiskFullError, PublisherError
+from publisher.errors import DiskFullError, PublisherError, UnreachableError
 from publisher.model.delivery import Boot, Claimed, Ended
 from publisher.ports import DeliveryStore, Reserve
+from publisher.services.outage import Outage
 
 _AGAIN_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 0.05
@@ -62,6 +63,7 @@ class Marks:
         self._settled = asyncio.Event()
         self._settled.set()
         self._writer: asyncio.Task[None] | None = None
+        self._outage = Outage()
 
     def begin(self, row: Claimed) -> asyncio.Future[bool]:
         """Asks for the in-flight mark; the answer is durable: True, the body may go."""
@@ -162,7 +164,8 @@ class Marks:
         except PublisherError as error:
             if isinstance(error, DiskFullError) and self._reserve is not None:
                 self._reserve.relieve()
-            _log.error("marks.unwritten", error=str(error), beginnings=len(begun), ends=len(ended))
+            if self._outage.begins() or not isinstance(error, UnreachableError):
+                _log.error("marks.unwritten", error=str(error), beginnings=len(begun), ends=len(ended))
             return False
         except Exception:  # whatever it is: the writer must not die, what it has to write is all that is known
             _log.exception("marks.unwritten", beginnings=len(begun), ends=len(ended))
@@ -176,4 +179,6 @@ class Marks:
                 answer.set_result(row.number in granted)
                 if row.number in granted:
                     self._away[row.number] = now
+        if self._outage.ends():
+            _log.info("marks.written_again")
         return True

@@ -402,7 +402,7 @@ def _told_busy() -> Iterator[None]:
         yield
     except (sqlite3.OperationalError, OperationalError) as error:
         told = error.orig if isinstance(error, OperationalError) else error
-        if getattr(told, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+        if getattr(told, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # of whatever kind: recovery, say
             raise _BusyError from error
         raise
 

@@ -2,6 +2,7 @@
 
 import gzip
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from acceptance.crawl import Crawl
@@ -238,6 +239,6 @@ def _logs(stage: Stage, tokens: dict[str, str]) -> None:
 
 
 def _in_archive(folder: Path, words: str) -> bool:
-    with sqlite3.connect(folder / "var" / "publisher.db") as database:
+    with closing(sqlite3.connect(folder / "var" / "publisher.db")) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return any(words in str(row) for name in tables for row in database.execute(f'SELECT * FROM "{name}"'))

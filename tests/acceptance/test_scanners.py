@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from acceptance.crawl import Crawl
@@ -65,7 +66,7 @@ def _mail(service: Running, who: str, part: str):  # type: ignore[no-untyped-def
 
 
 def _settled(folder: Path) -> bool:
-    with sqlite3.connect(folder / "var" / "publisher.db") as database:
+    with closing(sqlite3.connect(folder / "var" / "publisher.db")) as database:
         states = {state for (state,) in database.execute("SELECT DISTINCT state FROM issues")}
     return states == {"done"}
 
@@ -73,6 +74,6 @@ def _settled(folder: Path) -> bool:
 def _people(folder: Path) -> dict[str, list[tuple[object, ...]]]:
     """Returns every row that is about people or mail; what a service notes of itself is left out."""
     theirs = {"boots", "facts", "files", "outputs", "lanes"}
-    with sqlite3.connect(folder / "var" / "publisher.db") as database:
+    with closing(sqlite3.connect(folder / "var" / "publisher.db")) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {name: sorted(database.execute(f'SELECT * FROM "{name}"'), key=repr) for name in {*tables} - theirs}

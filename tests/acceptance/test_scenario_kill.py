@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -105,7 +106,7 @@ def _stays_killed(stage: Stage, live: Live) -> None:
     eventually(lambda: "Second" in live.entries("/feeds/all.atom"), "the folder was looked at again")
     assert live.get("/articles/council/").status == 410
     assert holders(canary("Council"), public_bytes(stage.folder)) == []
-    with sqlite3.connect(stage.folder / "var" / "publisher.db") as database:
+    with closing(sqlite3.connect(stage.folder / "var" / "publisher.db")) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         kept = [
             name

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from ledger_rows import NOW, add_issue, issue_state, row, states
 from publisher.clock import SystemClock
 from publisher.engines.local import LocalEngine
-from publisher.errors import PublisherError
+from publisher.errors import PublisherError, UnreachableError
 from publisher.mail.tokens import Links, Tokens
 from publisher.model.article import Access
 from publisher.model.catalogue import Catalogue, Newsletter, Site
@@ -25,7 +26,7 @@ from publisher.model.issue import IssueCounts, IssueKind, MailText
 from publisher.model.people import Subscriber
 from publisher.model.text import Localized
 from publisher.ports import Guard, Reserve
-from publisher.services import deliver
+from publisher.services import deliver, marks
 from publisher.services.deliver import Delivering
 from publisher.services.letters import Letters
 from publisher.services.timekeeping import Timekeeping
@@ -478,26 +479,60 @@ async def test_an_outage_of_the_store_lets_no_body_go(sqlite_database: Database)
     assert await states(sqlite_database, issue) == {"accepted": 40}
 
 
+async def test_that_the_store_is_away_is_told_once_and_so_is_that_it_is_back(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By each of the two that need it all the time, however often they ask meanwhile."""
+    monkeypatch.setattr(deliver, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(marks, "_AGAIN_SECONDS", 0.02)
+    await add_issue(sqlite_database, range(1, 301))
+    told: list[str] = []
+    with capture_logs() as lines:
+        async with desk(sqlite_database) as (service, relay):
+            failing = _Failing(service.store)
+            service.delivering._deliveries = failing
+            async with service.running():
+                for goal in (4, 12):
+                    await until(lambda goal=goal: len(relay.received) >= goal)
+                    failing.down, failing.refused, failing.looks = True, 0, 0
+                    while failing.refused < 4 or failing.looks < 4:
+                        service.engine.ring()  # so that it turns without asking, too: that is no answer
+                        await asyncio.sleep(0.005)
+                    failing.down = False
+                    await until(lambda: sum(line["event"] in _BACK for line in lines) == 2)
+                    told += [line["event"] for line in lines]
+                    lines.clear()
+    assert sorted(event for event in told if event in _AWAY + _BACK) == sorted(2 * (_AWAY + _BACK))
+
+
+_AWAY = ["deliver.store", "marks.unwritten"]
+_BACK = ["deliver.goes_on", "marks.written_again"]
+
+
 class _Failing:
-    """A store whose marks fail while it is `down`."""
+    """A store whose marks, and the look for what is due again, fail while it is `down`."""
 
     def __init__(self, store: Deliveries) -> None:
         self._store = store
         self.down = False
-        self.refused = self.granted = 0
+        self.refused = self.granted = self.looks = 0
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
     async def mark(self, *arguments: object, **options: object) -> set[int]:
-        from publisher.errors import UnreachableError
-
         if self.down:
             self.refused += 1
             raise UnreachableError("the database does not answer")
         granted = await self._store.mark(*arguments, **options)  # type: ignore[arg-type]
         self.granted += len(granted)
         return granted
+
+    async def next_wake(self, **options: Any) -> datetime | None:
+        if self.down:
+            self.looks += 1
+            raise UnreachableError("the database does not answer")
+        return await self._store.next_wake(**options)
 
 
 @pytest.mark.parametrize("sandbox", [False, True])

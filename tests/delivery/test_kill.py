@@ -19,6 +19,7 @@ from crashes import PROVE, Place, Yard, ended, judge, positions
 PEOPLE = 10_000 if PROVE else 200
 LEASE_SECONDS = 2.0
 AT_ONCE = 1 if PROVE else 4
+RANDOM_KILLS = 50 if PROVE else 5
 GROUPS = [
     ("sqlite", True, 8),
     ("sqlite", False, 1),
@@ -131,39 +132,42 @@ async def test_killed_again_and_again_at_random(yard: Yard) -> None:
     chance = random.Random(7)
     await yard.prepare()
     async with yard.place(connections=4) as place:
-        for _ in range(5):
+        for _ in range(RANDOM_KILLS):
             process = place.start()
-            goal = place.sink.count() + chance.randrange(1, 30)
+            goal = place.sink.count() + chance.randrange(1, PEOPLE // (RANDOM_KILLS + 1))
             while place.sink.count() < min(goal, PEOPLE) and process.is_alive():
                 await asyncio.sleep(0.002)
             await asyncio.sleep(chance.random() * 0.01)
             process.kill()
             await ended(process)
         await place.finish()
-        judge(place, PEOPLE, crashes=5)
+        judge(place, PEOPLE, crashes=RANDOM_KILLS)
 
 
-async def told_to_stop(yard: Yard, after: int, connections: int) -> None:
-    """Stops a worker politely once so many have arrived; a second one finishes."""
-    async with yard.place(connections=connections, delay=0.002) as place:
-        process = place.start()
-        while place.sink.count() < after:
-            await asyncio.sleep(0.001)
-        os.kill(process.pid, signal.SIGTERM)
-        assert await ended(process) == 0
-        rows = place.rows()
-        assert set(rows.values()) <= {"pending", "accepted"}
-        assert list(rows.values()).count("accepted") == place.sink.count()
+async def told_to_stop(yard: Yard, moments: list[int]) -> None:
+    """Stops one worker after the other politely, each once so many have arrived; a last one finishes."""
+    async with yard.place(delay=0.002) as place:
+        for n, after in enumerate(moments):
+            process = place.start(connections=1 + (after + n) % 8)
+            goal = min(PEOPLE, max(after, place.sink.count() + 1))
+            while place.sink.count() < goal:
+                await asyncio.sleep(0.001)
+            os.kill(process.pid, signal.SIGTERM)
+            assert await ended(process) == 0
+            rows = place.rows()
+            assert set(rows.values()) <= {"pending", "accepted"}
+            assert list(rows.values()).count("accepted") == place.sink.count()
         await place.finish()
         assert judge(place, PEOPLE, crashes=0) == 0
 
 
 async def test_a_worker_told_to_stop_loses_nobody_and_repeats_nothing(yard: Yard) -> None:
-    """SIGTERM at twenty moments."""
+    """SIGTERM at twenty moments: of one issue in the long form, of four in the short one."""
     await yard.prepare()
     chance = random.Random(11)
     moments = [chance.randrange(1, PEOPLE - 20) for _ in range(20)]
-    await gathered([told_to_stop(yard, after, 1 + n % 8) for n, after in enumerate(moments)])
+    issues = [moments] if PROVE else [moments[n::4] for n in range(4)]
+    await gathered([told_to_stop(yard, sorted(each)) for each in issues])
 
 
 async def paused_in(place: Place) -> None:

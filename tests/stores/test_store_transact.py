@@ -228,14 +228,17 @@ async def test_rows_at_hand_cannot_write(sqlite_database: Database) -> None:
         await sqlite_database.rows(sa.text("DELETE FROM facts"))  # type: ignore[arg-type]
 
 
-async def test_rows_wait_for_a_stranger_who_lets_nobody_read_and_the_loop_does_not(sqlite_database: Database) -> None:
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY])
+async def test_rows_wait_for_a_stranger_who_lets_nobody_read_and_the_loop_does_not(
+    code: int, sqlite_database: Database
+) -> None:
     assert sqlite_database.path is not None
     query = sa.select(facts.c.name)
     expected = len(await sqlite_database.rows(query))
     at_hand = sqlite_database._at_hand
     assert at_hand is not None
     busy = sqlite3.OperationalError("locked")
-    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY  # type: ignore[misc]
+    busy.sqlite_errorcode = code  # type: ignore[misc]
 
     def refuse(*_: Any) -> None:
         raise busy

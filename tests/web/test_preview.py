@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ async def desk(tmp_path: Path, client_of: Callable[..., Any]) -> AsyncIterator[D
 
 
 def _rows(folder: Path) -> dict[str, list[tuple[object, ...]]]:
-    with sqlite3.connect(folder / "var" / "publisher.db") as database:
+    with closing(sqlite3.connect(folder / "var" / "publisher.db")) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables}
 

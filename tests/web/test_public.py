@@ -1,14 +1,19 @@
 """What public/ holds, over HTTP: validators, codings, redirects, methods (standards §6)."""
 
+import asyncio
 import gzip
 import os
+import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import brotli
 import pytest
 
+from publisher.output import Output, _sync, _write_beside
 from publisher.web.conditional import best_coding
 from publisher.web.pollers import Pollers
 from publisher.web.proxied import proxied
@@ -296,3 +301,71 @@ async def test_a_page_follows_its_feed(get: Get, shown: Path) -> None:
     await get("/feeds/all.rss", **navigation)
     (shown / "feeds/all/index.html").write_text("all, for people, and more of it")
     assert (await get("/feeds/all.rss", **navigation)).body == b"all, for people, and more of it"
+
+
+_VERSIONS = [f"<rss>{number}{'.' * (number * 7919 % 200_000)}</rss>".encode() for number in range(60)]
+
+
+async def test_every_answer_and_every_look_at_the_file_is_one_whole_version(get: Get, root: Path) -> None:
+    """T-TORN: while one version after the other is written, and each ETag is that of the very bytes it came with."""
+    output, written = Output(root), threading.Event()
+    output.write({"feeds/all.rss": _VERSIONS[0]})
+
+    def write() -> None:
+        for version in _VERSIONS:
+            output.write({"feeds/all.rss": version})
+        written.set()
+
+    looks: set[bytes] = set()
+    tags: set[tuple[str, bytes]] = set()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not written.is_set() and not writing.done():
+            looks.add((root / "feeds" / "all.rss").read_bytes())
+            answer = await get("/feeds/all.rss")
+            assert answer.status == 200
+            tags.add((answer.headers["etag"], answer.body))
+            await asyncio.sleep(0)
+        writing.result()
+    tags.add(((answer := await get("/feeds/all.rss")).headers["etag"], answer.body))
+    assert answer.body == _VERSIONS[-1]
+    assert looks | {body for _, body in tags} <= set(_VERSIONS)
+    assert len(looks) > 1
+    assert len({tag for tag, _ in tags}) == len({body for _, body in tags}) == len(tags)
+
+
+class _PowerCutError(BaseException):
+    """Nothing is done any more."""
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_whenever_writing_ends_each_file_is_the_old_or_the_new_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """K14 to K16: killed before and after each write, each sync and each move of a file to its place."""
+    before = {f"feeds/{name}.rss": name.encode() * 9000 for name in "abc"}
+    after = {path: data.upper() for path, data in before.items()}
+    Output(root).write(before)
+    steps = count()
+
+    def dies(work: Callable[..., Any]) -> Callable[..., Any]:
+        def worked(*arguments: Any) -> Any:
+            if next(steps) == step:
+                raise _PowerCutError
+            return work(*arguments)
+
+        return worked
+
+    with monkeypatch.context() as patch:
+        patch.setattr("publisher.output._write_beside", dies(_write_beside))
+        patch.setattr("publisher.output._sync", dies(_sync))
+        patch.setattr("publisher.output.os.replace", dies(os.replace))
+        with pytest.raises(_PowerCutError):
+            Output(root).write(after)
+    found = {path: (root / path).read_bytes() for path in before}
+    assert all(data in (before[path], after[path]) for path, data in found.items())
+    assert (found == before) == (step < 5)
+    assert not {path for path in Output(root).sweep() if "/." in path}
+    Output(root).write(after)
+    assert {path: (root / path).read_bytes() for path in before} == after
+    assert {path.name for path in (root / "feeds").iterdir()} == {"a.rss", "all.rss", "b.rss", "c.rss"}
