@@ -39,7 +39,7 @@ from publisher.stores.database import Database, maybe_moment, micros, moment
 from publisher.stores.folds import unused
 from publisher.stores.pace import Pace
 from publisher.stores.people_rows import IN_DOUBT
-from publisher.stores.readers import lock_planning, story_ref
+from publisher.stores.readers import MESSAGE_FORM, lock_planning, story_ref
 from publisher.stores.schema import (
     article_versions,
     cohorts,
@@ -564,7 +564,7 @@ class Issues:
 
     async def post(self, event: str, subscriber: int, language: str, mail: MailText, now: datetime) -> bool:
         """Queues one mail to one person, once per `event`; returns False when that event was already queued."""
-        variant = Variant(language=language, form="message", stories=(), mail=mail)
+        variant = Variant(language=language, form=MESSAGE_FORM, stories=(), mail=mail)
         return await self._post(event, subscriber, IssueKind.MESSAGE, None, variant, now)
 
     async def _post(

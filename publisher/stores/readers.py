@@ -37,6 +37,8 @@ from publisher.stores.schema import (
 from publisher.stores.segments import matching
 
 PLANNING_LOCK = 0x706C616E  # "plan": one writer of plans at a time on a PostgreSQL
+MESSAGE_FORM = "message"
+"""What stands where others have a form: mail that brings no story."""
 _COVERS = tuple(state.value for state in COVERS)
 
 
@@ -204,7 +206,10 @@ class History:
     async def _look(self, connection: AsyncConnection) -> None:
         """Reads which variants bring the articles, unless nothing has been planned since."""
         of = variants.c  # the number alone does not tell: SQLite gives the highest one again once it is gone
-        query = sa.select(of.id, of.issue_id, of.outcome).order_by(of.id.desc()).limit(1)
+        # Not that of a message: it brings nothing, and its number is given while planners, who take turns, have not
+        # committed the one before.
+        brings = of.form != MESSAGE_FORM
+        query = sa.select(of.id, of.issue_id, of.outcome).where(brings).order_by(of.id.desc()).limit(1)
         newest = (await connection.execute(query)).first()
         if newest is None or newest != self._seen:
             self._sent, issue_of = await _sent(connection, self._articles, sandbox=self._sandbox)

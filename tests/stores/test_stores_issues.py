@@ -27,7 +27,7 @@ from publisher.stores.clocks import keep_clocks
 from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
-from publisher.stores.issues import Issues
+from publisher.stores.issues import Issues, add_variant
 from publisher.stores.pace import Pace
 from publisher.stores.people import People
 from publisher.stores.people_rows import delete_people
@@ -565,3 +565,20 @@ async def test_an_issue_that_greets_somebody_has_no_number_that_a_planner_takes_
         assert not greeting.done()
     assert await greeting
     await waiting
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_message_between_hides_nothing_that_another_planner_is_about_to_bring(database: Database) -> None:
+    """Numbers are given before they are seen: that of the message is the higher one, and seen first."""
+    readers = await people(database, 1)
+    store = Issues(database, sandbox=True)
+    issue = await store.begin(await open_slot(store), WINDOW, NOW, sandbox=True)
+    assert issue is not None
+    history = Readers(database).history([1], sandbox=True)
+    async with database.write() as connection:
+        await lock_planning(database, connection)
+        key = await add_variant(database, connection, issue.number, "a", variant((1, 1)))
+        assert await store.post("hello", readers[0], "en", variant().mail, NOW)
+        assert (await history.among(0, 9, planning=False)).readers == {}
+    assert await store.add_deliveries(issue.number, [Recipients(key, readers)], 99, NOW)
+    assert (await history.among(0, 9)).readers == {readers[0]: {key}}
