@@ -312,8 +312,7 @@ async def _compose(
     key = await _secret(facts, state, accept=accept_key)
     tokens = Tokens(key)
     records = Records(database, tokens.address_hash)
-    own_templates = folder / "templates"
-    templates = Templates(starter.packaged_templates(), own_templates if own_templates.is_dir() else None, catalogue)
+    templates = Templates(starter.packaged_templates(), folder / "templates", catalogue)  # which may come later
     if subjects := templates.subject_problems():
         raise ConfigError([problem for error in subjects for problem in error.problems])
     asset_path = partial(asset_path_of, key)

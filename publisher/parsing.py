@@ -7,8 +7,10 @@ leaves undone, because it was killed or cannot say what went wrong, is done here
 import multiprocessing
 import os
 import signal
+import socket
+import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -32,6 +34,8 @@ _HELPERS = 3
 _HELPED = 48
 _OWN = 8
 """Files that are handed over together, and that are read here before looking at the helpers again."""
+_PATIENCE_SECONDS = 60
+"""A helper that says nothing for so long, or takes nothing, was stopped by somebody, or has no memory to go on."""
 
 
 class _Result(msgspec.Struct, array_like=True):
@@ -59,8 +63,10 @@ class Parsing:
         """Gives a reader for so many files; the helpers it has, if any, are gone at the end."""
         spare = min(len(os.sched_getaffinity(0)) - 1, _HELPERS) if count >= self._many else 0
         own = partial(read, partial(parse, rules=self._rules))
-        helpers = [_Helper(self._rules) for _ in range(spare)]
+        helpers: list[_Helper] = []
         try:
+            with suppress(OSError):  # no process more, says the system; what there is does
+                helpers += (_Helper(self._rules) for _ in range(spare))
             yield partial(_shared, own, helpers) if helpers else own
         finally:
             for helper in helpers:
@@ -95,7 +101,10 @@ def _shared(own: Reader, helpers: Sequence["_Helper"], files: Sequence[File]) ->
             found[start] = own(files[start : start + _OWN])
             start += _OWN
         else:
-            wait([helper.connection for helper in helpers if helper.start is not None])
+            at_work = [helper for helper in helpers if helper.start is not None]
+            if not wait([helper.connection for helper in at_work], _PATIENCE_SECONDS):
+                for helper in at_work:
+                    helper.lost = True
         for helper in helpers:
             if (done := helper.done()) is not None:
                 first, results = done
@@ -111,40 +120,48 @@ class _Helper:
         self.connection, theirs = context.Pipe()
         self.start: int | None = None
         """Where the files begin that it has in hand."""
-        self._ready = self._lost = False
+        self.lost = False
+        """Whether nothing is to be expected of it any more."""
+        self._ready = False
         self._process: BaseProcess = context.Process(target=_help, args=(theirs, rules), daemon=True)
-        resource_tracker.ensure_running()  # starting it takes the block away that follows
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us, and goes to all
         try:
-            self._process.start()
+            _bound(self.connection, _PATIENCE_SECONDS)
+            resource_tracker.ensure_running()  # starting it takes the block away that follows
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us, and goes to all
+            try:
+                self._process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        except BaseException:
+            self.connection.close()
+            raise
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
 
     @property
     def is_free(self) -> bool:
         """Whether it can be given files: until it has said that it is there it would not take them."""
-        if not self._ready and not self._lost and self.connection.poll():
+        if not self._ready and not self.lost and self.connection.poll():
             self._received()
-            self._ready = not self._lost
-        return self._ready and not self._lost and self.start is None
+            self._ready = not self.lost
+        return self._ready and not self.lost and self.start is None
 
     def take(self, start: int, files: Sequence[File]) -> bool:
         """Hands over files; False when there is nobody any more."""
         try:
             self.connection.send(files)
         except OSError:
-            self._lost = True
+            self.lost = True
             return False
         self.start = start
         return True
 
     def done(self) -> tuple[int, list[Read] | None] | None:
         """Returns where the files begin that it is done with, and what it read, None: nothing; None: it is not done."""
-        if self.start is None or not self.connection.poll():
+        if self.start is None or not (self.lost or self.connection.poll()):
             return None
         start, self.start = self.start, None
-        told = self._received()
+        told = b"" if self.lost else self._received()
         return start, [_read(one) for one in _DECODER.decode(told)] if told else None
 
     def end(self) -> None:
@@ -158,8 +175,15 @@ class _Helper:
         try:
             return self.connection.recv_bytes()
         except (EOFError, OSError):
-            self._lost = True
+            self.lost = True
             return b""
+
+
+def _bound(connection: Connection, seconds: int) -> None:
+    """Has the system give up what is half sent or half received and goes on no more, as OSError."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as end:
+        for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            end.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", seconds, 0))
 
 
 def _read(result: _Result) -> Read:

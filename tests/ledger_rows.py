@@ -1,5 +1,6 @@
 """Puts issues, readers and deliveries into a store as planning would, for tests of what comes after."""
 
+import asyncio
 import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -97,3 +98,13 @@ def _subscriber(number: int, at: int) -> dict[str, object]:
         "id": number, "address": address, "address_key": address, "name": f"Reader {number}", "language": "en",
         "created_at": at,
     }  # fmt: skip
+
+
+async def somebody_waits(database: Database) -> None:
+    """Returns once somebody waits for a lock of PostgreSQL's."""
+    waiting = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    while True:
+        async with database.read() as connection:
+            if await connection.scalar(waiting):
+                return
+        await asyncio.sleep(0.01)

@@ -1,5 +1,6 @@
 """Files that are read by several processes: the same stories, whoever reads them and whatever becomes of them."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -113,6 +115,43 @@ def test_a_helper_that_dies_at_work_leaves_nothing_undone(
     with Parsing(RULES, many=1).of(400) as read:
         while multiprocessing.active_children():
             assert told(read(files(400))) == expected
+
+
+def test_a_helper_that_is_stopped_is_not_waited_for(expected: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it takes files, more than fit between two processes among them, and with files in hand."""
+    monkeypatch.setattr(parsing, "_PATIENCE_SECONDS", 1)
+    take = parsing._Helper.take
+    stopped = []
+
+    def struck(helper: parsing._Helper, start: int, some: list[File]) -> bool:
+        stopped.append(helper)
+        os.kill(helper._process.pid or 0, signal.SIGSTOP)
+        large = [(path, b"a" * 2**20) for path, _ in some]
+        return take(helper, start, some if len(stopped) == 1 else large)
+
+    monkeypatch.setattr(parsing._Helper, "take", struck)
+    with Parsing(RULES, many=1).of(400) as read:
+        while len(stopped) < 2:
+            assert told(read(files(400))) == expected
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_system_that_starts_no_process_more_has_fewer_helpers(
+    room: int, expected: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = SpawnProcess.start
+
+    def limited(process: SpawnProcess) -> None:
+        if len(multiprocessing.active_children()) >= room:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", limited)
+    with Parsing(RULES, many=1).of(400) as read:
+        assert len(multiprocessing.active_children()) == room
+        assert told(read(files(400))) == expected
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize(("cores", "count"), [({0}, 10_000), ({0, 1}, parsing._MANY - 1)])

@@ -90,6 +90,12 @@ def fingerprint(env: jinja2.Environment, own: Path | None) -> str:
     return digest.hexdigest()
 
 
+def forget(env: jinja2.Environment) -> None:
+    """Has every template looked for again: jinja does not see that one now stands before another of its name."""
+    if env.cache is not None:
+        env.cache.clear()
+
+
 def _source(env: jinja2.Environment, name: str) -> str:
     if env.loader is None:
         raise TypeError("an environment without a loader")

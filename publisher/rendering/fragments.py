@@ -38,3 +38,8 @@ class Fragments:
         else:
             self._made.move_to_end(key)
         return made
+
+    def forget(self) -> None:
+        """Has everything made anew, as templates are other ones now: a macro may call one that changed."""
+        self._made.clear()
+        self._octets = 0

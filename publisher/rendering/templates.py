@@ -70,7 +70,8 @@ class Templates:
         self._env = environment.environment(packaged, own)
         self._theme = _absolute(catalogue.site)
         self._inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
-        names.install(self._env, Fragments(packaged))
+        self._fragments = Fragments(packaged)
+        names.install(self._env, self._fragments)
         self._home = catalogue.site.absolute("/")
         self._parts = Parts(self._env)
         self._newsletters = tuple(one for one in catalogue.newsletters.values() if one.open)
@@ -101,9 +102,11 @@ class Templates:
     def fingerprint(self) -> str:
         """Returns a hash of all templates that apply: pages are made anew when it changes."""
         found = environment.fingerprint(self._env, self._own)
+        self._parts.forget()  # also when a template was another one for a moment only
         if found != self._fingerprint:
             self._fingerprint = found
-            self._parts.forget()
+            self._fragments.forget()
+            environment.forget(self._env)
         return found
 
     def problems(self) -> list[TemplateError]:

@@ -28,6 +28,9 @@ class CorrectionLog:
     def __bool__(self) -> bool:
         return bool(self._stories)
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._stories
+
     def put(self, article: Article, depth: Depth) -> bool:
         """Takes a story in as the public has it, or out when it has no note to show; returns whether it was in."""
         was_in = self.take(article.number)

@@ -100,6 +100,7 @@ class Documents:
             outline=outline,
             renditions=renditions,
             archive=archive,
+            log=log,
             public=public,
             depths=depths,
             latest=latest,
@@ -157,10 +158,12 @@ class Documents:
 
     def next_change_at(self, now: datetime) -> datetime | None:
         """Returns when a front page no longer counts the day that it counts, or a story is news no longer, if ever."""
-        moments = [next_day(now, self._site.timezone)] if self._tallies else []
-        if self._oldest_news is not None:
-            moments.append(self._oldest_news + NEWS_WINDOW + timedelta(microseconds=1))
-        return min((at for at in moments if at > now), default=None)
+        moments = [next_day(now, self._site.timezone) if self._tallies else None, self._news_until()]
+        return min((at for at in moments if at is not None and at > now), default=None)
+
+    def _news_until(self) -> datetime | None:
+        """Returns when a story in the news sitemap is news no longer."""
+        return None if self._oldest_news is None else self._oldest_news + NEWS_WINDOW + timedelta(microseconds=1)
 
     def all(self, assets: Iterable[str], now: datetime) -> Iterable[Document]:
         """Yields every output there should be."""
@@ -235,7 +238,8 @@ class Documents:
     ) -> Iterable[Document]:
         shelves = set(shelves)
         recounted = self._count(now)
-        if self._linked != self._leads_to():  # list pages lead there from now on, or no more
+        relinked = self._linked != self._leads_to()
+        if relinked:  # list pages lead there from now on, or no more
             self._linked = self._leads_to()
             shelves |= self._outline.declared_shelves()
         # A story whose language has no pages of its own is listed on those of the main one.
@@ -249,10 +253,12 @@ class Documents:
             yield from self._of_story(number)
         yield from self._feeds.of_archives(self._rules, stories)
         yield from self._of_assets(assets)
+        until = self._news_until()
         if shelves:
             yield from self._sitemaps.documents(stories)
+        if shelves or (until is not None and until <= now):
             yield from self._of_site(now)
-        yield from self._issue_pages.touched(self._base, stories, issues)
+        yield from self._issue_pages.touched(self._base, stories, issues, lists=relinked)
 
     def _of_shelf(self, shelf: Shelf) -> Iterable[Document]:
         if not self._outline.declares(shelf) or (shelf.tag and self._feeds.is_empty(shelf)):
@@ -388,7 +394,7 @@ class Documents:
             kin=kin,
             languages=kin.languages,
             benefits=benefits(article, self._catalogue) if one.notice else None,
-            noted=bool(one.corrections),
+            noted=article.number in self._log,
         )
 
     async def _plain_page(self, page: Page) -> bytes:

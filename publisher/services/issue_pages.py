@@ -25,6 +25,7 @@ from publisher.model.view import Channel, Depth, View
 from publisher.newsletters.edition import groups
 from publisher.newsletters.selection import Pick, in_order
 from publisher.services.archive import Archive
+from publisher.services.corrections import CorrectionLog
 from publisher.services.document import Document, fingerprint
 from publisher.services.outline import ISSUES, Outline, archive_path, file_of, issue_feed_path, issue_path
 from publisher.services.renditions import Renditions
@@ -46,6 +47,7 @@ class IssuePages:
         outline: Outline,
         renditions: Renditions,
         archive: Archive,
+        log: CorrectionLog,
         public: Shelves,
         depths: Mapping[int, Depth],
         latest: Callable[[int], Article | None],
@@ -57,6 +59,7 @@ class IssuePages:
         self._outline = outline
         self._renditions = renditions
         self._archive = archive
+        self._log = log
         self._public = public
         self._depths = depths
         self._latest = latest
@@ -80,13 +83,16 @@ class IssuePages:
         """Yields every document."""
         yield from self._documents(base, self._archive.all(), self._archive.newsletters())
 
-    def touched(self, base: str, stories: Iterable[int], issues: Iterable[PastIssue]) -> Iterable[Document]:
-        """Yields what holds these stories, or shows these issues."""
+    def touched(
+        self, base: str, stories: Iterable[int], issues: Iterable[PastIssue], *, lists: bool
+    ) -> Iterable[Document]:
+        """Yields what holds these stories, or shows these issues; `lists`: all lists of issues as well."""
         found = {issue.number: issue for issue in (*issues, *self._archive.with_stories(stories))}
-        if found:
+        if found or lists:
             names = {issue.newsletter for issue in found.values()}
             there = [issue for issue in found.values() if issue in self._archive]
-            yield from self._documents(base, there, [one for one in self._archive.newsletters() if one.id in names])
+            newsletters = [one for one in self._archive.newsletters() if lists or one.id in names]
+            yield from self._documents(base, there, newsletters)
 
     def _documents(
         self, base: str, issues: Iterable[PastIssue], newsletters: Iterable[Newsletter]
@@ -207,7 +213,7 @@ class IssuePages:
                 around = (numbers[place - 1 : place], numbers[place + 1 : place + 2])
                 lines = [f"{issue.edition} {issue.due_at} {len(picks)}" for issue, picks in shown]
                 leads = self._mark([picks[0] for _, picks in shown])
-                mark = fingerprint(base, "archive", repr(around), *lines, *leads)
+                mark = fingerprint(base, "archive", str(bool(self._log)), repr(around), *lines, *leads)
                 yield Document(
                     file_of(path), mark, partial(self._archive_page, newsletter, language, path, shown, around)
                 )
@@ -265,7 +271,8 @@ class IssuePages:
         """Yields the overview, which is there, and says that it is empty, before the first issue."""
         for language in self._site.languages if self._archive.newsletters() else ():
             latest = self._newest(language)
-            marks = [
+            marks = [str(bool(self._log))]
+            marks += [
                 part
                 for newsletter, [(issue, picks)] in latest
                 for part in (newsletter.id, str(issue.edition), str(len(picks)), *self._mark(picks[:1]))

@@ -91,14 +91,18 @@ class Database:
         writers: AsyncEngine,
         direct: sa.Engine,
         *,
+        hasty: AsyncEngine | None = None,
         path: Path | None = None,
         at_hand: sa.Engine | None = None,
-        durable: bool = True,
     ) -> None:
-        """`direct`: what threads write with; of SQLite `path` is the file, `at_hand` what reads it without a hop."""
-        self._durable = durable
+        """`direct`: what threads write with.
+
+        Of SQLite `path` is the file, `hasty` what writes it without waiting for the disk, `at_hand` what reads it
+        without a hop.
+        """
         self._readers = readers
         self._writers = writers
+        self._hasty = hasty or writers
         self._direct = direct
         self._at_hand = at_hand
         self._threads = ThreadPoolExecutor(1 if path else _PG_THREADS, "database")
@@ -117,13 +121,15 @@ class Database:
         if url.startswith("sqlite:"):
             path = folder / url.removeprefix("sqlite:///")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            waits, hastens = ("FULL", "NORMAL") if durable else ("OFF", "OFF")
             return cls(
-                _sqlite_engine(path, writing=False, durable=durable),
-                _sqlite_engine(path, writing=True, durable=durable),
-                _sqlite_direct(path, writing=True, durable=durable),
+                _sqlite_engine(path, writing=False, synchronous=waits),
+                _sqlite_engine(path, writing=True, synchronous=waits),
+                _sqlite_direct(path, writing=True, synchronous=waits),
+                # A connection of its own: who is cancelled may come back before a setting that is to be undone is.
+                hasty=_sqlite_engine(path, writing=True, synchronous=hastens),
                 path=path,
-                at_hand=_sqlite_direct(path, writing=False, durable=durable),
-                durable=durable,
+                at_hand=_sqlite_direct(path, writing=False, synchronous=waits),
             )
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
         shared = connections - _PG_THREADS
@@ -214,18 +220,11 @@ class Database:
         One that is not `durable` waits for no disk. The machine's death may undo it, with all that came after; the
         next durable one makes it last. For steps that are done again until something durable ends them.
         """
-        async with self._alone(), _reachable(), self._writers.connect() as connection:
-            hasty = self._durable and not durable
-            if hasty and self.embedded:
-                await _pragma(connection, "synchronous=NORMAL")  # SQLite takes this outside of transactions only
-            try:
-                async with connection.begin():
-                    if hasty and not self.embedded:
-                        await connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
-                    yield connection
-            finally:
-                if hasty and self.embedded:
-                    await _pragma(connection, "synchronous=FULL")
+        engine = self._writers if durable else self._hasty
+        async with self._alone(), _reachable(), engine.begin() as connection:
+            if not durable and not self.embedded:
+                await connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
+            yield connection
 
     async def rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """Returns what a statement finds that takes microseconds: in SQLite at once, for hops would take longer."""
@@ -344,6 +343,7 @@ class Database:
         async with self._alone():  # the last close of SQLite checkpoints
             await self._readers.dispose()
             await self._writers.dispose()
+            await self._hasty.dispose()
             self._direct.dispose()
             if self._at_hand is not None:
                 self._at_hand.dispose()
@@ -402,7 +402,7 @@ def _told_busy() -> Iterator[None]:
         yield
     except (sqlite3.OperationalError, OperationalError) as error:
         told = error.orig if isinstance(error, OperationalError) else error
-        if getattr(told, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+        if getattr(told, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # of whatever kind: recovery, say
             raise _BusyError from error
         raise
 
@@ -463,26 +463,26 @@ async def _pragma(connection: AsyncConnection, setting: str) -> None:
     await raw.driver_connection.execute(f"PRAGMA {setting}")
 
 
-def _sqlite_engine(path: Path, *, writing: bool, durable: bool) -> AsyncEngine:
+def _sqlite_engine(path: Path, *, writing: bool, synchronous: str) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=1 if writing else 4, max_overflow=0
     )
-    _configure(engine.sync_engine, writing=writing, durable=durable)
+    _configure(engine.sync_engine, writing=writing, synchronous=synchronous)
     return engine
 
 
-def _sqlite_direct(path: Path, *, writing: bool, durable: bool) -> sa.Engine:
+def _sqlite_direct(path: Path, *, writing: bool, synchronous: str) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0)
-    _configure(engine, writing=writing, patient=False, durable=durable, begins=writing)
+    _configure(engine, writing=writing, patient=False, synchronous=synchronous, begins=writing)
     return engine
 
 
 def _configure(
-    engine: sa.Engine, *, writing: bool, patient: bool = True, durable: bool = True, begins: bool = True
+    engine: sa.Engine, *, writing: bool, synchronous: str, patient: bool = True, begins: bool = True
 ) -> None:
     pragmas = [
         "journal_mode=WAL",
-        f"synchronous={'FULL' if durable else 'OFF'}",
+        f"synchronous={synchronous}",
         "foreign_keys=ON",
         f"busy_timeout={int(_STRANGER_SECONDS * 1000) if patient else 0}",
         "secure_delete=ON",

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from publisher.errors import StoreError
 from publisher.stores.schema import deliveries, issue_readers, variants
 
 SPAN = 8192
@@ -115,14 +116,17 @@ def _between(blobs: Iterable[Any], first: int, last: int, wanted: Collection[int
 
 
 def _parts(blob: bytes) -> tuple["array[int]", Sequence[int], "array[int]"]:
-    """Returns the variants, where the places of each end, and the places."""
-    (many,) = _HEAD.unpack_from(blob)
-    octets = zlib.decompress(memoryview(blob)[_HEAD.size :])
-    variants, counts, places = octets[: 8 * many], octets[8 * many : 10 * many], octets[10 * many :]
-    half = len(places) // 2
-    both = bytearray(len(places))
-    both[0::2], both[1::2] = places[:half], places[half:]
-    return _values("Q", variants), list(accumulate(_values("H", counts))), _values("H", bytes(both))
+    """Returns the variants, where the places of each end, and the places; StoreError: that is not to be read."""
+    try:
+        (many,) = _HEAD.unpack_from(blob)
+        octets = zlib.decompress(memoryview(blob)[_HEAD.size :])
+        variants, counts, places = octets[: 8 * many], octets[8 * many : 10 * many], octets[10 * many :]
+        half = len(places) // 2
+        both = bytearray(len(places))
+        both[0::2], both[1::2] = places[:half], places[half:]
+        return _values("Q", variants), list(accumulate(_values("H", counts))), _values("H", bytes(both))
+    except (zlib.error, struct.error, ValueError) as error:
+        raise StoreError(f"what tells who got an old issue is damaged ({error}); restore a backup") from error
 
 
 def _octets(values: "array[int]") -> bytes:

@@ -504,7 +504,7 @@ class Issues:
         failed = (DeliveryState.UNCERTAIN.value, DeliveryState.REJECTED.value, DeliveryState.EXPIRED.value)
         finished = (IssueState.DONE.value, IssueState.DONE_WITH_UNCERTAIN.value, IssueState.SENDING.value)
         async with self._database.write() as connection:
-            state = sa.select(issues.c.state).where(issues.c.id == issue)
+            state = sa.select(issues.c.state).where(issues.c.id == issue).with_for_update()
             if (await connection.execute(state)).scalar() not in finished:
                 return 0
             moved = await connection.execute(
@@ -582,6 +582,8 @@ class Issues:
         }
         statement = self._database.insert(issues).values(values).on_conflict_do_nothing().returning(issues.c.id)
         async with self._database.write() as connection:
+            if kind is IssueKind.INTRODUCTION:  # brings stories: no planner may take its number for an older one
+                await lock_planning(self._database, connection)
             row = (await connection.execute(statement)).first()
             if row is None:
                 return False
@@ -884,6 +886,8 @@ async def _let_go(connection: AsyncConnection, issue: int, expected: int, values
     That is what was counted with the rows. Only where it is another number, as somebody was erased meanwhile, say,
     the rows themselves are counted, which takes a while.
     """
+    # Held before the rows are counted: who is erased meanwhile is counted off either before or after.
+    await connection.execute(sa.select(issues.c.id).where(issues.c.id == issue).with_for_update())
     rows = sa.select(sa.func.count()).where(deliveries.c.issue_id == issue).scalar_subquery()
     for counted in (issues.c.expected, rows):
         planned = sa.and_(issues.c.id == issue, issues.c.state == _UNPLANNED, counted == expected)

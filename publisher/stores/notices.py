@@ -21,7 +21,7 @@ from publisher.stores.folds import had_between
 from publisher.stores.issues import delivery_row, overtaken
 from publisher.stores.people_rows import in_force, licences_of
 from publisher.stores.readers import Readers, lock_planning
-from publisher.stores.revisions import tidied, unfit
+from publisher.stores.revisions import being_tidied, tidied, unfit
 from publisher.stores.schema import (
     article_versions,
     deliveries,
@@ -179,10 +179,13 @@ class Notices:
             if await connection.scalar(sa.select(overtaken(issue, min(wanted), max(wanted), mark))) is not None:
                 return False
             said = {variant for _, variant, _ in rows}
-            still = sa.select(sa.func.count()).where(variants.c.id.in_(said), variants.c.issue_id == issue)
+            named = sa.and_(variants.c.issue_id == issue, ~being_tidied())
+            still = sa.select(sa.func.count()).where(variants.c.id.in_(said), named)
             if await connection.scalar(still) != len(said):  # nobody had one of them so far, and it was taken away
                 return False
-            before = (await connection.execute(sa.select(issues).where(issues.c.id == issue))).one()
+            # Held, for readers may be erased meanwhile, and are counted off.
+            mine = sa.select(issues).where(issues.c.id == issue).with_for_update()
+            before = (await connection.execute(mine)).one()
             if before.state == IssueState.CANCELLED.value:
                 return True
             there = await _there(connection, issue, min(wanted), max(wanted))
@@ -204,6 +207,8 @@ class Notices:
         count = sa.select(sa.func.count()).where(deliveries.c.issue_id == issue)
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
+            # Held before the rows are counted: who is erased meanwhile is counted off either before or after.
+            await connection.execute(sa.select(issues.c.id).where(issues.c.id == issue).with_for_update())
             expected = int((await connection.execute(count)).scalar_one())
             state = IssueState.DONE if not expected else IssueState.HELD if held else IssueState.SENDING
             done = await connection.execute(

@@ -32,7 +32,7 @@ from publisher.model.people import (
 )
 from publisher.segments import merged
 from publisher.stores.clocks import keep_clocks
-from publisher.stores.database import Database, maybe_micros, maybe_moment, micros, moment
+from publisher.stores.database import Database, chunks, maybe_micros, maybe_moment, micros, moment
 from publisher.stores.schema import consents, deliveries, issues, licences, profiles, subscribers, subscriptions
 
 IN_DOUBT = 0
@@ -375,9 +375,16 @@ async def doubt_mail_of(connection: AsyncConnection, subscriber: int) -> None:
 
 async def delete_people(connection: AsyncConnection, who: sa.ColumnElement[bool]) -> int:
     """Deletes people with all that is theirs; returns how many. Issues are for that many fewer, and still balance."""
-    theirs = deliveries.c.subscriber_id.in_(sa.select(subscribers.c.id).where(who))
-    mails = await connection.scalars(sa.delete(deliveries).where(theirs).returning(deliveries.c.issue_id))
-    for issue, many in sorted(Counter(mails).items()):
-        fewer = {"expected": issues.c.expected - many}
-        await connection.execute(sa.update(issues).where(issues.c.id == issue).values(fewer))
-    return (await connection.execute(sa.delete(subscribers).where(who))).rowcount
+    mine = sa.select(subscribers.c.id).where(who).order_by(subscribers.c.id).with_for_update()
+    numbers = (await connection.scalars(mine)).all()  # held, so that nobody plans mail to them from here on
+    for some in chunks(numbers):
+        theirs = deliveries.c.subscriber_id.in_(some)
+        # Held before the rows are, in the order in which all others take them: who folds or ends an issue does so.
+        having = issues.c.id.in_(sa.select(deliveries.c.issue_id).where(theirs))
+        await connection.execute(sa.select(issues.c.id).where(having).order_by(issues.c.id).with_for_update())
+        mails = await connection.scalars(sa.delete(deliveries).where(theirs).returning(deliveries.c.issue_id))
+        for issue, many in sorted(Counter(mails).items()):
+            fewer = {"expected": issues.c.expected - many}
+            await connection.execute(sa.update(issues).where(issues.c.id == issue).values(fewer))
+        await connection.execute(sa.delete(subscribers).where(subscribers.c.id.in_(some)))
+    return len(numbers)

@@ -28,6 +28,7 @@ from publisher.stores.readers import lock_planning, story_ref
 from publisher.stores.schema import deliveries, issues, licences, variant_stories, variants
 
 NOTHING_LEFT = "nothing left"
+_NAMELESS = "unused:"
 PERHAPS_THERE = "may have arrived"
 _ROWS = 500
 
@@ -177,6 +178,11 @@ class Revisions:
         }
 
 
+def being_tidied() -> sa.ColumnElement[bool]:
+    """Whether a variant has lost its name, and may be gone at any moment."""
+    return variants.c.outcome.startswith(_NAMELESS, autoescape=True)
+
+
 async def tidied(database: Database, issue: int) -> int:
     """Does what `Revisions.tidy` says.
 
@@ -189,7 +195,7 @@ async def tidied(database: Database, issue: int) -> int:
         return 0
     async with database.write() as connection:
         await lock_planning(database, connection)
-        name = sa.literal("unused:") + sa.cast(variants.c.id, sa.Text)
+        name = sa.literal(_NAMELESS) + sa.cast(variants.c.id, sa.Text)
         await connection.execute(variants.update().where(variants.c.id.in_(found)).values(outcome=name))
     async with database.read() as connection:
         still = sa.and_(variants.c.id.in_(found), unused(issue))

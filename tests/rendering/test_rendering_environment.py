@@ -28,6 +28,37 @@ def test_own_template_comes_before_the_packaged_one(own: Path) -> None:
     assert "<h1>" in templates(agency, own).page("not_found", "en")
 
 
+def test_own_template_that_comes_while_pages_are_made_is_taken(own: Path) -> None:
+    pages = templates(agency, own)
+    before = pages.fingerprint()
+    assert "<h1>" in pages.page("not_found", "en")
+
+    (own / "web" / "not_found.html").write_text("New", encoding="utf-8")
+    (own / "web" / "_masthead.html").write_text("Above", encoding="utf-8")
+
+    assert pages.fingerprint() != before
+    assert pages.page("not_found", "en") == "New"
+    assert "Above" in pages.page("gone", "en")
+    (own / "web" / "_masthead.html").unlink()
+    pages.fingerprint()
+    assert "Above" not in pages.page("gone", "en")
+
+
+def test_a_part_that_was_another_one_for_a_moment_is_not_kept(own: Path) -> None:
+    """A page that nobody keeps was shown meanwhile, and all templates are as they were."""
+    masthead = own / "web" / "_masthead.html"
+    masthead.write_text("Right", encoding="utf-8")
+    pages, feeds = templates(agency, own), ()
+    before = pages.fingerprint()
+    masthead.write_text("Wrong", encoding="utf-8")
+    os.utime(masthead, (1, 1))
+    assert "Wrong" in pages.page("gone", "en", feeds=feeds)
+    masthead.write_text("Right", encoding="utf-8")
+
+    assert pages.fingerprint() == before
+    assert "Right" in pages.page("gone", "en", feeds=feeds)
+
+
 def test_own_template_builds_on_the_packaged_one_of_its_name(own: Path) -> None:
     text = '{% extends "packaged:web/gone.html" %}{% block heading %}Quite gone{% endblock %}'
     (own / "web" / "gone.html").write_text(text, encoding="utf-8")

@@ -1,5 +1,7 @@
 """Teasers that are remembered: a page is the one that would be made without."""
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +86,17 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(50):
         section(pages, title=f"Story {number}")
     assert 0 < len(fragments._made) < 10
+
+
+def test_a_macro_that_a_teaser_calls_may_change(tmp_path: Path) -> None:
+    """As when the program is upgraded beneath a service."""
+    packaged = tmp_path / "packaged"
+    shutil.copytree(packaged_templates(), packaged)
+    pages = Templates(packaged, None, agency())
+    before = pages.fingerprint(), section(pages, update_shown=True)
+    parts = packaged / "web" / "_parts.html"
+    parts.write_text(parts.read_text().replace('class="update"', 'class="newer"'))
+    os.utime(parts, (1, 1))
+
+    assert pages.fingerprint() != before[0]
+    assert section(pages, update_shown=True) == before[1].replace('class="update"', 'class="newer"') != before[1]

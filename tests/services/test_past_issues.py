@@ -176,6 +176,17 @@ async def test_only_the_newsletters_own_clock_counts_and_its_issues_stay(folder:
         assert not [name for name in public(folder) if "issues/daily/" in name or "newsletters/daily" in name]
 
 
+async def test_lists_lead_to_the_log_of_corrections_while_there_is_one(folder: Path, clock: ManualClock) -> None:
+    async with opened(folder, clock) as app:
+        for notes in ("[{date: 2026-11-02T08:00:00Z, text: Nine not eight.}]", "[]"):
+            write(folder, "a.md", story("A", corrections=notes))
+            write(folder, "b.md", story("B", corrections="[{date: 2026-11-02T08:00:00Z, kind: update, text: More.}]"))
+            await app.publishing.refresh(clock.move(hours=1), ["a.md", "b.md"])
+            for name in ("issues/index.html", "articles/a/index.html"):
+                assert ("/corrections/" in public(folder)[name]) == (notes != "[]")
+            assert "/corrections/" not in public(folder)["articles/b/index.html"]  # it would outlive the log
+
+
 async def test_one_new_issue_costs_its_page_the_archive_and_the_feeds(folder: Path, clock: ManualClock) -> None:
     """However many there were; and nothing changed, nothing written."""
     async with opened(folder, clock) as app:
@@ -184,7 +195,7 @@ async def test_one_new_issue_costs_its_page_the_archive_and_the_feeds(folder: Pa
             _, report = await next_day(app, clock, f"{number}.md")
         feeds = [f"feeds/newsletters/daily.{extension}" for extension in ("atom", "json", "rss")]
         pages = [f"{home}issues/{page}index.html" for home in ("", "tr/") for page in ("", "daily/", "daily/3/")]
-        assert report.written == sorted(feeds + pages)
+        assert report.written == sorted(["news-sitemap.xml", *feeds, *pages])  # the first story is news no longer
         assert (await app.publishing.refresh_issues(clock.now())).written == []
     async with opened(folder, clock) as app:
         report = await app.publishing.refresh(clock.now())

@@ -67,7 +67,8 @@ def cut_before_statement(database: Database, number: int) -> None:
         if next(count) == number:
             raise PowerCutError
 
-    sa.event.listen(database._writers.sync_engine, "before_cursor_execute", before)
+    for engine in (database._writers, database._hasty):
+        sa.event.listen(engine.sync_engine, "before_cursor_execute", before)
 
 
 def cut_after_commit(database: Database, number: int) -> None:

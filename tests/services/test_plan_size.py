@@ -18,7 +18,7 @@ CHOICES = [["asia"], ["economy"], ["asia", "economy"]]
 def listened(database: Database) -> list[str]:
     """Returns the list to which every statement from now on is added."""
     statements: list[str] = []
-    for engine in (database._readers, database._writers):
+    for engine in (database._readers, database._writers, database._hasty):
         sa.event.listen(engine.sync_engine, "before_cursor_execute", lambda _, __, text, *more: statements.append(text))
     return statements
 

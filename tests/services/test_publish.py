@@ -88,6 +88,27 @@ async def test_news_grow_old(folder: Path, clock: ManualClock) -> None:
     assert b"articles/a/" not in public(folder)["news-sitemap.xml"]
 
 
+async def test_news_grow_old_while_a_process_runs(folder: Path, clock: ManualClock) -> None:
+    """With nothing else to do, and no sooner than they are old."""
+    write(folder, "a.md", story("A", section="economy", date="2026-11-02T08:00:00Z"))
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        due = app.publishing.next_change_at(clock.now())
+        assert due is not None
+        clock.moment = due
+        assert (await app.publishing.refresh(due)).written == ["news-sitemap.xml"]
+        assert app.publishing.next_change_at(due) is None
+
+
+async def test_a_first_template_may_come_while_a_process_runs(folder: Path, clock: ManualClock) -> None:
+    async with opened(folder, clock) as app:
+        await app.publishing.refresh(clock.now())
+        (folder / "templates" / "web").mkdir(parents=True)
+        (folder / "templates" / "web" / "not_found.html").write_text("Own", encoding="utf-8")
+        assert (await app.publishing.refresh(clock.now())).written == ["404.html"]
+    assert public(folder)["404.html"] == b"Own"
+
+
 async def test_a_lost_public_folder_is_made_again_byte_for_byte(folder: Path, clock: ManualClock) -> None:
     """public/ may be deleted at any time."""
     import shutil

@@ -179,6 +179,26 @@ async def test_what_need_not_last_waits_for_no_disk_and_what_follows_does(databa
     assert "hasty" not in await _names(database)
 
 
+async def test_whoever_is_cancelled_in_haste_leaves_what_follows_durable(sqlite_database: Database) -> None:
+    """At any moment, and once more while it cleans up."""
+
+    async def hasty() -> None:
+        async with sqlite_database.write(durable=False) as connection:
+            await connection.execute(_PUT, {"name": "hasty"})
+
+    for moments in range(40):
+        task = asyncio.create_task(hasty())
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        async with sqlite_database.write() as connection:
+            assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar() == 2
+            await connection.execute(sa.delete(facts))
+
+
 @pytest.mark.parametrize("brief", [False, True])
 async def test_a_change_is_whole_or_none(database: Database, brief: bool) -> None:
     before = await _names(database)
@@ -208,14 +228,17 @@ async def test_rows_at_hand_cannot_write(sqlite_database: Database) -> None:
         await sqlite_database.rows(sa.text("DELETE FROM facts"))  # type: ignore[arg-type]
 
 
-async def test_rows_wait_for_a_stranger_who_lets_nobody_read_and_the_loop_does_not(sqlite_database: Database) -> None:
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY])
+async def test_rows_wait_for_a_stranger_who_lets_nobody_read_and_the_loop_does_not(
+    code: int, sqlite_database: Database
+) -> None:
     assert sqlite_database.path is not None
     query = sa.select(facts.c.name)
     expected = len(await sqlite_database.rows(query))
     at_hand = sqlite_database._at_hand
     assert at_hand is not None
     busy = sqlite3.OperationalError("locked")
-    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY  # type: ignore[misc]
+    busy.sqlite_errorcode = code  # type: ignore[misc]
 
     def refuse(*_: Any) -> None:
         raise busy

@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from publisher.errors import StoreError
 from publisher.model.issue import DeliveryState, IssueCounts, IssueState
 from publisher.stores.compaction import Compaction
 from publisher.stores.database import Database, micros
@@ -143,6 +146,17 @@ def test_what_is_folded_comes_back(span: int, brought: dict[int, list[int]]) -> 
         assert {variant_of(reader, blob) for reader in ids} == {variant}
         assert list(unpacked(span, blob, {variant})) == [variant]
     assert variant_of(span * SPAN + 17, packed({1: [span * SPAN + 16, span * SPAN + 18]})) is None
+    before = import_module("publisher.stores.migrations.versions.0018_folds")
+    assert before._packed({variant: [reader % SPAN for reader in ids] for variant, ids in brought.items()}) == blob
+
+
+@pytest.mark.parametrize(
+    "blob", [b"", b"x", b"\x01\x00nonsense", packed({1: [2]})[:-3], b"\x09\x00" + packed({1: [2]})[2:]]
+)
+def test_what_is_damaged_says_what_to_do(blob: bytes) -> None:
+    for read in (partial(variant_of, 2), partial(unpacked, 0), counts_of):
+        with pytest.raises(StoreError, match="restore a backup"):
+            read(blob)
 
 
 async def test_readers_of_several_spans_are_found_in_each(database: Database) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from ledger_rows import somebody_waits
 from publisher.model.issue import (
     DeliveryState,
     IssueCounts,
@@ -29,7 +30,8 @@ from publisher.stores.deliveries import Deliveries
 from publisher.stores.issues import Issues
 from publisher.stores.pace import Pace
 from publisher.stores.people import People
-from publisher.stores.readers import Readers
+from publisher.stores.people_rows import delete_people
+from publisher.stores.readers import Readers, lock_planning
 from publisher.stores.schema import (
     article_versions,
     articles,
@@ -510,3 +512,56 @@ async def test_service_mail_and_manual_issues_know_the_mode_they_are_of(database
     assert begun is not None
     assert await store.unfinished(cohort.number, sandbox=sandbox) == begun
     assert await store.unfinished(cohort.number, sandbox=not sandbox) is None
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_whoever_is_planned_for_while_they_are_erased_is_counted_off(database: Database) -> None:
+    """SQLite has one writer; on PostgreSQL the row would go with its reader, and the issue would miss it for ever."""
+    store, readers = Issues(database, sandbox=True), await people(database, 2)
+    issue = await store.begin(await open_slot(store), WINDOW, NOW, sandbox=True)
+    assert issue is not None
+    key = await store.add_variant(issue.number, "a", variant((1, 1)))
+    async with database.write() as connection:  # as whoever adds something of theirs
+        await connection.execute(sa.select(subscribers.c.id).with_for_update(read=True, key_share=True))
+        erasing = asyncio.create_task(People(database).erase("r1@x.org", "hash", "command", NOW))
+        await somebody_waits(database)
+        assert await store.add_deliveries(issue.number, [Recipients(key, readers)], 0, NOW)
+    assert await erasing
+    found = await store.issue(issue.number)
+    assert found is not None
+    assert (found.expected, len(await store.planned(issue.number, 0, 9))) == (1, 1)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+@pytest.mark.parametrize("counted", [2, 0])  # 0: its planning was begun by a version that did not count
+async def test_whoever_is_erased_while_an_issue_is_let_go_is_counted_off(database: Database, counted: int) -> None:
+    store, readers = Issues(database, sandbox=True), await people(database, 2)
+    issue = await store.begin(await open_slot(store), WINDOW, NOW, sandbox=True)
+    assert issue is not None
+    key = await store.add_variant(issue.number, "a", variant((1, 1)))
+    assert await store.add_deliveries(issue.number, [Recipients(key, readers)], 0, NOW)
+    async with database.write() as connection:
+        await connection.execute(issues.update().values(expected=counted))
+    async with database.write() as connection:
+        await delete_people(connection, subscribers.c.id == readers[0])
+        letting_go = asyncio.create_task(store.finish_planning(issue.number, {key: 2}, []))
+        await somebody_waits(database)
+    assert await letting_go is None
+    assert await store.finish_planning(issue.number, {key: 1}, []) is IssueState.SENDING
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_an_issue_that_greets_somebody_has_no_number_that_a_planner_takes_for_an_older_one(
+    database: Database,
+) -> None:
+    """It brings stories, and planners look for rivals among the rows that came after their look."""
+    (reader,) = await people(database, 1)
+    store = Issues(database, sandbox=True)
+    async with database.write() as connection:
+        await lock_planning(database, connection)
+        greeting = asyncio.create_task(store.introduce("e", reader, "daily", variant((1, 1)), NOW))
+        waiting = asyncio.create_task(somebody_waits(database))
+        await asyncio.wait([greeting, waiting], return_when=asyncio.FIRST_COMPLETED)
+        assert not greeting.done()
+    assert await greeting
+    await waiting

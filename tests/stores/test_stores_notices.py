@@ -1,13 +1,17 @@
 """Notices on both databases: one issue per event, who has a story, and an account that stays right."""
 
 import asyncio
+import itertools
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ledger_rows import NOW, add_issue, issue_state, states
+from ledger_rows import NOW, add_issue, issue_state, somebody_waits, states
 from publisher.model.delivery import Boot
 from publisher.model.issue import DeliveryState, IssueKind, IssueState, MailText, Mention, StoryRef, Variant
 from publisher.model.notice import Holder
@@ -17,13 +21,16 @@ from publisher.stores.database import Database, micros
 from publisher.stores.deliveries import Deliveries
 from publisher.stores.issues import Issues
 from publisher.stores.notices import Notices
+from publisher.stores.people_rows import delete_people
 from publisher.stores.readers import Readers
+from publisher.stores.revisions import tidied
 from publisher.stores.schema import (
     article_versions,
     articles,
     deliveries,
     issues,
     licences,
+    subscribers,
     subscriptions,
     suppressions,
     variant_stories,
@@ -364,3 +371,48 @@ async def test_what_gave_way_to_news_goes_after_all(database: Database, notices:
     assert await notices.told(issue, 1, 2, NOW) == {1: False}
     assert await store.cancel(issue, NOW)
     assert (await notices.begin("correction:1:2", IssueKind.NOTICE, "Correction", NOW)).state is IssueState.CANCELLED
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+@pytest.mark.parametrize("state", [IssueState.PLANNING, IssueState.SENDING])
+async def test_whoever_is_erased_while_others_are_told_is_counted_off(
+    database: Database, notices: Notices, state: IssueState
+) -> None:
+    number = await add_issue(database, [1, 2], kind=IssueKind.NOTICE, state=state)
+    key = await Issues(database, sandbox=False).add_variant(number, "a", SAID)
+    await add_issue(database, [3])
+    async with database.write() as connection:
+        await delete_people(connection, subscribers.c.id == 1)
+        if state is IssueState.PLANNING:
+            going = asyncio.create_task(notices.finish(number, (), NOW))
+        else:
+            going = asyncio.create_task(notices.add(number, [(3, key, False)], 99, (), NOW))
+        await somebody_waits(database)
+    assert await going
+    expected = sa.select(issues.c.expected).where(issues.c.id == number)
+    rows = sa.select(sa.func.count()).where(deliveries.c.issue_id == number)
+    async with database.read() as connection:
+        assert await connection.scalar(expected) == await connection.scalar(rows)
+
+
+async def test_nobody_is_told_in_words_that_are_just_being_taken_away(
+    database: Database, notices: Notices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever tidies has looked for the last time, and deletes next."""
+    number, write, added = await add_issue(database, [1], kind=IssueKind.NOTICE), database.write, []
+    await add_issue(database, [2])
+    key = await Issues(database, sandbox=False).add_variant(number, "a", SAID)
+    writes = itertools.count(1)
+
+    @asynccontextmanager
+    async def beside(**how: bool) -> AsyncIterator[AsyncConnection]:
+        if next(writes) == 2:
+            monkeypatch.undo()
+            added.append(await notices.add(number, [(2, key, False)], 99, (), NOW))
+        async with write(**how) as connection:
+            yield connection
+
+    monkeypatch.setattr(database, "write", beside)
+    assert await tidied(database, number) == 1
+    assert added == [False]
+    assert (await states(database, number)) == {"pending": 1}
