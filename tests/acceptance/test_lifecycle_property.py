@@ -409,6 +409,7 @@ class Publication(RuleBasedStateMachine):
             if mail.notice:
                 self.notices[mail.to, mail.notice] += 1
                 continue
+            assert any(f"Deck {key}" in mail.text for key in self.known), f"{mail.to} was sent a mail without a story"
             for key, tale in self.known.items():
                 if f"Deck {key}" not in mail.text:
                     continue
