@@ -1,5 +1,6 @@
 """`publisher build`: one pass from articles to public/."""
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,6 +34,8 @@ _REASONS = {
 """What `services.reasons` names, in words."""
 _NAMED = 3
 """Reasons that a line names."""
+_SELDOM = (20_000, 50, 100)
+"""When the collector of cycles looks (`gc.set_threshold`): what a build makes stays, or goes by itself."""
 
 
 @click.command("build")
@@ -46,8 +49,10 @@ def build_command(ctx: Context, accept_loss: bool, from_here: bool, explain: boo
     from publisher.owner import owning
 
     bar = Bar("building")
+    gc.set_threshold(*_SELDOM)
 
     async def work(app: "App") -> "Report":
+        gc.freeze()  # the program itself is no garbage
         if from_here:
             await _take_over(app)
         now = app.clock.now()
