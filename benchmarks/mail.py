@@ -26,6 +26,8 @@ from tests.mtas import SINK, SOURCE, running_sink
 
 _CONNECTIONS = 8
 _MESSAGES = 4000
+_MORE_MESSAGES = 20_000
+"""Of which what an issue costs by itself is little."""
 _ROUNDS = 5
 _STORY = "Words of a story that nobody will ever read, and a few more of them.\n" * 3
 _TEXT = "Dear \ue000name\ue001,\n\n" + f"{_STORY}\n" * 18 + "\ue000unsubscribe_url\ue001\n"
@@ -82,6 +84,9 @@ def table() -> str:
         "all of it, state in memory": partial(_service, "auto", _MEMORY),
         "all of it, 32 connections, state in memory": partial(_service, "auto", _MEMORY, connections=32),
         "all of it, signed, state in memory": partial(_service, "auto", _MEMORY, signed=True),
+        "all of 20,000": partial(_service, "auto", _DISK, messages=_MORE_MESSAGES),
+        "all of 20,000, 32 connections": partial(_service, "auto", _DISK, connections=32, messages=_MORE_MESSAGES),
+        "all of 20,000, signed": partial(_service, "auto", _DISK, signed=True, messages=_MORE_MESSAGES),
     }
     node = nodemailer.fetched()
     if isinstance(node, Path):
@@ -197,7 +202,13 @@ async def _granted() -> bool:
 
 
 def _service(
-    pipelining: str, place: str | None, port: int, *, signed: bool = False, connections: int = _CONNECTIONS
+    pipelining: str,
+    place: str | None,
+    port: int,
+    *,
+    signed: bool = False,
+    connections: int = _CONNECTIONS,
+    messages: int = _MESSAGES,
 ) -> tuple[float, float]:
     """Claims, fills, marks, sends and records, on SQLite with every commit durable, in a folder at `place`."""
 
@@ -210,11 +221,11 @@ def _service(
                 config.write(_DKIM)
         async with open_app(folder) as app:
             due = datetime.now(UTC) - timedelta(minutes=1)
-            issue = await add_issue(app.database, range(1, _MESSAGES + 1), html=_HTML, text=_TEXT, now=due)
+            issue = await add_issue(app.database, range(1, messages + 1), html=_HTML, text=_TEXT, now=due)
             cpu, began = time.process_time(), time.perf_counter()
             drained = await app.delivering.drain(issue)
-            spent = (time.process_time() - cpu) / _MESSAGES, (time.perf_counter() - began) / _MESSAGES
-            assert drained.counts.accepted == _MESSAGES, drained
+            spent = (time.process_time() - cpu) / messages, (time.perf_counter() - began) / messages
+            assert drained.counts.accepted == messages, drained
             return spent
 
     made = tempfile.TemporaryDirectory(dir=place)
