@@ -5,9 +5,10 @@ story has another View of it, so nobody gets what was written for somebody else.
 """
 
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, NamedTuple, TypeVar
+
+from publisher.model.kept import Kept
 
 _K = TypeVar("_K", bound=Hashable)
 _OCTETS = 8 * 1024 * 1024
@@ -27,9 +28,7 @@ class Entries(Generic[_K]):
 
     def __init__(self, octets: int = _OCTETS) -> None:
         """`octets`: how many are kept at most."""
-        self._most = octets
-        self._octets = 0
-        self._written: OrderedDict[_K, bytes] = OrderedDict()
+        self._written: Kept[_K, bytes] = Kept(octets)
 
     def together(self, keys: Sequence[_K], write: Callable[[Sequence[_K]], Pieces], between: bytes = b"") -> bytes:
         """Returns a whole feed; `write` is asked for one that has only the entries that are not known yet."""
@@ -39,18 +38,9 @@ class Entries(Generic[_K]):
         for place, entry in zip(fresh, made, strict=True):
             entries[place] = entry
         whole = [entry for entry in entries if entry is not None]
-        self._keep(zip(keys, whole, strict=True))
+        for key, entry in zip(keys, whole, strict=True):
+            self._written.put(key, entry)
         return b"".join((head, between.join(whole), tail))
-
-    def _keep(self, entries: Iterable[tuple[_K, bytes]]) -> None:
-        for key, entry in entries:
-            try:
-                self._written.move_to_end(key)
-            except KeyError:
-                self._written[key] = entry
-                self._octets += len(entry)
-        while self._octets > self._most:
-            self._octets -= len(self._written.popitem(last=False)[1])
 
 
 def cut(document: bytes, start: "re.Pattern[bytes]", tail: bytes) -> Pieces:

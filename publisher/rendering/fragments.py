@@ -1,11 +1,12 @@
 """Parts of list pages as they were made before: of fifty teasers on a page one is new when a story is saved."""
 
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from jinja2.runtime import Context, Macro
+
+from publisher.model.kept import Kept
 
 _OCTETS = 4 * 1024 * 1024
 _FREE = frozenset({"teaser"})
@@ -18,9 +19,7 @@ class Fragments:
     def __init__(self, packaged: Path, octets: int = _OCTETS) -> None:
         """Only the `packaged` macros are known to hang on nothing else; `octets`: how many are kept at most."""
         self._file = str(packaged / "web" / "_parts.html")
-        self._most = octets
-        self._octets = 0
-        self._made: OrderedDict[tuple[object, ...], str] = OrderedDict()
+        self._made: Kept[tuple[object, ...], str] = Kept(octets)
 
     @jinja2.pass_context
     def remembered(self, context: Context, macro: Macro, *given: Any, **named: Any) -> str:
@@ -31,15 +30,10 @@ class Fragments:
         key = (made_by, context["language"], given, *named.items())
         made = self._made.get(key)
         if made is None:
-            made = self._made[key] = macro(*given, **named)
-            self._octets += len(made)
-            while self._octets > self._most:
-                self._octets -= len(self._made.popitem(last=False)[1])
-        else:
-            self._made.move_to_end(key)
+            made = macro(*given, **named)
+            self._made.put(key, made)
         return made
 
     def forget(self) -> None:
         """Has everything made anew, as templates are other ones now: a macro may call one that changed."""
         self._made.clear()
-        self._octets = 0
