@@ -244,11 +244,7 @@ class Database:
         async with self._alone(), _reachable():
             with self._direct.connect() as connection:
                 await _begun(connection.begin)
-                if not brief:
-                    return await self._in_thread(partial(_committed, connection, work, connection))
-                done = work(connection)
-                await self._in_thread(connection.commit)
-                return done
+                return await self._carried_out(connection, work, connection, brief=brief)
 
     async def transact(self, work: Callable[[Any], _T], *, brief: bool = False) -> _T:
         """Runs a short transaction by the driver alone: durable when this returns, undone on any error.
@@ -264,11 +260,22 @@ class Database:
             with self._driven() as connection:
                 cursor = connection.cursor()
                 await _begun(partial(cursor.execute, _BEGIN_WRITING))
-                if not brief:
-                    return await self._in_thread(partial(_committed, connection, work, cursor))
-                done = work(cursor)
-                await self._in_thread(connection.commit)
-                return done
+                return await self._carried_out(connection, work, cursor, brief=brief)
+
+    async def _carried_out(
+        self,
+        connection: "PoolProxiedConnection | sa.Connection",
+        work: Callable[[Any], _T],
+        given: Any,
+        *,
+        brief: bool,
+    ) -> _T:
+        """Returns what `work` made of what it was given in a transaction that has begun, and is committed then."""
+        if not brief:
+            return await self._in_thread(partial(_committed, connection, work, given))
+        done = work(given)
+        await self._in_thread(connection.commit)
+        return done
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         done = asyncio.get_running_loop().run_in_executor(self._threads, work)

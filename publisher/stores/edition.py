@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from publisher.errors import StaleError
 from publisher.stores.database import Database
+from publisher.stores.facts import Facts
 from publisher.stores.schema import facts
 
 _FACT = "stories_edition"
@@ -17,12 +18,12 @@ class Edition:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._facts = Facts(database)
         self.known: str | None = None
 
     async def present(self) -> str:
         """Returns the edition that the store has."""
-        found = await self._database.rows(sa.select(facts.c.value).where(facts.c.name == _FACT))
-        return found[0].value if found else _FIRST
+        return await self._facts.get(_FACT) or _FIRST
 
     async def moved(self) -> bool:
         """Returns whether it is another one than this process knows."""
