@@ -45,7 +45,6 @@ _SELDOM = (20_000, 50, 100)
 @pass_context
 def build_command(ctx: Context, accept_loss: bool, from_here: bool, explain: bool) -> int:
     """Make one pass from articles/ to public/; exit code 1 when a file was refused."""
-    from publisher.model.files import Scan
     from publisher.owner import owning
 
     bar = Bar("building")
@@ -57,11 +56,8 @@ def build_command(ctx: Context, accept_loss: bool, from_here: bool, explain: boo
             await _take_over(app)
         now = app.clock.now()
         await app.planning.begin(now)
-        seen = await app.publishing.glance(now, thorough=True)
-        if isinstance(seen, Scan):
-            refresh = app.publishing.refresh
-            return await refresh(now, scan=seen, accept_loss=accept_loss, at_once=True, progress=bar.phase)
-        return seen
+        catch_up = app.publishing.catch_up
+        return await catch_up(now, thorough=True, accept_loss=accept_loss, at_once=True, progress=bar.phase)
 
     try:
         with owning(ctx.state(), patience_seconds=_PATIENCE_SECONDS):

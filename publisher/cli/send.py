@@ -167,12 +167,8 @@ def _alone_or_beside(ctx: Context, alone: "_Work", beside: "_Work") -> dict[str,
 
 async def _take_in(app: "App", ctx: Context) -> None:
     """Takes in what changed in the folder, so that a plan knows it."""
-    from publisher.model.files import Scan
-
     await app.planning.begin(app.clock.now())
-    now = app.clock.now()
-    seen = await app.publishing.glance(now, thorough=False)
-    report = await app.publishing.refresh(now, scan=seen) if isinstance(seen, Scan) else seen
+    report = await app.publishing.catch_up(app.clock.now(), thorough=False)
     for problem in report.refused:
         ctx.say(f"refused: {problem}")
 

@@ -238,6 +238,21 @@ class Publishing:
             await self.archive.look()
             return await self._unchanged(scan, self._causes(), now, thorough=thorough) or scan
 
+    async def catch_up(
+        self,
+        now: datetime,
+        *,
+        thorough: bool,
+        accept_loss: bool = False,
+        at_once: bool = False,
+        progress: Progress = unseen,
+    ) -> Report:
+        """Glances, and refreshes when something has changed; returns what either reports."""
+        seen = await self.glance(now, thorough=thorough)
+        if isinstance(seen, Report):
+            return seen
+        return await self.refresh(now, scan=seen, accept_loss=accept_loss, at_once=at_once, progress=progress)
+
     async def refresh(
         self,
         now: datetime,
