@@ -880,14 +880,18 @@ async def _counted(connection: AsyncConnection, issue: int, more: int) -> int:
     return int((await connection.execute(counted.returning(highest))).scalar_one())
 
 
+async def hold(connection: AsyncConnection, issue: int) -> None:
+    """Holds an issue before its rows are counted: who is erased meanwhile is counted off either before or after."""
+    await connection.execute(sa.select(issues.c.id).where(issues.c.id == issue).with_for_update())
+
+
 async def _let_go(connection: AsyncConnection, issue: int, expected: int, values: Mapping[str, Any]) -> bool:
     """Ends an issue's planning when it has as many rows as were `expected`.
 
     That is what was counted with the rows. Only where it is another number, as somebody was erased meanwhile, say,
     the rows themselves are counted, which takes a while.
     """
-    # Held before the rows are counted: who is erased meanwhile is counted off either before or after.
-    await connection.execute(sa.select(issues.c.id).where(issues.c.id == issue).with_for_update())
+    await hold(connection, issue)
     rows = sa.select(sa.func.count()).where(deliveries.c.issue_id == issue).scalar_subquery()
     for counted in (issues.c.expected, rows):
         planned = sa.and_(issues.c.id == issue, issues.c.state == _UNPLANNED, counted == expected)

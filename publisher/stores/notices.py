@@ -18,7 +18,7 @@ from publisher.model.people import SubscriptionStatus
 from publisher.model.segment import Picked
 from publisher.stores.database import Database, chunks, micros
 from publisher.stores.folds import had_between
-from publisher.stores.issues import delivery_row, overtaken
+from publisher.stores.issues import delivery_row, hold, overtaken
 from publisher.stores.people_rows import in_force, licences_of
 from publisher.stores.readers import Readers, lock_planning
 from publisher.stores.revisions import being_tidied, tidied, unfit
@@ -207,8 +207,7 @@ class Notices:
         count = sa.select(sa.func.count()).where(deliveries.c.issue_id == issue)
         async with self._database.write() as connection:
             await lock_planning(self._database, connection)
-            # Held before the rows are counted: who is erased meanwhile is counted off either before or after.
-            await connection.execute(sa.select(issues.c.id).where(issues.c.id == issue).with_for_update())
+            await hold(connection, issue)
             expected = int((await connection.execute(count)).scalar_one())
             state = IssueState.DONE if not expected else IssueState.HELD if held else IssueState.SENDING
             done = await connection.execute(
